@@ -1,0 +1,201 @@
+//! The vocabulary of the Private Cloud API: workspaces, service accounts, roles, and their bounds.
+//! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
+
+pub mod client;
+pub mod error;
+pub mod operations;
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// Why a text is not a value of the vocabulary: what would have been accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted(pub &'static str);
+
+/// The longest id in characters. Real ids are cuids of 25; other forms are let through.
+pub const ID_MAX: usize = 128;
+
+/// The longest label or category in characters, counted after trimming.
+pub const TEXT_MAX: usize = 255;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What [`parse`](Self::parse) accepts, in words.
+            pub const ACCEPTED: Accepted = Accepted("1 to 128 of the characters A-Z a-z 0-9 _ -");
+
+            /// Reads an id.
+            ///
+            /// # Errors
+            /// What is accepted, where the text is anything else.
+            pub fn parse(text: &str) -> Result<Self, Accepted> {
+                let fits = (1..=ID_MAX).contains(&text.len())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+                if fits { Ok(Self(text.to_owned())) } else { Err(Self::ACCEPTED) }
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// The id of a workspace.
+    WorkspaceId
+}
+
+id! {
+    /// The id of a service account.
+    ServiceAccountId
+}
+
+/// A label or category: trimmed, 1 to 255 characters, no control characters. The API takes any text
+/// (empty, 10,000 characters, several lines), so the bounds are ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Label(String);
+
+impl Label {
+    /// What [`parse`](Self::parse) accepts, in words.
+    pub const ACCEPTED: Accepted =
+        Accepted("text of 1 to 255 characters after trimming, without control characters");
+
+    /// Reads a label, without the blanks around it.
+    ///
+    /// # Errors
+    /// What is accepted, where the text is anything else.
+    pub fn parse(text: &str) -> Result<Self, Accepted> {
+        let text = text.trim();
+        let fits = (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(Self::ACCEPTED) }
+    }
+
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A role that a workspace's service account may be given here, lowest first. The API itself takes
+/// any role at all, `SYSTEM_ADMIN` included, and the key really has its rights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Reads the workspace.
+    #[default]
+    WorkspaceViewer,
+    /// Deploys and edits within the workspace.
+    WorkspaceEditor,
+    /// Administers the workspace, its users and accounts included.
+    WorkspaceAdmin,
+}
+
+impl Role {
+    /// Every role, lowest first.
+    pub const ALL: [Self; 3] = [Self::WorkspaceViewer, Self::WorkspaceEditor, Self::WorkspaceAdmin];
+
+    /// The API's name of the role.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WorkspaceViewer => "WORKSPACE_VIEWER",
+            Self::WorkspaceEditor => "WORKSPACE_EDITOR",
+            Self::WorkspaceAdmin => "WORKSPACE_ADMIN",
+        }
+    }
+
+    /// The role of that name, exactly as the API spells it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// A workspace as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its label, where the API has one.
+    pub label: Option<String>,
+}
+
+/// A service account as the API shows it. Any field but the id may be missing: older and newer
+/// releases lack some. Times are the API's own text.
+#[derive(Debug, Clone)]
+pub struct ServiceAccount {
+    /// Its id.
+    pub id: ServiceAccountId,
+    /// Its label, taken verbatim from the API: any text.
+    pub label: Option<String>,
+    /// Its key: in full for 10 minutes after creation, then six characters and asterisks.
+    pub api_key: Option<Secret>,
+    /// Its role: free text, since releases 2.x have custom roles.
+    pub role: Option<String>,
+    /// Its category, any text.
+    pub category: Option<String>,
+    /// The workspace in whose list it stands.
+    pub workspace_id: WorkspaceId,
+    /// Whether it may be used.
+    pub active: Option<bool>,
+    /// When it was created.
+    pub created_at: Option<String>,
+    /// When it was last changed.
+    pub updated_at: Option<String>,
+    /// When it was last used, as the API believes; several releases never write it.
+    pub last_used_at: Option<String>,
+}
+
+/// A service account to be created.
+#[derive(Debug, Clone)]
+pub struct NewServiceAccount {
+    /// The workspace it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// Its label, unique within the workspace.
+    pub label: Label,
+    /// Its role.
+    pub role: Role,
+    /// Its category; left unset if absent.
+    pub category: Option<Label>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_1_to_128_of_its_characters() {
+        assert!(WorkspaceId::parse("ck_-Z9").is_ok());
+        assert!(WorkspaceId::parse(&"a".repeat(128)).is_ok());
+        for bad in ["", "a b", "a/b", "ä", "a\n", &"a".repeat(129)] {
+            assert_eq!(WorkspaceId::parse(bad), Err(WorkspaceId::ACCEPTED), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_trimmed_before_it_is_measured() {
+        let padded = format!("  {}  ", "ü".repeat(255));
+        assert_eq!(Label::parse(&padded).map(|label| label.0), Ok("ü".repeat(255)));
+        for bad in ["", "  ", "a\nb", "a\u{7f}", &"a".repeat(256)] {
+            assert_eq!(Label::parse(bad), Err(Label::ACCEPTED), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_has_one_spelling() {
+        assert_eq!(Role::named("WORKSPACE_EDITOR"), Some(Role::WorkspaceEditor));
+        for bad in ["workspace_editor", "SYSTEM_ADMIN", "", "EDITOR"] {
+            assert_eq!(Role::named(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A string that does not show itself, and the scrubbing of such strings out of text.
+//! Refuses to print, log or serialise a secret; whoever needs the value says `expose`.
+
+use std::borrow::Cow;
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde::{Deserialize, Deserializer};
+
+/// What stands where a secret stood.
+pub const REDACTED: &str = "[redacted]";
+
+/// How many secrets are remembered for scrubbing; the oldest is forgotten first.
+const REMEMBERED: usize = 1_000;
+
+/// Shorter strings are no secrets of this API, and scrubbing them would eat ordinary text.
+const SHORTEST: usize = 16;
+
+/// A token or API key. `Debug` does not show it and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value that must not show.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The secrets this process has met. Clones share one memory.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    values: HashSet<Arc<str>>,
+    by_age: VecDeque<Arc<str>>,
+    /// Built when first needed after a change: a list may bring a thousand new keys at once.
+    matcher: Option<AhoCorasick>,
+}
+
+impl Secrets {
+    /// Remembers a secret, so that [`scrub`](Self::scrub) takes it out of every text from now on.
+    pub fn remember(&self, secret: &Secret) {
+        let value = secret.expose();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if value.len() < SHORTEST || known.values.contains(value) {
+            return;
+        }
+        if known.by_age.len() == REMEMBERED
+            && let Some(oldest) = known.by_age.pop_front()
+        {
+            known.values.remove(&oldest);
+        }
+        let value: Arc<str> = value.into();
+        known.values.insert(Arc::clone(&value));
+        known.by_age.push_back(value);
+        known.matcher = None;
+    }
+
+    /// The text without any remembered secret.
+    pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.matcher() {
+            Some(matcher) if matcher.is_match(text) => {
+                let replacements = vec![REDACTED; matcher.patterns_len()];
+                Cow::Owned(matcher.replace_all(text, &replacements))
+            }
+            _ => Cow::Borrowed(text),
+        }
+    }
+
+    /// The text without remembered secrets and without anything that has the shape of one: 32 hex
+    /// digits or a JWT. For words that come from the API, which may quote keys never seen here.
+    pub fn scrub_foreign(&self, text: &str) -> String {
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = &*self.scrub(text);
+        while let Some(start) = rest.find(is_token_character) {
+            let (before, from) = rest.split_at(start);
+            let end = from
+                .find(|c| !is_token_character(c))
+                .unwrap_or(from.len());
+            let (word, after) = from.split_at(end);
+            clean.push_str(before);
+            clean.push_str(if looks_secret(word) { REDACTED } else { word });
+            rest = after;
+        }
+        clean.push_str(rest);
+        clean
+    }
+
+    fn matcher(&self) -> Option<AhoCorasick> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.by_age.is_empty() {
+            return None;
+        }
+        if known.matcher.is_none() {
+            known.matcher = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(known.by_age.iter().map(AsRef::<str>::as_ref))
+                .ok();
+        }
+        known.matcher.clone()
+    }
+}
+
+fn is_token_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')
+}
+
+fn looks_secret(word: &str) -> bool {
+    has_long_hex_run(word) || looks_like_jwt(word)
+}
+
+/// API keys are 32 hex digits; a longer run holds one as well.
+fn has_long_hex_run(word: &str) -> bool {
+    word.split(|c: char| !c.is_ascii_hexdigit())
+        .any(|run| run.len() >= 32)
+}
+
+/// Three base64url parts, the first the start of a JSON object (`{"` is `eyJ` in base64).
+fn looks_like_jwt(word: &str) -> bool {
+    word.find("eyJ")
+        .and_then(|start| word.get(start..))
+        .is_some_and(|jwt| jwt.len() >= 20 && jwt.matches('.').count() >= 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_secret_does_not_show_in_debug() {
+        assert_eq!(format!("{:?}", Secret::new(KEY)), "Secret(…)");
+    }
+
+    #[test]
+    fn a_remembered_secret_leaves_every_text() {
+        let secrets = Secrets::default();
+        secrets.remember(&Secret::new("a-user-token-of-some-length"));
+        let text = secrets.scrub("header a-user-token-of-some-lengthx refused");
+        assert_eq!(text, "header [redacted]x refused");
+    }
+
+    #[test]
+    fn of_two_secrets_the_longer_is_taken_out_whole() {
+        let secrets = Secrets::default();
+        secrets.remember(&Secret::new("abcdefghijklmnop"));
+        secrets.remember(&Secret::new("abcdefghijklmnopqrst"));
+        assert_eq!(secrets.scrub("abcdefghijklmnopqrst"), REDACTED);
+    }
+
+    #[test]
+    fn foreign_text_loses_what_looks_like_a_key_or_a_jwt() {
+        let secrets = Secrets::default();
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln";
+        let text = secrets.scrub_foreign(&format!("key={KEY}, jwt ({jwt}) and ck1abc."));
+        assert_eq!(text, "key=[redacted], jwt ([redacted]) and ck1abc.");
+    }
+
+    #[test]
+    fn the_oldest_secret_is_forgotten_first() {
+        let secrets = Secrets::default();
+        for number in 0..=REMEMBERED {
+            secrets.remember(&Secret::new(format!("secret-number-{number:08}")));
+        }
+        assert_eq!(secrets.scrub("secret-number-00000000"), "secret-number-00000000");
+        assert_eq!(secrets.scrub("secret-number-00001000"), REDACTED);
+    }
+}
