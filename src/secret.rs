@@ -32,6 +32,21 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The value as the API masks it: six characters and 26 asterisks, or asterisks alone where
+    /// six characters would be all of it.
+    pub fn masked(&self) -> String {
+        let shown = match self.0.char_indices().nth(6) {
+            Some((end, _)) => self.0.get(..end).unwrap_or_default(),
+            None => "",
+        };
+        format!("{shown:*<32}")
+    }
+
+    /// Whether the value is one that was masked before it came here.
+    pub fn is_masked(&self) -> bool {
+        self.0.contains('*')
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -95,9 +110,7 @@ impl Secrets {
         let mut rest = &*self.scrub(text);
         while let Some(start) = rest.find(is_token_character) {
             let (before, from) = rest.split_at(start);
-            let end = from
-                .find(|c| !is_token_character(c))
-                .unwrap_or(from.len());
+            let end = from.find(|c| !is_token_character(c)).unwrap_or(from.len());
             let (word, after) = from.split_at(end);
             clean.push_str(before);
             clean.push_str(if looks_secret(word) { REDACTED } else { word });
@@ -155,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_shows_six_characters_or_none() {
+        assert_eq!(
+            Secret::new(KEY).masked(),
+            "012345**************************"
+        );
+        assert_eq!(
+            Secret::new("1234567").masked(),
+            "123456**************************"
+        );
+        for short in ["123456", "", "äöüäöü"] {
+            assert_eq!(Secret::new(short).masked(), "*".repeat(32));
+        }
+    }
+
+    #[test]
     fn a_remembered_secret_leaves_every_text() {
         let secrets = Secrets::default();
         secrets.remember(&Secret::new("a-user-token-of-some-length"));
@@ -184,7 +212,10 @@ mod tests {
         for number in 0..=REMEMBERED {
             secrets.remember(&Secret::new(format!("secret-number-{number:08}")));
         }
-        assert_eq!(secrets.scrub("secret-number-00000000"), "secret-number-00000000");
+        assert_eq!(
+            secrets.scrub("secret-number-00000000"),
+            "secret-number-00000000"
+        );
         assert_eq!(secrets.scrub("secret-number-00001000"), REDACTED);
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod client;
 pub mod error;
+pub mod graphql;
+pub mod installation;
 pub mod operations;
 
 use std::fmt;
@@ -37,6 +39,16 @@ macro_rules! id {
                 let fits = (1..=ID_MAX).contains(&text.len())
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
                 if fits { Ok(Self(text.to_owned())) } else { Err(Self::ACCEPTED) }
+            }
+
+            /// An id as the API gave it, whatever its form.
+            pub fn verbatim(text: String) -> Self {
+                Self(text)
+            }
+
+            /// The id as text of its own.
+            pub fn into_string(self) -> String {
+                self.0
             }
 
             /// The id as text.
@@ -79,8 +91,13 @@ impl Label {
     /// What is accepted, where the text is anything else.
     pub fn parse(text: &str) -> Result<Self, Accepted> {
         let text = text.trim();
-        let fits = (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits { Ok(Self(text.to_owned())) } else { Err(Self::ACCEPTED) }
+        let fits =
+            (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Self::ACCEPTED)
+        }
     }
 
     /// The label as text.
@@ -104,7 +121,11 @@ pub enum Role {
 
 impl Role {
     /// Every role, lowest first.
-    pub const ALL: [Self; 3] = [Self::WorkspaceViewer, Self::WorkspaceEditor, Self::WorkspaceAdmin];
+    pub const ALL: [Self; 3] = [
+        Self::WorkspaceViewer,
+        Self::WorkspaceEditor,
+        Self::WorkspaceAdmin,
+    ];
 
     /// The API's name of the role.
     pub fn name(self) -> &'static str {
@@ -178,14 +199,21 @@ mod tests {
         assert!(WorkspaceId::parse("ck_-Z9").is_ok());
         assert!(WorkspaceId::parse(&"a".repeat(128)).is_ok());
         for bad in ["", "a b", "a/b", "ä", "a\n", &"a".repeat(129)] {
-            assert_eq!(WorkspaceId::parse(bad), Err(WorkspaceId::ACCEPTED), "{bad:?}");
+            assert_eq!(
+                WorkspaceId::parse(bad),
+                Err(WorkspaceId::ACCEPTED),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn a_label_is_trimmed_before_it_is_measured() {
         let padded = format!("  {}  ", "ü".repeat(255));
-        assert_eq!(Label::parse(&padded).map(|label| label.0), Ok("ü".repeat(255)));
+        assert_eq!(
+            Label::parse(&padded).map(|label| label.0),
+            Ok("ü".repeat(255))
+        );
         for bad in ["", "  ", "a\nb", "a\u{7f}", &"a".repeat(256)] {
             assert_eq!(Label::parse(bad), Err(Label::ACCEPTED), "{bad:?}");
         }

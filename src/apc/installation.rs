@@ -1,0 +1,400 @@
+//! One installation and the credential for it: a token belongs to exactly one URL.
+//! Refuses URLs that a token must not travel to; where the values come from is config's business.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::WorkspaceId;
+use crate::secret::Secret;
+
+/// Where calls go and with which credential.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    /// The API's URL.
+    pub url: ApiUrl,
+    /// The credential that belongs to that URL.
+    pub token: Secret,
+    /// Where the credential came from.
+    pub token_source: TokenSource,
+    /// The workspace meant where a call names none.
+    pub default_workspace: Option<WorkspaceId>,
+}
+
+impl Installation {
+    /// The domain to name in `astro login DOMAIN`: the host without the API's own label.
+    pub fn login_domain(&self) -> &str {
+        let host = self.url.host();
+        host.strip_prefix("houston.").unwrap_or(host)
+    }
+}
+
+/// Where a token came from, in the words a person would look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A variable or flag's file, by the name of the setting.
+    Setting(&'static str),
+    /// The astro CLI's login.
+    AstroLogin,
+    /// The embedded sandbox.
+    Sandbox,
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(name) => formatter.write_str(name),
+            Self::AstroLogin => formatter.write_str("the astro login"),
+            Self::Sandbox => formatter.write_str("the sandbox"),
+        }
+    }
+}
+
+/// The URL of an API: `https`, or plain `http` to this machine; no credentials in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApiUrl(Url);
+
+/// Why a URL is not one a token may be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlRefused {
+    /// It does not parse, or has no host.
+    #[error("it is not a whole URL such as https://houston.acme.dev/v1")]
+    Malformed,
+    /// It names a user or password.
+    #[error("it holds credentials, which do not belong in a URL")]
+    Credentials,
+    /// It is plain http to another machine.
+    #[error(
+        "plain http would show the token to the network; use https (http is for loopback only)"
+    )]
+    PlainHttp,
+    /// It names the vendor's hosted product.
+    #[error(
+        "that is the hosted Astro, which has another API; this server is for Astro Private Cloud"
+    )]
+    Hosted,
+}
+
+impl ApiUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// Why a token must not be sent there.
+    pub fn parse(text: &str) -> Result<Self, UrlRefused> {
+        let mut url = Url::parse(text).map_err(|_| UrlRefused::Malformed)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlRefused::Credentials);
+        }
+        let host = url.host().ok_or(UrlRefused::Malformed)?;
+        if is_hosted(&host.to_string()) {
+            return Err(UrlRefused::Hosted);
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&host) => {}
+            "http" => return Err(UrlRefused::PlainHttp),
+            _ => return Err(UrlRefused::Malformed),
+        }
+        url.set_fragment(None);
+        Ok(Self(url))
+    }
+
+    /// The host's name or address.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether it is this machine: such traffic never goes through a proxy.
+    pub fn is_loopback(&self) -> bool {
+        self.0.host().is_some_and(|host| is_loopback(&host))
+    }
+
+    /// Whether it is reached without TLS.
+    pub fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+}
+
+impl fmt::Display for ApiUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The base domain of an installation, such as `acme.dev`, with a port where one was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    name: String,
+    port: Option<u16>,
+}
+
+impl Domain {
+    /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`.
+    ///
+    /// # Errors
+    /// Why it is not the domain of a Private Cloud installation.
+    pub fn parse(text: &str) -> Result<Self, UrlRefused> {
+        let text = text.trim();
+        let whole = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{text}")
+        };
+        let url = Url::parse(&whole).map_err(|_| UrlRefused::Malformed)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlRefused::Credentials);
+        }
+        let (Some(Host::Domain(host)), "http" | "https") = (url.host(), url.scheme()) else {
+            return Err(UrlRefused::Malformed);
+        };
+        let host = host.trim_end_matches('.');
+        if is_hosted(host) {
+            return Err(UrlRefused::Hosted);
+        }
+        let name = without_service(host).to_owned();
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+        {
+            return Err(UrlRefused::Malformed);
+        }
+        Ok(Self {
+            name,
+            port: url.port(),
+        })
+    }
+
+    /// The domain's name without a port.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The API's URL; none for the two names by which the astro CLI means a machine of one's own,
+    /// whose URL is in its configuration.
+    pub fn api_url(&self) -> Option<Result<ApiUrl, UrlRefused>> {
+        if matches!(self.name.as_str(), "localhost" | "houston") {
+            return None;
+        }
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        Some(ApiUrl::parse(&format!(
+            "https://houston.{}{port}/v1",
+            self.name
+        )))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+/// The host without the label of the service that stands before the base domain.
+fn without_service(host: &str) -> &str {
+    ["houston.", "app."]
+        .iter()
+        .find_map(|service| host.strip_prefix(service))
+        .filter(|rest| rest.contains('.'))
+        .unwrap_or(host)
+}
+
+/// Whether a host belongs to the vendor's hosted product, whose API is another one.
+pub fn is_hosted(host: &str) -> bool {
+    const HOSTED: [&str; 4] = [
+        "astronomer.io",
+        "astronomer-dev.io",
+        "astronomer-stage.io",
+        "astronomer-perf.io",
+    ];
+    HOSTED.iter().any(|domain| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(address) => IpAddr::from(*address).is_loopback(),
+        Host::Ipv6(address) => IpAddr::from(*address).is_loopback(),
+    }
+}
+
+/// What a token is, read from its form as the API does: 32 characters without a dot are a
+/// service account's key, anything else is a user's JWT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// The key of a service account; it does not expire.
+    ServiceAccountKey,
+    /// A user's token, with the moment it expires where that can be read from it.
+    UserToken {
+        /// The token's own `exp` claim.
+        expires: Option<DateTime<Utc>>,
+    },
+}
+
+impl TokenKind {
+    /// Reads a token's kind. Nothing is verified: the claims are the token's own word.
+    pub fn of(token: &Secret) -> Self {
+        let text = token.expose();
+        if text.chars().count() == 32 && !text.contains('.') {
+            return Self::ServiceAccountKey;
+        }
+        Self::UserToken {
+            expires: expiry(text),
+        }
+    }
+}
+
+fn expiry(jwt: &str) -> Option<DateTime<Utc>> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let payload = jwt.split('.').nth(1)?.trim_end_matches('=');
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a saturated date is still a date or None"
+    )]
+    DateTime::from_timestamp(claims.exp as i64, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in [
+            "http://127.0.0.1:8871/v1",
+            "http://127.9.9.9/v1",
+            "http://[::1]:1/v1",
+            "http://localhost/v1",
+            "https://houston.acme.dev/v1",
+        ] {
+            assert!(ApiUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://houston.acme.dev/v1",
+            "http://localhost.acme.dev/v1",
+            "http://127.0.0.1.acme.dev/",
+        ] {
+            assert_eq!(ApiUrl::parse(bad), Err(UrlRefused::PlainHttp), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_credentials_or_another_scheme_is_refused() {
+        assert_eq!(
+            ApiUrl::parse("https://me:pw@houston.acme.dev/v1"),
+            Err(UrlRefused::Credentials)
+        );
+        for bad in [
+            "ftp://acme.dev",
+            "acme.dev",
+            "",
+            "https://",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(ApiUrl::parse(bad), Err(UrlRefused::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_hosted_product_is_refused_and_its_namesakes_are_not() {
+        assert_eq!(
+            ApiUrl::parse("https://api.astronomer.io/v1"),
+            Err(UrlRefused::Hosted)
+        );
+        assert_eq!(
+            ApiUrl::parse("https://astronomer-stage.io/"),
+            Err(UrlRefused::Hosted)
+        );
+        assert!(ApiUrl::parse("https://houston.notastronomer.io/v1").is_ok());
+    }
+
+    #[test]
+    fn a_domain_may_be_pasted_as_people_have_it() {
+        for pasted in [
+            "acme.dev",
+            " ACME.dev. ",
+            "houston.acme.dev",
+            "app.acme.dev",
+            "https://app.acme.dev/w/ck1/deployments?x=1#y",
+            "http://app.acme.dev",
+            "https://houston.acme.dev:443/v1",
+        ] {
+            let url = Domain::parse(pasted).unwrap().api_url().unwrap().unwrap();
+            assert_eq!(url.as_str(), "https://houston.acme.dev/v1", "{pasted}");
+        }
+        let url = Domain::parse("https://app.acme.dev:8443/")
+            .unwrap()
+            .api_url()
+            .unwrap()
+            .unwrap();
+        assert_eq!(url.as_str(), "https://houston.acme.dev:8443/v1");
+    }
+
+    #[test]
+    fn what_is_no_domain_of_an_installation_is_refused() {
+        assert_eq!(
+            Domain::parse("me:pw@acme.dev"),
+            Err(UrlRefused::Credentials)
+        );
+        assert_eq!(
+            Domain::parse("cloud.astronomer.io"),
+            Err(UrlRefused::Hosted)
+        );
+        for bad in [
+            "",
+            "10.0.0.1",
+            "[::1]",
+            "ftp://acme.dev",
+            "a b",
+            "acme.dev:port",
+            "a_b.dev",
+        ] {
+            assert_eq!(Domain::parse(bad), Err(UrlRefused::Malformed), "{bad}");
+        }
+        assert_eq!(Domain::parse("localhost").unwrap().api_url(), None);
+    }
+
+    #[test]
+    fn urls_are_equal_whatever_their_spelling() {
+        let spelled = ApiUrl::parse("HTTPS://Houston.ACME.dev:443/v1");
+        assert_eq!(spelled, ApiUrl::parse("https://houston.acme.dev/v1"));
+    }
+
+    #[test]
+    fn a_jwts_expiry_is_read_and_anything_else_has_none() {
+        // {"exp":1793577600} = 2026-11-02
+        let jwt = Secret::new("eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTM1Nzc2MDB9.c2ln");
+        let TokenKind::UserToken {
+            expires: Some(expires),
+        } = TokenKind::of(&jwt)
+        else {
+            panic!("the expiry was not read");
+        };
+        assert_eq!(expires.format("%Y-%m-%d").to_string(), "2026-11-02");
+        assert_eq!(
+            TokenKind::of(&Secret::new("no-jwt-at-all")),
+            TokenKind::UserToken { expires: None }
+        );
+        assert_eq!(
+            TokenKind::of(&Secret::new("a".repeat(32))),
+            TokenKind::ServiceAccountKey
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads a call's arguments: every value is checked here, before anything is sent.
+//! Takes nothing unknown, and names the argument, the value and what is accepted.
+
+use rmcp::model::JsonObject;
+use serde_json::Value;
+
+use super::result::{Code, Failure, quoted};
+use crate::apc::{Label, Role, ServiceAccountId, WorkspaceId};
+
+/// A type that an argument may have.
+pub trait Argument: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// What is accepted, in words.
+    fn read(value: &Value) -> Result<Self, String>;
+}
+
+/// The arguments of one call, taken out one by one.
+pub struct Arguments(JsonObject);
+
+impl Arguments {
+    /// Arguments of the tool, all of them known to it. Null means omitted.
+    ///
+    /// # Errors
+    /// An argument the tool does not have.
+    pub fn new(given: Option<JsonObject>, tool: &str, known: &[&str]) -> Result<Self, Failure> {
+        let mut given = given.unwrap_or_default();
+        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
+            let unknown = quoted(unknown);
+            let known = known.join(", ");
+            return Err(invalid(format!(
+                "{unknown} is not an argument of {tool}; accepted: {known}"
+            )));
+        }
+        given.retain(|_, value| !value.is_null());
+        Ok(Self(given))
+    }
+
+    /// An argument that may be omitted.
+    ///
+    /// # Errors
+    /// A value that is not accepted.
+    pub fn optional<T: Argument>(&mut self, name: &str) -> Result<Option<T>, Failure> {
+        let Some(value) = self.0.remove(name) else {
+            return Ok(None);
+        };
+        let refused =
+            |accepted| invalid(format!("{name} is {}; accepted: {accepted}", shown(&value)));
+        T::read(&value).map(Some).map_err(refused)
+    }
+
+    /// An argument that must be given.
+    ///
+    /// # Errors
+    /// A value that is not accepted, or none.
+    pub fn required<T: Argument>(&mut self, name: &str) -> Result<T, Failure> {
+        let missing = || {
+            let accepted = T::read(&Value::Null).err().unwrap_or_default();
+            invalid(format!("{name} is missing; accepted: {accepted}"))
+        };
+        self.optional(name)?.ok_or_else(missing)
+    }
+}
+
+fn invalid(what: String) -> Failure {
+    Failure::new(
+        Code::InvalidArguments,
+        format!("{what}. Nothing was sent; call again with that changed."),
+    )
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::Null => "null".to_owned(),
+    }
+}
+
+macro_rules! text_argument {
+    ($type:ty) => {
+        impl Argument for $type {
+            fn read(value: &Value) -> Result<Self, String> {
+                let accepted = <$type>::ACCEPTED;
+                value
+                    .as_str()
+                    .ok_or(accepted)
+                    .and_then(Self::parse)
+                    .map_err(|accepted| accepted.0.to_owned())
+            }
+        }
+    };
+}
+
+text_argument!(Label);
+text_argument!(WorkspaceId);
+text_argument!(ServiceAccountId);
+
+impl Argument for Role {
+    fn read(value: &Value) -> Result<Self, String> {
+        value
+            .as_str()
+            .and_then(Self::named)
+            .ok_or_else(|| Self::ALL.map(Self::name).join(", "))
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
+
+impl<const MIN: u64, const MAX: u64> Argument for Whole<MIN, MAX> {
+    fn read(value: &Value) -> Result<Self, String> {
+        // JSON does not tell 10 from 10.0, and some clients send the latter.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range"
+        )]
+        let whole = value.as_u64().or_else(|| {
+            let number = value.as_f64()?;
+            (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+        });
+        whole
+            .filter(|number| (MIN..=MAX).contains(number))
+            .map(Self)
+            .ok_or_else(|| format!("a whole number from {MIN} to {MAX}"))
+    }
+}
+
+/// Text to search for, taken as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search(pub String);
+
+impl Argument for Search {
+    fn read(value: &Value) -> Result<Self, String> {
+        let accepted = "text of 1 to 255 characters";
+        let text = value.as_str().ok_or(accepted)?;
+        let fits = (1..=crate::apc::TEXT_MAX).contains(&text.chars().count());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(accepted.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    type Limit = Whole<1, 1000>;
+
+    fn arguments(given: Value) -> Result<Arguments, Failure> {
+        Arguments::new(
+            given.as_object().cloned(),
+            "tool",
+            &["label", "limit", "role"],
+        )
+    }
+
+    #[test]
+    fn an_unknown_argument_is_named_with_those_that_exist() {
+        let failure = arguments(json!({"lable": "ci"})).err().unwrap();
+        assert!(
+            failure
+                .text()
+                .starts_with("'lable' is not an argument of tool; accepted: label, limit, role.")
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_accepted() {
+        for (value, expected) in [
+            (
+                json!("10"),
+                "limit is '10'; accepted: a whole number from 1 to 1000.",
+            ),
+            (json!(0), "limit is 0; accepted"),
+            (json!(1001), "limit is 1001; accepted"),
+            (json!(1.5), "limit is 1.5; accepted"),
+            (json!(-1), "limit is -1; accepted"),
+            (json!(1e300), "limit is 1e+300; accepted"),
+            (json!(true), "limit is true; accepted"),
+            (json!([1]), "limit is an array; accepted"),
+        ] {
+            let failure = arguments(json!({"limit": value}))
+                .and_then(|mut a| a.optional::<Limit>("limit"))
+                .err()
+                .unwrap();
+            assert!(failure.text().starts_with(expected), "{}", failure.text());
+        }
+    }
+
+    #[test]
+    fn null_is_omitted_and_a_whole_float_is_whole() {
+        let mut given = arguments(json!({"limit": 10.0, "label": null})).unwrap();
+        assert_eq!(given.optional::<Limit>("limit").unwrap(), Some(Whole(10)));
+        let failure = given.required::<Label>("label").err().unwrap();
+        assert!(
+            failure
+                .text()
+                .starts_with("label is missing; accepted: text of 1 to 255"),
+            "{}",
+            failure.text()
+        );
+    }
+
+    #[test]
+    fn a_role_is_refused_with_those_that_exist() {
+        let failure = arguments(json!({"role": "ADMIN"}))
+            .and_then(|mut a| a.optional::<Role>("role"))
+            .err()
+            .unwrap();
+        let expected =
+            "role is 'ADMIN'; accepted: WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN.";
+        assert!(failure.text().starts_with(expected), "{}", failure.text());
+    }
+}

@@ -1,0 +1,233 @@
+//! `get_service_accounts`: what is there, in one workspace or in all that are visible.
+//! Reads lists only: the API's single read hands out accounts of other workspaces.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::arguments::{Arguments, Search, Whole};
+use super::result::{AccountView, Code, Failure, quoted, scrubbed, success};
+use super::{Call, schema};
+use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+
+/// The tool's name.
+pub const NAME: &str = "get_service_accounts";
+
+/// How many workspaces of one call are read at once.
+const AT_ONCE: usize = 8;
+
+const LIMIT_DEFAULT: u64 = 100;
+
+type Limit = Whole<1, 1000>;
+type Offset = Whole<0, 1_000_000>;
+
+/// The tool as clients see it.
+pub fn definition() -> Tool {
+    let description = "List service accounts of one workspace or, without workspace_id, of every workspace the token \
+         can see. Use it to find the id of an account or workspace, to check roles and dates, or to see whether a label \
+         is taken. Changes nothing. Returns a page of accounts, the total of matches, and next_offset if there are more.";
+    Tool::new(NAME, description, schema::input::<Asked>())
+        .with_title("List service accounts")
+        .with_raw_output_schema(schema::output::<Found>())
+        .with_annotations(
+            ToolAnnotations::new()
+                .read_only(true)
+                .destructive(false)
+                .idempotent(true)
+                .open_world(true),
+        )
+}
+
+/// The arguments, for the schema.
+#[derive(JsonSchema)]
+#[expect(
+    dead_code,
+    reason = "the schema is made from the fields; values are read one by one"
+)]
+struct Asked {
+    /// Only this workspace.
+    workspace_id: Option<WorkspaceId>,
+    /// Only the account with this id.
+    service_account_id: Option<ServiceAccountId>,
+    /// Only labels that contain this text, in any case.
+    #[schemars(with = "String", length(min = 1, max = 255))]
+    label: Option<()>,
+    /// Accounts per page.
+    #[schemars(with = "u64", range(min = 1, max = 1000), extend("default" = 100))]
+    limit: Option<()>,
+    /// Matches to skip: next_offset of the page before.
+    #[schemars(with = "u64", range(min = 0, max = 1_000_000), extend("default" = 0))]
+    offset: Option<()>,
+}
+
+/// The result.
+#[derive(Serialize, JsonSchema)]
+struct Found {
+    service_accounts: Vec<AccountView>,
+    /// Matches on all pages.
+    total: u64,
+    /// Where the next page starts, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<u64>,
+    /// The workspaces searched, where none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspaces: Option<Vec<WorkspaceView>>,
+}
+
+/// A workspace in a result.
+#[derive(Serialize, JsonSchema)]
+struct WorkspaceView {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// Matches in it; absent where the token may not list its accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+}
+
+struct Query {
+    workspace_id: Option<WorkspaceId>,
+    service_account_id: Option<ServiceAccountId>,
+    label: Option<String>,
+    limit: u64,
+    offset: u64,
+}
+
+/// Runs the tool.
+pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
+    let query = Query::read(given)?;
+    let (matches, workspaces) = match &query.workspace_id {
+        Some(workspace_id) => (query.matching(call.accounts_of(workspace_id).await?), None),
+        None => {
+            let (matches, workspaces) = everywhere(call, &query).await?;
+            (matches, Some(workspaces))
+        }
+    };
+    if let (Some(id), true) = (&query.service_account_id, matches.is_empty()) {
+        return Err(not_found(id, query.workspace_id.as_ref()));
+    }
+    Ok(success(&query.page(matches, workspaces, call)))
+}
+
+impl Query {
+    fn read(given: Option<JsonObject>) -> Result<Self, Failure> {
+        let known = [
+            "workspace_id",
+            "service_account_id",
+            "label",
+            "limit",
+            "offset",
+        ];
+        let mut arguments = Arguments::new(given, NAME, &known)?;
+        Ok(Self {
+            workspace_id: arguments.optional("workspace_id")?,
+            service_account_id: arguments.optional("service_account_id")?,
+            label: arguments
+                .optional::<Search>("label")?
+                .map(|text| text.0.to_lowercase()),
+            limit: arguments
+                .optional::<Limit>("limit")?
+                .map_or(LIMIT_DEFAULT, |limit| limit.0),
+            offset: arguments
+                .optional::<Offset>("offset")?
+                .map_or(0, |offset| offset.0),
+        })
+    }
+
+    fn matching(&self, mut accounts: Vec<ServiceAccount>) -> Vec<ServiceAccount> {
+        accounts.retain(|account| {
+            let label = account.label.as_deref().unwrap_or_default();
+            self.service_account_id
+                .as_ref()
+                .is_none_or(|id| *id == account.id)
+                && self
+                    .label
+                    .as_ref()
+                    .is_none_or(|text| label.to_lowercase().contains(text))
+        });
+        accounts
+    }
+
+    fn page(
+        &self,
+        matches: Vec<ServiceAccount>,
+        workspaces: Option<Vec<WorkspaceView>>,
+        call: &Call,
+    ) -> Found {
+        let total = matches.len() as u64;
+        let end = self.offset.saturating_add(self.limit);
+        let page = matches
+            .into_iter()
+            .skip(index(self.offset))
+            .take(index(self.limit));
+        Found {
+            service_accounts: page
+                .map(|account| AccountView::new(account, call.secrets()))
+                .collect(),
+            total,
+            next_offset: (end < total).then_some(end),
+            workspaces,
+        }
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Every visible workspace is read; one that may not be read is listed without a count.
+async fn everywhere(
+    call: &Call,
+    query: &Query,
+) -> Result<(Vec<ServiceAccount>, Vec<WorkspaceView>), Failure> {
+    let visible = call.visible_workspaces().await?;
+    let read: Vec<_> = stream::iter(visible)
+        .map(|workspace| in_one(call, query, workspace))
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut all = Vec::new();
+    let mut workspaces = Vec::with_capacity(read.len());
+    for (workspace, matches) in read {
+        workspaces.push(WorkspaceView {
+            id: workspace.id.into_string(),
+            label: workspace.label.map(|label| scrubbed(label, call.secrets())),
+            count: matches.as_ref().map(|matches| matches.len() as u64),
+        });
+        all.extend(matches.unwrap_or_default());
+    }
+    Ok((all, workspaces))
+}
+
+async fn in_one(
+    call: &Call,
+    query: &Query,
+    workspace: Workspace,
+) -> Result<(Workspace, Option<Vec<ServiceAccount>>), Failure> {
+    match call.accounts_of(&workspace.id).await {
+        Ok(accounts) => Ok((workspace, Some(query.matching(accounts)))),
+        Err(failure) if matches!(failure.code(), Code::PermissionDenied | Code::NotFound) => {
+            Ok((workspace, None))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn not_found(id: &ServiceAccountId, workspace_id: Option<&WorkspaceId>) -> Failure {
+    let account = quoted(id.as_str());
+    let text = match workspace_id {
+        Some(workspace) => format!(
+            "There is no service account {account} in workspace {}. It may be deleted or belong to another workspace. Call get_service_accounts without arguments to see every account you can.",
+            quoted(workspace.as_str())
+        ),
+        None => format!(
+            "There is no service account {account} in any workspace that this token may list. It may be deleted, or its workspace may have to be named as workspace_id."
+        ),
+    };
+    let failure = Failure::new(Code::NotFound, text).about_account(id);
+    match workspace_id {
+        Some(workspace) => failure.about_workspace(workspace),
+        None => failure,
+    }
+}

@@ -1,0 +1,488 @@
+//! Words for the model: what a call brought, or what happened instead, why, and what to do next.
+//! Lets out no secret: every text is scrubbed here on its way.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::apc::error::{ApiError, Rejection, Unreachable};
+use crate::apc::installation::{Installation, TokenKind, TokenSource};
+use crate::apc::{ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::config::NotConfigured;
+use crate::secret::Secrets;
+
+/// The longest piece of foreign text in an error, in characters.
+const QUOTED_MAX: usize = 80;
+
+/// The longest message of the API's own in an error, in characters.
+const MESSAGE_MAX: usize = 300;
+
+/// What kind of failure it is, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// An argument is not accepted.
+    InvalidArguments,
+    /// Something is not set up.
+    NotConfigured,
+    /// The token is not accepted.
+    Unauthenticated,
+    /// The token is good and may not do this.
+    PermissionDenied,
+    /// There is no such thing.
+    NotFound,
+    /// There is such a thing already.
+    AlreadyExists,
+    /// Too much was asked in too short a time.
+    RateLimited,
+    /// No connection.
+    Unreachable,
+    /// A read got no answer in time.
+    TimedOut,
+    /// A change was sent, and nobody knows whether it was made.
+    OutcomeUnknown,
+    /// The API, or something before it, says no in words of its own.
+    ApiError,
+    /// The API lacks what is needed.
+    IncompatibleApi,
+    /// A fault of this server.
+    InternalError,
+}
+
+impl Code {
+    /// The code as it stands in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArguments => "invalid_arguments",
+            Self::NotConfigured => "not_configured",
+            Self::Unauthenticated => "unauthenticated",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::RateLimited => "rate_limited",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::ApiError => "api_error",
+            Self::IncompatibleApi => "incompatible_api",
+            Self::InternalError => "internal_error",
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    fn is_retryable(self) -> bool {
+        matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
+    }
+}
+
+/// A call that failed: a code for programs and words for the model.
+#[derive(Debug)]
+pub struct Failure {
+    code: Code,
+    text: String,
+    facts: Vec<(&'static str, Value)>,
+}
+
+impl Failure {
+    /// A failure in words: what happened, why, and what to do next.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Names the account concerned, for programs.
+    pub fn about_account(self, id: &ServiceAccountId) -> Self {
+        self.with("service_account_id", json!(id.as_str()))
+    }
+
+    /// Names the workspace concerned, for programs.
+    pub fn about_workspace(self, id: &WorkspaceId) -> Self {
+        self.with("workspace_id", json!(id.as_str()))
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The words, without the code.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn with(mut self, name: &'static str, fact: Value) -> Self {
+        self.facts.push((name, fact));
+        self
+    }
+
+    /// The failure as a result that a model gets to read.
+    pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
+        let text = format!("{}: {}", self.code.name(), self.text);
+        let mut error = JsonObject::new();
+        error.insert("code".to_owned(), json!(self.code.name()));
+        error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
+        error.extend(
+            self.facts
+                .into_iter()
+                .map(|(name, fact)| (name.to_owned(), fact)),
+        );
+        let mut result =
+            CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
+        let mut meta = MetaObject::new();
+        meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
+        result.meta = Some(meta);
+        result
+    }
+}
+
+impl From<NotConfigured> for Failure {
+    fn from(missing: NotConfigured) -> Self {
+        Self::new(Code::NotConfigured, format!("{missing}."))
+    }
+}
+
+/// A result that succeeded: structured, and the same JSON as text for clients that know no better.
+pub fn success<T: Serialize>(value: &T) -> CallToolResult {
+    let structured = serde_json::to_value(value).unwrap_or_default();
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(structured);
+    result
+}
+
+/// A service account in a result.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AccountView {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// In full for 10 minutes after creation, then masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    workspace_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<String>,
+    /// As the platform tells; often unset although the account is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+}
+
+impl AccountView {
+    /// The account as results show it: verbatim but for secrets, which may stand in a label too.
+    pub fn new(account: ServiceAccount, secrets: &Secrets) -> Self {
+        let clean = |text: Option<String>| text.map(|text| scrubbed(text, secrets));
+        Self {
+            id: scrubbed(account.id.into_string(), secrets),
+            label: clean(account.label),
+            api_key: account.api_key.map(|key| key.expose().to_owned()),
+            role: clean(account.role),
+            category: clean(account.category),
+            workspace_id: account.workspace_id.into_string(),
+            active: account.active,
+            created_at: clean(account.created_at),
+            updated_at: clean(account.updated_at),
+            last_used_at: clean(account.last_used_at),
+        }
+    }
+}
+
+/// The text without secrets, and without a copy where there are none.
+pub fn scrubbed(text: String, secrets: &Secrets) -> String {
+    match secrets.scrub(&text) {
+        Cow::Owned(clean) => clean,
+        Cow::Borrowed(_) => text,
+    }
+}
+
+/// Foreign text in a sentence: quoted, cut at 80 characters, nothing in it that could forge words
+/// around it or change how they are shown.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", harmless(text, QUOTED_MAX))
+}
+
+fn harmless(text: &str, longest: usize) -> String {
+    let mut clean = String::new();
+    for character in text.chars().take(longest) {
+        match character {
+            '\'' | '\\' => clean.extend(['\\', character]),
+            c if is_deceptive(c) => clean.extend(c.escape_default()),
+            c => clean.push(c),
+        }
+    }
+    if text.chars().nth(longest).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// Controls, line separators, and marks that are invisible or turn the direction of writing.
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What happened to a request, in words. The same for every tool; what a tool knows better it says
+/// itself.
+pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
+    let host = installation.url.host();
+    match error {
+        ApiError::Unreachable(why) => unreachable(why, host),
+        ApiError::TimedOut => Failure::new(
+            Code::TimedOut,
+            format!(
+                "The Private Cloud API at {host} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
+            ),
+        ),
+        ApiError::ConnectionLost => Failure::new(
+            Code::Unreachable,
+            format!(
+                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a while."
+            ),
+        ),
+        ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
+        ApiError::Unauthenticated => unauthenticated(installation),
+        ApiError::PermissionDenied => Failure::new(
+            Code::PermissionDenied,
+            format!(
+                "The token from {} is valid at {host} but may not do this, or there is no such workspace. Ask an admin of the workspace for a role that may, or call get_service_accounts without arguments to see the workspaces of this token.",
+                installation.token_source
+            ),
+        ),
+        ApiError::Incompatible { message } => Failure::new(
+            Code::IncompatibleApi,
+            format!(
+                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server.",
+                foreign(message, secrets)
+            ),
+        ),
+        ApiError::MissingData => Failure::new(
+            Code::IncompatibleApi,
+            format!(
+                "The API at {host} answered without the data it promises. This release may be too old or too new for this server."
+            ),
+        ),
+        other => Failure::new(
+            Code::ApiError,
+            format!("{} {ASK_OPERATORS}", happened(other, host, secrets)),
+        ),
+    }
+}
+
+const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
+
+/// What happened, as one sentence without advice, for failures that are not this server's to mend.
+pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
+    match error {
+        ApiError::TimedOut => format!("The API at {host} did not answer in time."),
+        ApiError::ConnectionLost => {
+            format!("The connection to {host} ended before the whole answer came.")
+        }
+        ApiError::Status { status } => {
+            format!(
+                "{host} answered with HTTP status {status} and not as the API does; something in front of it may be in trouble."
+            )
+        }
+        ApiError::NotGraphql => {
+            format!("{host} answered with something that is not the API's, perhaps a login page.")
+        }
+        ApiError::TooLarge => {
+            format!("The answer of {host} is larger than 32 MiB and was not read.")
+        }
+        ApiError::Redirected { host: Some(to) } => {
+            format!(
+                "{host} redirects to {}, which is not followed: the token would go along.",
+                quoted(to)
+            )
+        }
+        ApiError::Redirected { host: None } => {
+            format!("{host} redirects, which is not followed: the token would go along.")
+        }
+        ApiError::ForbiddenUndecided => format!(
+            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason."
+        ),
+        ApiError::Rejected(Rejection { code, message }) => {
+            let code = code
+                .as_deref()
+                .map(|code| format!(" ({})", harmless(&secrets.scrub_foreign(code), QUOTED_MAX)));
+            format!(
+                "The API at {host} says {}{}.",
+                foreign(message, secrets),
+                code.unwrap_or_default()
+            )
+        }
+        ApiError::MissingData => {
+            format!("The API at {host} answered without the data it promises.")
+        }
+        _ => format!("The API at {host} refused the request."),
+    }
+}
+
+fn foreign(message: &str, secrets: &Secrets) -> String {
+    format!(
+        "'{}'",
+        harmless(&secrets.scrub_foreign(message), MESSAGE_MAX)
+    )
+}
+
+fn rate_limited(retry_after: Option<Duration>, host: &str) -> Failure {
+    // Without a word from the API, what ingresses usually count in.
+    let seconds = retry_after.map_or(60, |wait| wait.as_secs().max(1));
+    let text = format!(
+        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s."
+    );
+    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+}
+
+fn unauthenticated(installation: &Installation) -> Failure {
+    let host = installation.url.host();
+    let source = &installation.token_source;
+    let expired = match TokenKind::of(&installation.token) {
+        TokenKind::UserToken {
+            expires: Some(expires),
+        } if expires < chrono::Utc::now() => {
+            format!("; it expired on {}", expires.format("%Y-%m-%d"))
+        }
+        TokenKind::UserToken {
+            expires: Some(expires),
+        } => {
+            format!(
+                "; it would expire on {}, so it was revoked or belongs to another installation",
+                expires.format("%Y-%m-%d")
+            )
+        }
+        TokenKind::UserToken { expires: None } => "; it may have expired".to_owned(),
+        TokenKind::ServiceAccountKey => "; its service account may have been deleted".to_owned(),
+    };
+    let domain = installation.login_domain();
+    let way_out = match source {
+        TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
+        TokenSource::Setting("APC_API_TOKEN") => {
+            format!(
+                "Set a new token and restart this server, or unset it and run 'astro login {domain}'."
+            )
+        }
+        _ => "Put a new token there; no restart is needed.".to_owned(),
+    };
+    let text = format!(
+        "The Private Cloud API at {host} refused the token from {source}{expired}. {way_out}"
+    );
+    Failure::new(Code::Unauthenticated, text)
+}
+
+fn unreachable(why: &Unreachable, host: &str) -> Failure {
+    let ca_cert = "--ca-cert (APC_CA_CERT)";
+    let text = match why {
+        Unreachable::Dns => {
+            format!(
+                "The host {host} has no address. Check the domain for a typing error, and whether a VPN is needed."
+            )
+        }
+        Unreachable::Connect => {
+            format!(
+                "No connection to {host} could be made. Check the network, a VPN, and the port if one is set."
+            )
+        }
+        Unreachable::ConnectTimedOut => {
+            format!(
+                "The connection to {host} took too long. A firewall or a missing VPN often is the reason."
+            )
+        }
+        Unreachable::UnknownAuthority => format!(
+            "The certificate of {host} is from an authority that this machine does not know. Set {ca_cert} to the PEM file of that authority."
+        ),
+        Unreachable::CertificateExpired => {
+            format!(
+                "The certificate of {host} has expired. Those who run it have to renew it; check this machine's clock, too."
+            )
+        }
+        Unreachable::CertificateNotYetValid => {
+            format!("The certificate of {host} is not valid yet. Check this machine's clock.")
+        }
+        Unreachable::CertificateForAnotherHost => {
+            format!(
+                "The certificate of {host} is for another name. Check the domain or URL for a typing error."
+            )
+        }
+        Unreachable::Tls => {
+            format!(
+                "No secure connection to {host} could be agreed on. Check that the URL's port speaks https."
+            )
+        }
+        Unreachable::Proxy => {
+            format!("The proxy did not connect to {host}. Check HTTPS_PROXY and NO_PROXY.")
+        }
+        Unreachable::ProxyLogin => {
+            format!(
+                "The proxy on the way to {host} wants a login. Put it into HTTPS_PROXY, or {host} into NO_PROXY."
+            )
+        }
+        Unreachable::NoTrustStore => format!(
+            "This machine has no trusted certificate authorities, so {host} cannot be verified. Install its CA certificates, or set {ca_cert} or SSL_CERT_FILE."
+        ),
+        Unreachable::CaFile { problem } => {
+            return Failure::new(
+                Code::NotConfigured,
+                format!(
+                    "The file of {ca_cert} cannot be used: {}. Nothing was sent; set it to a PEM file with certificates.",
+                    harmless(problem, QUOTED_MAX)
+                ),
+            );
+        }
+        Unreachable::NoTimeLeft => {
+            return Failure::new(
+                Code::TimedOut,
+                format!(
+                    "The time for the call was over before {host} could be asked. Nothing was changed. Call again."
+                ),
+            );
+        }
+    };
+    Failure::new(Code::Unreachable, format!("{text} Nothing was sent."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_forge_what_stands_around_it() {
+        assert_eq!(quoted("ci"), "'ci'");
+        assert_eq!(
+            quoted("a' deleted\n\u{202e}x\u{1b}[31m"),
+            r"'a\' deleted\n\u{202e}x\u{1b}[31m'"
+        );
+        assert_eq!(quoted(&"ü".repeat(81)), format!("'{}…'", "ü".repeat(80)));
+    }
+
+    #[test]
+    fn a_failure_carries_code_and_ids_for_programs() {
+        let id = ServiceAccountId::verbatim("ck1".to_owned());
+        let result = Failure::new(Code::RateLimited, "Wait.")
+            .about_account(&id)
+            .into_result(&Secrets::default());
+        let value = serde_json::to_value(result).unwrap();
+        assert_eq!(value["content"][0]["text"], "rate_limited: Wait.");
+        assert_eq!(value["isError"], true);
+        assert_eq!(
+            value["_meta"]["apc-mcp/error"],
+            json!({"code": "rate_limited", "retryable": true, "service_account_id": "ck1"})
+        );
+        assert_eq!(value.get("structuredContent"), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! Flat JSON Schemas: what a model and every client can read.
+//! Lets out no `$ref`, no combinators, no null types and no formats: clients drop or misread them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rmcp::model::JsonObject;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+
+/// The schema of a tool's arguments.
+pub fn input<T: JsonSchema>() -> JsonObject {
+    let mut schema = flat::<T>(SchemaSettings::draft2020_12());
+    schema.insert("additionalProperties".to_owned(), json!(false));
+    schema
+}
+
+/// The schema of a tool's result.
+pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
+    Arc::new(flat::<T>(SchemaSettings::draft2020_12().for_serialize()))
+}
+
+/// Makes an argument required.
+pub fn require(schema: &mut JsonObject, argument: &str) {
+    let required = schema.entry("required").or_insert_with(|| json!([]));
+    if let Value::Array(names) = required {
+        names.push(json!(argument));
+        names.sort_by_key(|name| name.as_str().map(str::to_owned));
+    }
+}
+
+fn flat<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
+    let inlined = settings.with(|settings| {
+        settings.meta_schema = None;
+        settings.inline_subschemas = true;
+    });
+    let schema = inlined
+        .with_transform(RecursiveTransform(tidy))
+        .into_generator()
+        .into_root_schema_for::<T>();
+    let mut object = Value::from(schema).as_object().cloned().unwrap_or_default();
+    object.remove("title");
+    object.remove("description");
+    object
+}
+
+/// An optional field is told by its absence from `required`, so null needs no mention.
+fn tidy(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    object.remove("format");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    let choices = object.get("anyOf").and_then(Value::as_array);
+    let given = choices.and_then(|choices| {
+        choices
+            .iter()
+            .find(|choice| choice.get("type") != Some(&json!("null")))
+    });
+    if let Some(Value::Object(given)) = given.cloned() {
+        object.remove("anyOf");
+        for (key, value) in given {
+            object.entry(key).or_insert(value);
+        }
+    }
+}
+
+macro_rules! inlined_schema {
+    ($type:ty, $name:literal, $schema:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
+
+inlined_schema!(WorkspaceId, "WorkspaceId", id());
+inlined_schema!(ServiceAccountId, "ServiceAccountId", id());
+inlined_schema!(
+    Label,
+    "Label",
+    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+);
+inlined_schema!(
+    Role,
+    "Role",
+    json_schema!({"type": "string", "enum": Role::ALL.map(Role::name), "default": Role::default().name()})
+);
+
+fn id() -> Schema {
+    json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"})
+}
