@@ -1,0 +1,4 @@
+//! One integration binary, one module per topic.
+
+mod recordings;
+mod sandbox;
