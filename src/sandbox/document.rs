@@ -1,22 +1,19 @@
 //! Reads a GraphQL request as the API's engine does and turns what comes of it into the API's JSON.
 //! Knows no sockets; which field does what is the schema's.
 
-use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, Type,
-    VariableDefinition,
-};
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection};
 use async_graphql::parser::{self, parse_query};
-use async_graphql::{PathSegment, Pos, Positioned, Request, Response, ServerError, Variables};
+use async_graphql::{PathSegment, Pos, Request, Response, ServerError, Variables};
 use serde_json::{Map, Value, json};
 
 use super::handle::Handle;
 use super::operations::Api;
-use super::roles::Role;
+use super::validation::errors;
 
 const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
-const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+pub(super) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 /// Of bad variables as well as of failures inside.
-const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+pub(super) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 /// How the engine begins when a field that must have a value has none.
 pub(super) const NOT_NULL: &str = "Cannot return null for non-nullable field";
 
@@ -59,7 +56,10 @@ impl Document {
             Ok(document) => document.clone(),
             Err(error) => return refused(vec![parse_error(error)]),
         };
-        let errors = self.errors(&document, handle);
+        let errors = match self.operation(&document) {
+            Some(operation) => errors(&document, operation, &self.variables, handle),
+            None => Vec::new(),
+        };
         if !errors.is_empty() {
             return refused(errors);
         }
@@ -107,123 +107,6 @@ impl Document {
             _ => None,
         })
     }
-
-    /// Fields this release lacks, then variables that do not fit, as the engine's order is.
-    fn errors(&self, document: &ExecutableDocument, handle: &Handle) -> Vec<Value> {
-        let lacking = lacking_fields(document, handle);
-        match self.operation(document) {
-            Some(operation) if lacking.is_empty() => self.variable_errors(operation),
-            _ => lacking,
-        }
-    }
-
-    fn variable_errors(&self, operation: &OperationDefinition) -> Vec<Value> {
-        let definitions = operation.variable_definitions.iter();
-        let misfits = definitions.filter_map(|definition| {
-            let name = definition.node.name.node.as_str();
-            let message = misfit(&definition.node, self.variables.get(name))?;
-            Some(error(message, &[definition.pos], INTERNAL))
-        });
-        misfits.collect()
-    }
-}
-
-/// Why a value does not fit its variable, if so.
-fn misfit(definition: &VariableDefinition, value: Option<&Value>) -> Option<String> {
-    let (name, wanted) = (&definition.name.node, &definition.var_type.node);
-    match value {
-        None if wanted.nullable || definition.default_value.is_some() => None,
-        None => Some(format!(
-            "Variable \"${name}\" of required type \"{wanted}\" was not provided."
-        )),
-        Some(Value::Null) if wanted.nullable => None,
-        Some(Value::Null) => Some(format!(
-            "Variable \"${name}\" of non-null type \"{wanted}\" must not be null."
-        )),
-        Some(value) => wrong_type(wanted, value)
-            .map(|reason| format!("Variable \"${name}\" got invalid value {value}; {reason}")),
-    }
-}
-
-fn wrong_type(wanted: &Type, value: &Value) -> Option<String> {
-    let BaseType::Named(name) = &wanted.base else {
-        return None;
-    };
-    match name.as_str() {
-        "String" if !value.is_string() => Some(format!(
-            "Expected type String. String cannot represent a non string value: {value}"
-        )),
-        "Role" if value.as_str().and_then(Role::parse).is_none() => {
-            Some("Expected type Role.".into())
-        }
-        _ => None,
-    }
-}
-
-/// The document's fields that this release does not have.
-fn lacking_fields(document: &ExecutableDocument, handle: &Handle) -> Vec<Value> {
-    let operations = document.operations.iter().map(|(_, operation)| {
-        let root = match operation.node.ty.to_string().as_str() {
-            "mutation" => "Mutation",
-            _ => "Query",
-        };
-        (root, &operation.node.selection_set.node)
-    });
-    let fragments = document.fragments.values().map(|fragment| {
-        let on = fragment.node.type_condition.node.on.node.as_str();
-        (on, &fragment.node.selection_set.node)
-    });
-    let sets: Vec<_> = operations.chain(fragments).collect();
-    let mut fields = Vec::new();
-    for (type_name, set) in sets {
-        collect_fields(type_name, set, &mut fields);
-    }
-    let lacking = fields.into_iter().filter_map(|(type_name, name)| {
-        let field = name.node.as_str();
-        let lacks = handle.scene().lacks(type_name, field);
-        lacks.then(|| unknown_field(type_name, field, name.pos))
-    });
-    lacking.collect()
-}
-
-/// Every field below, with the type it is asked of. Spread fragments are collected on their own.
-fn collect_fields<'a>(
-    type_name: &'a str,
-    set: &'a SelectionSet,
-    fields: &mut Vec<(&'a str, &'a Positioned<async_graphql::Name>)>,
-) {
-    for item in &set.items {
-        match &item.node {
-            Selection::Field(field) => {
-                fields.push((type_name, &field.node.name));
-                let inner = type_of(&field.node.name.node);
-                collect_fields(inner, &field.node.selection_set.node, fields);
-            }
-            Selection::InlineFragment(fragment) => {
-                let condition = fragment.node.type_condition.as_ref();
-                let inner = condition.map_or(type_name, |condition| &condition.node.on.node);
-                collect_fields(inner, &fragment.node.selection_set.node, fields);
-            }
-            Selection::FragmentSpread(_) => {}
-        }
-    }
-}
-
-/// The type a field leads to: in this schema the name tells.
-fn type_of(field: &str) -> &'static str {
-    match field {
-        "workspace" | "workspaces" => "Workspace",
-        "roleBinding" | "roleBindings" => "RoleBinding",
-        "deployment" | "workspaceDeployments" => "Deployment",
-        "appConfig" => "AppConfig",
-        name if name.to_lowercase().contains("serviceaccount") => "ServiceAccount",
-        _ => "",
-    }
-}
-
-fn unknown_field(type_name: &str, field: &str, pos: Pos) -> Value {
-    let message = format!("Cannot query field \"{field}\" on type \"{type_name}\".");
-    error(message, &[pos], VALIDATION_FAILED)
 }
 
 fn parse_error(problem: &parser::Error) -> Value {
@@ -231,7 +114,7 @@ fn parse_error(problem: &parser::Error) -> Value {
     error(format!("Syntax Error: {problem}"), &positions, PARSE_FAILED)
 }
 
-fn error(message: String, positions: &[Pos], code: &str) -> Value {
+pub(super) fn error(message: String, positions: &[Pos], code: &str) -> Value {
     let place = |pos: &Pos| json!({ "line": pos.line, "column": pos.column });
     let locations: Vec<_> = positions.iter().map(place).collect();
     json!({ "message": message, "locations": locations, "extensions": { "code": code } })

@@ -2,7 +2,6 @@
 //! Reads no GraphQL; a fault decides what becomes of an answer, never what is in it.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
@@ -74,26 +73,19 @@ async fn converse(stream: TcpStream, face: Arc<Face>) {
 }
 
 /// Works in a task of its own: the API does not stop because the caller has left.
-async fn respond(face: Arc<Face>, request: Request<Incoming>) -> Result<Response<Body>, Gone> {
+async fn respond(face: Arc<Face>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let work = tokio::spawn(async move { face.meet(request).await });
     match work.await {
         Ok(Ending::Answer(response)) => Ok(response),
         Ok(Ending::Silence) => pending().await,
-        Ok(Ending::Cut) | Err(_) => Err(Gone),
+        Ok(Ending::Cut) | Err(_) => Err(gone()),
     }
 }
 
-/// Makes hyper close the connection without an answer.
-#[derive(Debug)]
-struct Gone;
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection was closed on purpose")
-    }
+/// Makes hyper close the connection.
+fn gone() -> io::Error {
+    io::Error::other("the connection was closed on purpose")
 }
-
-impl std::error::Error for Gone {}
 
 impl Face {
     async fn meet(&self, request: Request<Incoming>) -> Ending {
@@ -106,7 +98,7 @@ impl Face {
         let arrival = self.record(document.as_ref().ok(), token.clone());
         let ending = match document {
             Ok(document) => self.perform(document, token.as_deref()).await,
-            Err(page) => Ending::Answer(page),
+            Err((status, what)) => Ending::Answer(page(status, what)),
         };
         if let Ending::Answer(response) = &ending {
             let status = response.status().as_u16();
@@ -176,33 +168,35 @@ fn after(fault: Fault, reply: Reply) -> Ending {
     }
 }
 
-/// The document of a request, or the page the API's web framework answers with instead.
-fn read(head: &Parts, body: &[u8]) -> Result<Document, Response<Body>> {
+/// A status, and what the web framework before the API's engine says in html; nothing for some.
+type Page = (u16, &'static str);
+
+/// The document of a request, or the page that is the answer instead.
+fn read(head: &Parts, body: &[u8]) -> Result<Document, Page> {
     if head_size(head) > HEAD_LIMIT {
-        return Err(response(431, &[], full(Bytes::new())));
+        return Err((431, ""));
     }
     if head.uri.path() != "/v1" {
-        return Err(page(404, "Not Found"));
+        return Err((404, "Not Found"));
     }
     if head.method != Method::POST {
-        return Err(page(405, "The sandbox supports only POST requests."));
+        return Err((405, "The sandbox supports only POST requests."));
     }
     parse(&head.headers, body)
 }
 
-fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Document, Response<Body>> {
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Document, Page> {
     let json = text(headers, CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
     if body.is_empty() || !json {
-        let missing = "POST body missing. Did you forget use body-parser middleware?";
-        return Err(page(500, missing));
+        return Err((500, "POST body missing."));
     }
     if body.len() > BODY_LIMIT {
-        return Err(page(413, "PayloadTooLargeError: request entity too large"));
+        return Err((413, "PayloadTooLargeError: request entity too large"));
     }
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return Err(page(400, "SyntaxError: Unexpected token in JSON"));
+        return Err((400, "SyntaxError: Unexpected token in JSON"));
     };
-    Document::new(&value).ok_or_else(|| page(400, "Must provide query string."))
+    Document::new(&value).ok_or((400, "Must provide query string."))
 }
 
 /// The head's size on the wire, near enough.
@@ -230,7 +224,7 @@ fn truncated(reply: Reply) -> Response<Body> {
     let cut = stream::once(async {
         // Without a pause hyper would close before it has sent anything.
         yield_now().await;
-        Err(io::Error::other(Gone))
+        Err(gone())
     });
     announced(
         reply.status,
@@ -273,6 +267,9 @@ fn canned(status: u16, headers: &[(String, String)], body: String) -> Response<B
 }
 
 fn page(status: u16, what: &str) -> Response<Body> {
+    if what.is_empty() {
+        return response(status, &[], full(Bytes::new()));
+    }
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <title>Error</title>\n</head>\n<body>\n<pre>{what}</pre>\n</body>\n</html>\n"

@@ -9,9 +9,10 @@
 //! | room | what for |
 //! |---|---|
 //! | `http` | sockets, statuses, pages, and going wrong on demand |
-//! | `document` | what a document asks, and why the API would not run it |
+//! | `document`, `validation` | what a document asks and what came of it; why the API would not run it |
 //! | `operations`, `schema` | queries and mutations; the types they answer with |
-//! | `store`, `roles`, `seeds`, `ids` | state and its rules; rights; the default installation; ids and tokens |
+//! | `store`, `seeds` | state and its rules; the default installation |
+//! | `sessions`, `roles`, `refusal`, `ids` | who calls; who may what; the words of no; ids, keys and tokens |
 //! | `handle`, `fault` | looking behind the curtain; what shall go wrong |
 
 mod document;
@@ -20,10 +21,13 @@ mod handle;
 mod http;
 mod ids;
 mod operations;
+mod refusal;
 mod roles;
 mod schema;
 mod seeds;
+mod sessions;
 mod store;
+mod validation;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

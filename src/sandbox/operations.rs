@@ -1,13 +1,15 @@
 //! The queries and mutations: who may call them and what they do.
 //! Checks permissions where the API does, which is less often than one would wish.
 
-use async_graphql::{Context, EmptySubscription, Json, Object, Result, Schema};
+use async_graphql::{Context, EmptySubscription, Json, Object, Result, Schema, SimpleObject};
 use serde_json::Value;
 
 use super::handle::Handle;
+use super::refusal::Refusal;
 use super::roles::{Action, Entity, Role};
-use super::schema::{AppConfig, Deployment, ServiceAccount, Uuid, Workspace};
-use super::store::{self, Caller, Changes, NewAccount, Refusal};
+use super::schema::{Deployment, ServiceAccount, Uuid, Workspace};
+use super::sessions::Caller;
+use super::store::{self, Changes, NewAccount};
 
 pub(super) type Api = Schema<Query, Mutation, EmptySubscription>;
 
@@ -18,6 +20,12 @@ pub(super) fn api(handle: Handle) -> Api {
 
 pub(super) struct Query;
 pub(super) struct Mutation;
+
+#[derive(SimpleObject)]
+pub(super) struct AppConfig {
+    version: Option<String>,
+    base_domain: Option<String>,
+}
 
 type Nullable<T> = Result<Option<T>>;
 type NullableList<T> = Result<Option<Vec<Option<T>>>>;
@@ -31,7 +39,7 @@ impl Query {
         })
     }
 
-    /// What the caller is bound to; a system role by itself is bound to no workspace.
+    // What the caller is bound to; a system role by itself is bound to no workspace.
     async fn workspaces(&self, ctx: &Context<'_>) -> NullableList<Workspace> {
         let caller = caller(ctx)?.ok_or(Refusal::Forbidden)?;
         let scene = ctx.data::<Handle>()?.scene();
@@ -243,4 +251,35 @@ fn changes(payload: &Value) -> std::result::Result<Changes, Refusal> {
         category: text("category").map(Into::into),
         role,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::store::Store;
+
+    /// The indented lines of a schema's text, with the head of their block.
+    fn fields(sdl: &str) -> Vec<String> {
+        let mut head = "";
+        let mut fields = Vec::new();
+        for line in sdl.lines().filter(|line| !line.trim().starts_with('#')) {
+            match line.starts_with(char::is_whitespace) {
+                true => fields.push(format!("{head} {}", line.trim())),
+                false => head = line,
+            }
+        }
+        fields.sort();
+        fields
+    }
+
+    #[test]
+    fn the_schema_is_the_documented_one() {
+        let sdl = api(Handle::new(Store::empty())).sdl();
+        let builtin = |line: &String| line.starts_with("schema") || line.trim().is_empty();
+        let ours: Vec<_> = fields(&sdl)
+            .into_iter()
+            .filter(|line| !builtin(line))
+            .collect();
+        assert_eq!(ours, fields(include_str!("schema.graphql")));
+    }
 }

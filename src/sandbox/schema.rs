@@ -2,15 +2,15 @@
 //! Decides nothing about who may see them.
 
 use async_graphql::{
-    Context, Error, ErrorExtensionValues, ID, InputValueError, InputValueResult, Object, Result,
-    Scalar, ScalarType, SimpleObject, Value, value,
+    Context, Error, ID, InputValueError, InputValueResult, Object, Result, Scalar, ScalarType,
+    Value,
 };
 use chrono::{SecondsFormat, TimeDelta, Utc};
 
 use super::document::NOT_NULL;
 use super::handle::Handle;
 use super::roles::{Binding, Entity, Role};
-use super::store::{self, Account, Refusal};
+use super::store::{self, Account};
 
 /// How long after its creation a key is shown in full.
 const SHOWN_IN_FULL: TimeDelta = TimeDelta::minutes(10);
@@ -44,12 +44,6 @@ impl ScalarType for DateTime {
     fn to_value(&self) -> Value {
         Value::String(self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
-}
-
-#[derive(SimpleObject)]
-pub(super) struct AppConfig {
-    pub(super) version: Option<String>,
-    pub(super) base_domain: Option<String>,
 }
 
 pub(super) struct ServiceAccount {
@@ -300,61 +294,4 @@ impl Deployment {
         let workspace = scene.store.find_workspace(&self.0.workspace);
         Ok(workspace.cloned().map(Workspace))
     }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        let (code, message, exception) = words(refusal);
-        let mut extensions = ErrorExtensionValues::default();
-        extensions.set("code", code);
-        if exception != Value::Null {
-            extensions.set("exception", exception);
-        }
-        Error {
-            extensions: Some(extensions),
-            ..Error::new(message)
-        }
-    }
-}
-
-/// The code, the message and what the API lets out of its insides.
-fn words(refusal: Refusal) -> (&'static str, String, Value) {
-    match refusal {
-        Refusal::Forbidden => {
-            let message = "You do not have the appropriate permissions for that";
-            ("FORBIDDEN", message.into(), value!({ "message": message }))
-        }
-        Refusal::NotFound => (
-            "RESOURCE_NOT_FOUND",
-            "The requested resource was not found".into(),
-            value!({ "name": "ResourceNotFoundError" }),
-        ),
-        Refusal::Duplicate { label } => {
-            let message = format!("Service Account already exists with the name {label}");
-            ("BAD_USER_INPUT", message, Value::Null)
-        }
-        Refusal::InvalidRole => ("BAD_USER_INPUT", "Invalid role".into(), Value::Null),
-        Refusal::NoNode { model, id } => {
-            let message = format!("No Node for the model {model} with value {id} for id found.");
-            let exception = database_exception(&message);
-            ("INTERNAL_SERVER_ERROR", message, exception)
-        }
-    }
-}
-
-/// What the database layer behind the API said, which the API passes on as it came.
-fn database_exception(message: &str) -> Value {
-    value!({
-        "result": {
-            "data": null,
-            "errors": [{
-                "message": message,
-                "code": 3039,
-                "locations": [{ "line": 2, "column": 3 }],
-                "path": ["createServiceAccount"],
-                "requestId": "local:sandbox",
-            }],
-            "status": 200,
-        }
-    })
 }

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::ids;
+use super::refusal::Refusal;
 use super::roles::{Action, Binding, Entity, Role};
+use super::sessions::{Caller, Session};
 
 /// A service account to start from.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ pub struct Store {
     pub(super) deployments: Vec<Deployment>,
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) users: HashMap<String, Vec<Binding>>,
-    sessions: HashMap<String, Session>,
+    pub(super) sessions: HashMap<String, Session>,
     allows_duplicates: bool,
 }
 
@@ -84,32 +86,11 @@ pub(super) struct Account {
     pub(super) updated_at: DateTime<Utc>,
 }
 
-struct Session {
-    user: String,
-    expires: DateTime<Utc>,
-}
-
-/// Somebody the API knows, with all they are bound to.
-#[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) bindings: Vec<Binding>,
-}
-
 /// What an update may change; `label: None` is a payload without one.
 pub(super) struct Changes {
     pub(super) label: Option<String>,
     pub(super) category: Option<String>,
     pub(super) role: Option<Role>,
-}
-
-/// Why the API does not do what it was asked.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Forbidden,
-    Duplicate { label: String },
-    NotFound,
-    NoNode { model: &'static str, id: String },
-    InvalidRole,
 }
 
 impl Store {
@@ -178,40 +159,6 @@ impl Store {
 
     pub(super) fn allow_duplicates(&mut self, allowed: bool) {
         self.allows_duplicates = allowed;
-    }
-
-    /// Gives out a user's token; a negative lifetime makes one that has expired.
-    pub(super) fn sign_in(&mut self, user: &str, lifetime: TimeDelta) -> String {
-        let expires = now() + lifetime;
-        let issued = now().min(expires) - TimeDelta::minutes(1);
-        let token = ids::jwt(user, issued, expires);
-        let user = user.into();
-        self.sessions
-            .insert(token.clone(), Session { user, expires });
-        token
-    }
-
-    /// The caller behind an `Authorization` header: a bare token, or exactly `Bearer ` before it.
-    pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Caller> {
-        let value = authorization?;
-        let token = value.strip_prefix("Bearer ").unwrap_or(value);
-        let bindings = match token.len() == 32 && !token.contains('.') {
-            true => self.key_holder(token)?,
-            false => self.user_of(token)?,
-        };
-        Some(Caller { bindings })
-    }
-
-    fn key_holder(&self, key: &str) -> Option<Vec<Binding>> {
-        let mut accounts = self.accounts.values();
-        let account = accounts.find(|account| account.key == key)?;
-        Some(vec![account.binding.clone()])
-    }
-
-    fn user_of(&self, token: &str) -> Option<Vec<Binding>> {
-        let session = self.sessions.get(token)?;
-        let bindings = self.users.get(&session.user)?;
-        (session.expires > now()).then(|| bindings.clone())
     }
 
     /// Refuses a caller that is unknown or lacks the right, in the same words.
