@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -220,6 +221,16 @@ impl Config {
             Some(usage) => Err(usage.clone()),
             None => Ok(config),
         }
+    }
+
+    /// The log cannot be written where the settings want it, and every call shall say so.
+    pub fn log_file_is_broken(&mut self, error: &io::Error) {
+        let problem = format!("names a file that cannot be opened: {error}");
+        self.broken.push(Broken {
+            setting: "--log-file (APC_LOG_FILE)",
+            problem,
+            from_flag: false,
+        });
     }
 
     /// From now on the installation is this one: the embedded sandbox.

@@ -166,7 +166,9 @@ fn outcome_unknown(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Fa
 /// One creation at a time per workspace and label: the API's own check for uniqueness is racy, and
 /// models call in parallel.
 #[derive(Default)]
-pub struct Creations(Mutex<HashMap<(WorkspaceId, Label), Arc<tokio::sync::Mutex<()>>>>);
+pub struct Creations(Mutex<HashMap<(WorkspaceId, Label), Gate>>);
+
+type Gate = Arc<tokio::sync::Mutex<()>>;
 
 /// The right to create an account of one label; the next one's turn comes when it goes.
 struct Turn {
@@ -189,7 +191,7 @@ impl Creations {
         }
     }
 
-    fn gate(&self, new: &NewServiceAccount) -> Arc<tokio::sync::Mutex<()>> {
+    fn gate(&self, new: &NewServiceAccount) -> Gate {
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         Arc::clone(

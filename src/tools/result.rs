@@ -112,6 +112,7 @@ impl Failure {
     }
 
     /// The words, without the code.
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }

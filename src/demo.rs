@@ -1,0 +1,213 @@
+//! `apc-mcp demo`: a conversation with the real server over a pipe in memory, against the sandbox.
+//! Talks to nothing outside this process.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use tokio::io::{
+    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Flags;
+use crate::config::{Config, Environment};
+use crate::secret::Secrets;
+use crate::server::Server;
+use crate::stdio;
+
+/// What either side of the pipe may hold, in bytes.
+const PIPE: usize = 64 * 1024;
+
+const TITLE: Style = Style::new().bold();
+const ASKED: Style = AnsiColor::Cyan.on_default().bold();
+const DONE: Style = AnsiColor::Green.on_default();
+const REFUSED: Style = AnsiColor::Yellow.on_default();
+
+type Failed = Box<dyn std::error::Error>;
+
+/// Runs the demonstration and prints it.
+///
+/// # Errors
+/// The server did not do what the demonstration shows.
+pub async fn run(secrets: Secrets) -> Result<(), Failed> {
+    // The person's own settings stay out of it.
+    let flags = Flags {
+        sandbox: true,
+        ..Flags::default()
+    };
+    let config = Config::new(flags, &Environment::default())?;
+    let server = Server::start(config, secrets).await?;
+    let (near, far) = tokio::io::duplex(PIPE);
+    let (input, output) = tokio::io::split(far);
+    let served =
+        tokio::spawn(
+            async move { stdio::serve(server, input, output, CancellationToken::new()).await },
+        );
+    let mut client = Client::new(near);
+    conversation(&mut client).await?;
+    drop(client);
+    served.await??;
+    Ok(())
+}
+
+async fn conversation(client: &mut Client) -> Result<(), Failed> {
+    say(
+        TITLE,
+        "A conversation with the real server, against its embedded sandbox. Nothing leaves this machine.",
+    )?;
+    client.open().await?;
+    let tools = client.ask("tools/list", json!({})).await?;
+    show_tools(&tools)?;
+
+    let workspaces = client
+        .call("get_service_accounts", json!({"limit": 1}))
+        .await?;
+    let workspace = text_at(&workspaces, "/structuredContent/workspaces/0/id")?;
+    let label = "nightly-etl";
+    let new = json!({"label": label, "workspace_id": workspace, "role": "WORKSPACE_EDITOR"});
+    let created = client.call("create_service_account", new).await?;
+    let id = text_at(&created, "/structuredContent/service_account/id")?;
+    client
+        .call(
+            "get_service_accounts",
+            json!({"workspace_id": workspace, "label": label}),
+        )
+        .await?;
+    client
+        .call(
+            "create_service_account",
+            json!({"label": "root", "workspace_id": workspace, "role": "SYSTEM_ADMIN"}),
+        )
+        .await?;
+    client
+        .call(
+            "delete_service_account",
+            json!({"service_account_id": id, "workspace_id": workspace}),
+        )
+        .await?;
+    client
+        .call(
+            "get_service_accounts",
+            json!({"workspace_id": workspace, "label": label}),
+        )
+        .await?;
+    say(
+        TITLE,
+        "\nTo use it: put mcp.json into your MCP client; to try it there first, take its sandbox entry.",
+    )
+}
+
+fn text_at(result: &Value, pointer: &str) -> Result<String, Failed> {
+    let text = result.pointer(pointer).and_then(Value::as_str);
+    text.map(str::to_owned)
+        .ok_or_else(|| format!("no {pointer} in {result}").into())
+}
+
+fn show_tools(result: &Value) -> Result<(), Failed> {
+    let tools = result
+        .get("tools")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    for tool in tools {
+        let name = text_at(&tool, "/name")?;
+        let title = text_at(&tool, "/title")?;
+        let arguments = tool
+            .pointer("/inputSchema/properties")
+            .and_then(Value::as_object);
+        let arguments: Vec<_> = arguments
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        say(
+            DONE,
+            &format!("  {name}: {title} ({})", arguments.join(", ")),
+        )?;
+    }
+    Ok(())
+}
+
+/// A client of the plainest kind: it writes a line and reads a line.
+struct Client {
+    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    output: WriteHalf<DuplexStream>,
+    asked: u64,
+}
+
+impl Client {
+    fn new(pipe: DuplexStream) -> Self {
+        let (input, output) = tokio::io::split(pipe);
+        Self {
+            lines: BufReader::new(input).lines(),
+            output,
+            asked: 0,
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), Failed> {
+        let client = json!({"name": "apc-mcp demo", "version": env!("CARGO_PKG_VERSION")});
+        let opening =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        self.exchange("initialize", opening).await?;
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            .await
+    }
+
+    /// Asks and says what was asked.
+    async fn ask(&mut self, method: &str, parameters: Value) -> Result<Value, Failed> {
+        say(ASKED, &format!("\n> {method}"))?;
+        self.exchange(method, parameters).await
+    }
+
+    /// Calls a tool and shows both sides.
+    async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, Failed> {
+        say(ASKED, &format!("\n> {tool} {arguments}"))?;
+        let result = self
+            .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
+            .await?;
+        match result.get("structuredContent") {
+            Some(structured) => say(DONE, &indented(&serde_json::to_string_pretty(structured)?))?,
+            None => say(REFUSED, &indented(&text_at(&result, "/content/0/text")?))?,
+        }
+        Ok(result)
+    }
+
+    async fn exchange(&mut self, method: &str, parameters: Value) -> Result<Value, Failed> {
+        self.asked += 1;
+        self.send(
+            &json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": parameters}),
+        )
+        .await?;
+        let line = self
+            .lines
+            .next_line()
+            .await?
+            .ok_or("the server has ended")?;
+        let mut answer: Value = serde_json::from_str(&line)?;
+        answer
+            .get_mut("result")
+            .map(Value::take)
+            .ok_or_else(|| format!("{method}: {answer}").into())
+    }
+
+    async fn send(&mut self, message: &Value) -> Result<(), Failed> {
+        self.output
+            .write_all(format!("{message}\n").as_bytes())
+            .await?;
+        Ok(self.output.flush().await?)
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Prints a line, in colour where a terminal shows it.
+fn say(style: Style, text: &str) -> Result<(), Failed> {
+    Ok(writeln!(anstream::stdout(), "{style}{text}{style:#}")?)
+}

@@ -1,0 +1,133 @@
+//! The transport: one JSON message a line, its end, and the signals.
+//! Lets nothing but a request open the session: rmcp would end the process at anything else.
+
+use std::future::Future;
+
+use rmcp::RoleServer;
+use rmcp::model::{ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion};
+use rmcp::service::{
+    RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage, serve_server_with_ct,
+};
+use rmcp::transport::Transport;
+use rmcp::transport::async_rw::AsyncRwTransport;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use crate::server::Server;
+
+/// The longest line that is read, in bytes; rmcp's own limit is four times that.
+const LINE_MAX: usize = 4 * 1024 * 1024;
+
+/// Serves until the input ends or the token is cancelled.
+///
+/// # Errors
+/// The session could not be opened.
+pub async fn serve<R, W>(
+    server: Server,
+    input: R,
+    output: W,
+    end: CancellationToken,
+) -> Result<(), Box<ServerInitializeError>>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let lines =
+        AsyncRwTransport::<RoleServer, _, _>::new(input, output).with_max_line_length(LINE_MAX);
+    match serve_server_with_ct(server, Guard { lines, open: false }, end).await {
+        Ok(session) => {
+            // Why it ended is of no use to anybody: the client is gone, or told us to go.
+            let _ = session.waiting().await;
+            Ok(())
+        }
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
+            Ok(())
+        }
+        Err(error) => Err(Box::new(error)),
+    }
+}
+
+/// Cancelled by the first SIGTERM or SIGINT.
+pub fn until_signal() -> CancellationToken {
+    let end = CancellationToken::new();
+    let on_signal = end.clone();
+    tokio::spawn(async move {
+        signal().await;
+        on_signal.cancel();
+    });
+    end
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        Ok(()) = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Drops notifications and responses until a request has opened the session. A client that probes
+/// `server/discover`, gives up waiting and cancels it would otherwise end the process.
+struct Guard<T> {
+    lines: T,
+    open: bool,
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.lines.send(message)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            let message = self.lines.receive().await?;
+            if self.open {
+                return Some(message);
+            }
+            if let JsonRpcMessage::Request(request) = &message {
+                self.open = opens(&request.request);
+                return Some(message);
+            }
+            tracing::warn!(
+                "dropped a notification or response that came before the session was opened"
+            );
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.lines.close().await
+    }
+}
+
+/// Whether rmcp leaves its opening phase at this request: `initialize`, or a request of the
+/// stateless era with all that it needs in its `_meta`.
+fn opens(request: &ClientRequest) -> bool {
+    match request {
+        ClientRequest::InitializeRequest(_) => true,
+        ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_) => false,
+        other => {
+            let meta = other.get_meta();
+            meta.missing_required_keys(&ProtocolVersion::V_2026_07_28)
+                .is_empty()
+                && meta
+                    .protocol_version()
+                    .is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version))
+        }
+    }
+}
