@@ -51,13 +51,13 @@ struct Asked {
     /// Only the account with this id.
     service_account_id: Option<ServiceAccountId>,
     /// Only labels that contain this text, in any case.
-    #[schemars(with = "String", length(min = 1, max = 255))]
+    #[schemars(with = "Option<String>", length(min = 1, max = 255))]
     label: Option<()>,
     /// Accounts per page.
-    #[schemars(with = "u64", range(min = 1, max = 1000), extend("default" = 100))]
+    #[schemars(with = "Option<u64>", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<()>,
     /// Matches to skip: next_offset of the page before.
-    #[schemars(with = "u64", range(min = 0, max = 1_000_000), extend("default" = 0))]
+    #[schemars(with = "Option<u64>", range(min = 0, max = 1_000_000), extend("default" = 0))]
     offset: Option<()>,
 }
 
@@ -75,7 +75,7 @@ struct Found {
     workspaces: Option<Vec<WorkspaceView>>,
 }
 
-/// A workspace in a result.
+// A workspace in a result. (A doc comment would become a description in the schema.)
 #[derive(Serialize, JsonSchema)]
 struct WorkspaceView {
     id: String,

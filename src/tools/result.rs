@@ -157,7 +157,7 @@ pub fn success<T: Serialize>(value: &T) -> CallToolResult {
     result
 }
 
-/// A service account in a result.
+// A service account in a result. (A doc comment would become a description in the schema.)
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AccountView {
     id: String,

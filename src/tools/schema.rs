@@ -61,6 +61,9 @@ fn tidy(schema: &mut Schema) {
             object.insert("type".to_owned(), only);
         }
     }
+    if let Some(Value::Array(values)) = object.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
     let choices = object.get("anyOf").and_then(Value::as_array);
     let given = choices.and_then(|choices| {
         choices
