@@ -44,6 +44,33 @@ pub struct Flags {
     /// astro login's]
     #[arg(long, global = true, value_name = "ID")]
     pub workspace_id: Option<String>,
+    /// Workspace that calls may be about; repeat it for more [APC_ALLOWED_WORKSPACES, separated by
+    /// commas; default: all]
+    #[arg(long, global = true, value_name = "ID")]
+    pub allow_workspace: Vec<String>,
+    /// Only read: get_service_accounts is the only tool [APC_READ_ONLY]
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Highest role that may be created [APC_MAX_ROLE; default: WORKSPACE_ADMIN]
+    #[arg(long, global = true, value_name = "ROLE")]
+    pub max_role: Option<String>,
+    /// Where API keys go: file (private files, masked in results) or show (into results)
+    /// [APC_KEY_OUTPUT; default: file]
+    #[arg(long, global = true, value_name = "WHERE")]
+    pub key_output: Option<String>,
+    /// Directory for key files [APC_KEY_DIR; default: apc-mcp/keys in the user's state directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub key_dir: Option<String>,
+    /// Ask the user before a deletion: auto (where the client can ask), always (else refuse), never
+    /// [APC_CONFIRM; default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub confirm: Option<String>,
+    /// Changes sent in a minute at most, 0 for any number [APC_MAX_CHANGES_PER_MINUTE; default: 30]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub max_changes_per_minute: Option<String>,
+    /// File that gets one JSON line per change tried [APC_AUDIT_LOG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub audit_log: Option<String>,
     /// Seconds for one API request, all included [APC_TIMEOUT; default: 20]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub timeout: Option<String>,

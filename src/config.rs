@@ -1,20 +1,23 @@
 //! Flags, environment and astro login become one configuration; the only reader of the environment.
 //! A broken setting never falls back to its default: it is kept, and every call names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use etcetera::BaseStrategy;
 use url::Url;
 
-use crate::apc::WorkspaceId;
 use crate::apc::client::Connecting;
 use crate::apc::installation::{ApiUrl, Domain, Installation, TokenSource, UrlRefused};
+use crate::apc::{Role, WorkspaceId};
 use crate::astro_login::{self, AstroLogin, LoginProblem};
+use crate::audit::AuditLog;
 use crate::cli::Flags;
 use crate::logging::Level;
+use crate::policy::{Confirm, KeyOutput, Policy};
 use crate::secret::Secret;
 
 /// The largest token file, in bytes.
@@ -33,19 +36,6 @@ const TOKEN: &str = "APC_API_TOKEN";
 const TOKEN_FILE: &str = "APC_API_TOKEN_FILE";
 const TOKEN_FILE_FLAG: &str = "--api-token-file";
 
-/// The settings of the guards that this version does not have yet. Set and ignored, they would
-/// promise a safety that is not there.
-const NOT_YET: [&str; 8] = [
-    "APC_ALLOWED_WORKSPACES",
-    "APC_READ_ONLY",
-    "APC_MAX_ROLE",
-    "APC_KEY_OUTPUT",
-    "APC_KEY_DIR",
-    "APC_CONFIRM",
-    "APC_MAX_CHANGES_PER_MINUTE",
-    "APC_AUDIT_LOG",
-];
-
 /// Everything that was set, parsed once at start. Credentials are looked up afresh at every call.
 #[derive(Debug)]
 pub struct Config {
@@ -57,6 +47,12 @@ pub struct Config {
     pub log: Level,
     /// Where the log goes; standard error if absent.
     pub log_file: Option<PathBuf>,
+    /// What this server may do.
+    pub policy: Policy,
+    /// Where key files go; none where there is no home directory.
+    pub key_dir: Option<PathBuf>,
+    /// Where lines about changes go.
+    pub audit: AuditLog,
     /// Whether the embedded sandbox stands for the installation.
     pub sandbox: bool,
     workspace_id: Option<WorkspaceId>,
@@ -180,6 +176,7 @@ impl Config {
             broken: Vec::new(),
         };
         let sandbox = settings.switch(flags.sandbox, "APC_SANDBOX");
+        let policy = settings.policy(&flags);
         let config = Self {
             sandbox,
             connecting: Connecting {
@@ -215,7 +212,17 @@ impl Config {
                 }
             },
             in_sandbox: None,
-            broken: settings.finish(),
+            policy,
+            key_dir: settings
+                .parsed("--key-dir", flags.key_dir, &["APC_KEY_DIR"], path)
+                .or_else(default_key_dir),
+            audit: AuditLog::new(settings.parsed(
+                "--audit-log",
+                flags.audit_log,
+                &["APC_AUDIT_LOG"],
+                path,
+            )),
+            broken: settings.broken,
         };
         match config.broken.iter().find(|broken| broken.from_flag) {
             Some(usage) => Err(usage.clone()),
@@ -233,9 +240,14 @@ impl Config {
         });
     }
 
-    /// From now on the installation is this one: the embedded sandbox.
-    pub fn set_sandbox(&mut self, url: ApiUrl, token: Secret) {
-        let default_workspace = self.workspace_id.clone();
+    /// From now on the installation is this one, the embedded sandbox, and keys go to this
+    /// directory, which goes with it.
+    pub fn set_sandbox(&mut self, url: ApiUrl, token: Secret, key_dir: PathBuf) {
+        self.key_dir = Some(key_dir);
+        let default_workspace = self
+            .workspace_id
+            .clone()
+            .filter(|id| self.policy.allows(id));
         self.in_sandbox = Some(Installation {
             url,
             token,
@@ -269,10 +281,10 @@ impl Config {
 
     /// The workspace meant where a call names none, as far as it is known now.
     pub async fn default_workspace(&self) -> Option<WorkspaceId> {
-        if self.workspace_id.is_some() {
-            return self.workspace_id.clone();
+        match &self.workspace_id {
+            Some(id) => Some(id.clone()).filter(|id| self.policy.allows(id)),
+            None => self.installation().await.ok()?.default_workspace,
         }
-        self.installation().await.ok()?.default_workspace
     }
 }
 
@@ -474,6 +486,51 @@ impl Settings<'_> {
             .unwrap_or_default()
     }
 
+    fn policy(&mut self, flags: &Flags) -> Policy {
+        let role = self.parsed(
+            "--max-role",
+            flags.max_role.clone(),
+            &["APC_MAX_ROLE"],
+            role,
+        );
+        let confirm = self.parsed(
+            "--confirm",
+            flags.confirm.clone(),
+            &["APC_CONFIRM"],
+            confirm,
+        );
+        let output = self.parsed(
+            "--key-output",
+            flags.key_output.clone(),
+            &["APC_KEY_OUTPUT"],
+            key_output,
+        );
+        let rate = flags.max_changes_per_minute.clone();
+        let rate = self.parsed(
+            "--max-changes-per-minute",
+            rate,
+            &["APC_MAX_CHANGES_PER_MINUTE"],
+            changes,
+        );
+        let listed =
+            Some(flags.allow_workspace.join(",")).filter(|_| !flags.allow_workspace.is_empty());
+        let allowed = self.parsed(
+            "--allow-workspace",
+            listed,
+            &["APC_ALLOWED_WORKSPACES"],
+            workspace_ids,
+        );
+        let default = Policy::default();
+        Policy {
+            read_only: self.switch(flags.read_only, "APC_READ_ONLY"),
+            allowed_workspaces: allowed,
+            max_role: role.unwrap_or(default.max_role),
+            confirm: confirm.unwrap_or_default(),
+            key_output: output.unwrap_or_default(),
+            changes_per_minute: rate.unwrap_or(default.changes_per_minute),
+        }
+    }
+
     fn token(&mut self, file_flag: Option<String>) -> Option<TokenSetting> {
         if let Some(path) = self.parsed(
             TOKEN_FILE_FLAG,
@@ -507,21 +564,13 @@ impl Settings<'_> {
             }),
         }
     }
+}
 
-    fn finish(mut self) -> Vec<Broken> {
-        for setting in NOT_YET {
-            if self.environment.get(setting).is_some() {
-                let problem =
-                    "is set, and this version does not have that guard; unset it".to_owned();
-                self.broken.push(Broken {
-                    setting,
-                    problem,
-                    from_flag: false,
-                });
-            }
-        }
-        self.broken
-    }
+/// The user's own directory for what programs keep between runs.
+fn default_key_dir() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+    Some(state.join("apc-mcp").join("keys"))
 }
 
 /// Several clients hand on `${NAME}` as it stands where the variable is unset.
@@ -576,6 +625,55 @@ fn workspace_id(text: &str) -> Result<WorkspaceId, String> {
         .map_err(|accepted| format!("is {}; accepted: {}", shown(text), accepted.0))
 }
 
+fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, String> {
+    let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
+    let ids: BTreeSet<_> = ids.map(workspace_id).collect::<Result<_, _>>()?;
+    // An empty list would allow nothing or everything; neither was said.
+    if ids.is_empty() {
+        Err(format!(
+            "is {}; accepted are ids of workspaces",
+            shown(text)
+        ))
+    } else {
+        Ok(ids)
+    }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::named(text.trim()).ok_or_else(|| one_of(text, &Role::ALL.map(Role::name)))
+}
+
+fn confirm(text: &str) -> Result<Confirm, String> {
+    match text.trim() {
+        "auto" => Ok(Confirm::Auto),
+        "always" => Ok(Confirm::Always),
+        "never" => Ok(Confirm::Never),
+        _ => Err(one_of(text, &["auto", "always", "never"])),
+    }
+}
+
+fn key_output(text: &str) -> Result<KeyOutput, String> {
+    match text.trim() {
+        "file" => Ok(KeyOutput::File),
+        "show" => Ok(KeyOutput::Show),
+        _ => Err(one_of(text, &["file", "show"])),
+    }
+}
+
+fn changes(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| *number <= 100_000);
+    number.ok_or_else(|| {
+        format!(
+            "is {}; accepted are whole numbers from 0 (no limit) to 100000",
+            shown(text)
+        )
+    })
+}
+
+fn one_of(text: &str, accepted: &[&str]) -> String {
+    format!("is {}; accepted: {}", shown(text), accepted.join(", "))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text
         .trim()
@@ -593,7 +691,7 @@ fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(format!("is {}; accepted: true, false, 1, 0", shown(text))),
+        _ => Err(one_of(text, &["true", "false", "1", "0"])),
     }
 }
 
@@ -704,17 +802,6 @@ mod tests {
             text.contains("https://acme.dev/") && !text.contains("geheim"),
             "{text}"
         );
-    }
-
-    #[tokio::test]
-    async fn a_guard_that_does_not_exist_yet_is_not_accepted() {
-        let text = problem(&[
-            ("APC_DOMAIN", "acme.dev"),
-            ("APC_API_TOKEN", KEY),
-            ("APC_READ_ONLY", "1"),
-        ])
-        .await;
-        assert!(text.starts_with("APC_READ_ONLY is set"), "{text}");
     }
 
     #[tokio::test]

@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::Flags;
 use crate::config::{Config, Environment};
 use crate::secret::Secrets;
-use crate::server::Server;
+use crate::server::{Ending, Playground, Server};
 use crate::stdio;
 
 /// What either side of the pipe may hold, in bytes.
@@ -36,14 +35,12 @@ pub async fn run(secrets: Secrets) -> Result<(), Failed> {
         sandbox: true,
         ..Flags::default()
     };
-    let config = Config::new(flags, &Environment::default())?;
-    let server = Server::start(config, secrets).await?;
+    let mut config = Config::new(flags, &Environment::default())?;
+    let _playground = Playground::enter(&mut config).await?;
+    let server = Server::new(config, secrets, Ending::default()).await;
     let (near, far) = tokio::io::duplex(PIPE);
     let (input, output) = tokio::io::split(far);
-    let served =
-        tokio::spawn(
-            async move { stdio::serve(server, input, output, CancellationToken::new()).await },
-        );
+    let served = tokio::spawn(stdio::serve(server, input, output));
     let mut client = Client::new(near);
     conversation(&mut client).await?;
     drop(client);

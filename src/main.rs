@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use apc_mcp::cli::{Cli, Command};
 use apc_mcp::config::{Config, Environment};
 use apc_mcp::secret::Secrets;
-use apc_mcp::server::Server;
+use apc_mcp::server::{Ending, Playground, Server};
 use apc_mcp::{demo, logging, stdio};
 use clap::{CommandFactory, Parser};
 
@@ -47,9 +47,14 @@ async fn run(command: Option<Command>, config: Config, secrets: Secrets) -> Exit
     }
 }
 
-async fn serve(config: Config, secrets: Secrets) -> Result<(), Box<dyn std::error::Error>> {
-    let end = stdio::until_signal();
-    let server = Server::start(config, secrets).await?;
+async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Box<dyn std::error::Error>> {
+    let ending = Ending::default();
+    stdio::cancel_on_signal(ending.signal.clone());
+    let _playground = match config.sandbox {
+        true => Some(Playground::enter(&mut config).await?),
+        false => None,
+    };
+    let server = Server::new(config, secrets, ending).await;
     let (input, output) = rmcp::transport::stdio_pipes();
-    Ok(stdio::serve(server, input, output, end).await?)
+    Ok(stdio::serve(server, input, output).await?)
 }

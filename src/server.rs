@@ -4,20 +4,25 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
-    CustomResult, ErrorCode, ErrorData, Implementation, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
+    ErrorData, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::apc::installation::ApiUrl;
+use crate::ask::User;
 use crate::config::Config;
 use crate::sandbox::{Persona, Sandbox};
 use crate::secret::{Secret, Secrets};
+use crate::text::quoted;
 use crate::tools::{self, House, Shape};
 
 /// How long a client may keep the list of tools, in milliseconds: it is fixed at start.
@@ -36,42 +41,78 @@ const METHODS: [&str; 5] = [
     "tools/list",
 ];
 
+/// How long calls under way may take once a signal has come.
+const SIGNAL_GRACE: Duration = Duration::from_millis(1500);
+
 /// The server, for as many requests as come.
 pub struct Server {
     house: Arc<House>,
     secrets: Secrets,
     shape: Shape,
     tools: OnceLock<Vec<Tool>>,
-    _sandbox: Option<Sandbox>,
+    ending: Ending,
+}
+
+/// How a session ends: what stops a server, and what it tells its calls.
+#[derive(Clone, Default)]
+pub struct Ending {
+    /// Cancelled when a signal wants the process to end.
+    pub signal: CancellationToken,
+    /// Cancelled when the input has ended: nobody is left to answer a question.
+    pub input: CancellationToken,
+}
+
+/// What a sandbox leaves nothing of: its port and its key files go with this.
+pub struct Playground {
+    _sandbox: Sandbox,
+    _keys: TempDir,
+}
+
+impl Playground {
+    /// Starts a sandbox and makes it the installation.
+    ///
+    /// # Errors
+    /// There is no port or no temporary directory to be had.
+    pub async fn enter(config: &mut Config) -> io::Result<Self> {
+        let sandbox = Sandbox::start(0).await?;
+        let keys = tempfile::Builder::new()
+            .prefix("apc-mcp-sandbox-")
+            .tempdir()?;
+        let url = ApiUrl::parse(&sandbox.url()).map_err(io::Error::other)?;
+        let token = Secret::new(sandbox.token(Persona::WorkspaceAdmin));
+        config.set_sandbox(url, token, keys.path().join("keys"));
+        Ok(Self {
+            _sandbox: sandbox,
+            _keys: keys,
+        })
+    }
 }
 
 impl Server {
-    /// A server with these settings, and its sandbox where they ask for one. What shapes its tools
-    /// is fixed from here on.
-    ///
-    /// # Errors
-    /// The sandbox found no port.
-    pub async fn start(mut config: Config, secrets: Secrets) -> io::Result<Self> {
-        let sandbox = if config.sandbox {
-            Some(Sandbox::start(0).await?)
-        } else {
-            None
-        };
-        if let Some(sandbox) = &sandbox {
-            let url = ApiUrl::parse(&sandbox.url()).map_err(io::Error::other)?;
-            config.set_sandbox(url, Secret::new(sandbox.token(Persona::WorkspaceAdmin)));
-        }
+    /// A server with these settings. What shapes its tools is fixed from here on.
+    pub async fn new(config: Config, secrets: Secrets, ending: Ending) -> Self {
         let shape = Shape {
             has_default_workspace: config.default_workspace().await.is_some(),
+            policy: config.policy.clone(),
         };
         let house = Arc::new(House::new(config, secrets.clone()));
-        Ok(Self {
+        Self {
             house,
             secrets,
             shape,
             tools: OnceLock::new(),
-            _sandbox: sandbox,
-        })
+            ending,
+        }
+    }
+
+    /// What its calls share; it outlives the session.
+    pub fn house(&self) -> Arc<House> {
+        Arc::clone(&self.house)
+    }
+
+    /// How its session ends.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     fn identity(&self) -> Implementation {
@@ -97,6 +138,28 @@ impl Server {
 
     fn tools(&self) -> &[Tool] {
         self.tools.get_or_init(|| tools::definitions(&self.shape))
+    }
+
+    fn unknown_tool(&self, name: &str) -> ErrorData {
+        let names: Vec<_> = self.tools().iter().map(|tool| tool.name.as_ref()).collect();
+        let read_only = match self.shape.policy.read_only {
+            true => " It only reads: --read-only (APC_READ_ONLY) is set.",
+            false => "",
+        };
+        let text = format!(
+            "There is no tool {}. This server has: {}.{read_only}",
+            quoted(name),
+            names.join(", ")
+        );
+        ErrorData::invalid_params(text, None)
+    }
+
+    /// Waits until nobody waits for the call any more, or there is no time left for it.
+    async fn given_up(&self, context: &RequestContext<RoleServer>) {
+        context.ct.cancelled().await;
+        if self.ending.signal.is_cancelled() {
+            tokio::time::sleep(SIGNAL_GRACE).await;
+        }
     }
 
     /// Results of the stateless era say who answers; those of the older one need not.
@@ -142,21 +205,31 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        if !tools::exists(&name) {
-            return Err(unknown_tool(&name, self.tools()));
+        if !self.tools().iter().any(|tool| tool.name == name) {
+            return Err(self.unknown_tool(&name));
         }
-        let call =
-            AssertUnwindSafe(tools::call(&self.house, &name, request.arguments)).catch_unwind();
-        let mut result = tokio::select! {
+        let leaving = self.ending.input.clone();
+        let user = User::new(
+            context.clone(),
+            request.input_responses,
+            request.request_state,
+            leaving,
+        );
+        let call = AssertUnwindSafe(tools::call(&self.house, &name, request.arguments, user))
+            .catch_unwind();
+        let mut response = tokio::select! {
             biased;
-            // The client has said that it does not wait; rmcp drops what is answered now.
-            () = context.ct.cancelled() => CallToolResult::error(Vec::new()),
-            result = call => result.unwrap_or_else(|_| tools::panicked(&name, &self.secrets)),
+            result = call => result.unwrap_or_else(|_| tools::panicked(&name, &self.secrets).into()),
+            // After a notification the client waits for nothing, and rmcp drops what is answered;
+            // after a signal it still does.
+            () = self.given_up(&context) => tools::stopped(&name, &self.secrets).into(),
         };
-        if let Some(signature) = self.signature(&context) {
+        if let (Some(signature), CallToolResponse::Complete(result)) =
+            (self.signature(&context), &mut response)
+        {
             result.meta.get_or_insert_default().extend(signature);
         }
-        Ok(result.into())
+        Ok(response)
     }
 
     /// rmcp hands over what it could not read, known methods with bad parameters included.
@@ -178,16 +251,4 @@ impl ServerHandler for Server {
         );
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))
     }
-}
-
-fn unknown_tool(name: &str, tools: &[Tool]) -> ErrorData {
-    let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    let name: String = name.chars().take(80).collect();
-    ErrorData::invalid_params(
-        format!(
-            "There is no tool {name:?}. This server has: {}.",
-            names.join(", ")
-        ),
-        None,
-    )
 }

@@ -2,6 +2,8 @@
 //! Lets nothing but a request open the session: rmcp would end the process at anything else.
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use rmcp::RoleServer;
 use rmcp::model::{ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion};
@@ -18,7 +20,10 @@ use crate::server::Server;
 /// The longest line that is read, in bytes; rmcp's own limit is four times that.
 const LINE_MAX: usize = 4 * 1024 * 1024;
 
-/// Serves until the input ends or the token is cancelled.
+/// How long changes under way may take once the input has ended.
+const INPUT_GRACE: Duration = Duration::from_secs(5);
+
+/// Serves until the input ends or a signal comes, and gives changes under way their time to end.
 ///
 /// # Errors
 /// The session could not be opened.
@@ -26,7 +31,6 @@ pub async fn serve<R, W>(
     server: Server,
     input: R,
     output: W,
-    end: CancellationToken,
 ) -> Result<(), Box<ServerInitializeError>>
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -34,7 +38,16 @@ where
 {
     let lines =
         AsyncRwTransport::<RoleServer, _, _>::new(input, output).with_max_line_length(LINE_MAX);
-    match serve_server_with_ct(server, Guard { lines, open: false }, end).await {
+    let (house, ending) = (server.house(), server.ending().clone());
+    let ended = Arc::new(OnceLock::new());
+    let guard = Guard {
+        lines,
+        open: false,
+        input: ending.input.clone(),
+        ended: Arc::clone(&ended),
+    };
+    let session = serve_server_with_ct(server, guard, ending.signal.clone()).await;
+    let result = match session {
         Ok(session) => {
             // Why it ended is of no use to anybody: the client is gone, or told us to go.
             let _ = session.waiting().await;
@@ -44,18 +57,23 @@ where
             Ok(())
         }
         Err(error) => Err(Box::new(error)),
-    }
+    };
+    let since = ended.get().map_or(INPUT_GRACE, Instant::elapsed);
+    let left = if ending.signal.is_cancelled() {
+        Duration::ZERO
+    } else {
+        INPUT_GRACE.saturating_sub(since)
+    };
+    house.settle(left).await;
+    result
 }
 
-/// Cancelled by the first SIGTERM or SIGINT.
-pub fn until_signal() -> CancellationToken {
-    let end = CancellationToken::new();
-    let on_signal = end.clone();
+/// Cancels the token at the first SIGTERM or SIGINT.
+pub fn cancel_on_signal(token: CancellationToken) {
     tokio::spawn(async move {
         signal().await;
-        on_signal.cancel();
+        token.cancel();
     });
-    end
 }
 
 #[cfg(unix)]
@@ -82,6 +100,8 @@ async fn signal() {
 struct Guard<T> {
     lines: T,
     open: bool,
+    input: CancellationToken,
+    ended: Arc<OnceLock<Instant>>,
 }
 
 impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
@@ -96,7 +116,11 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            let message = self.lines.receive().await?;
+            let Some(message) = self.lines.receive().await else {
+                self.ended.get_or_init(Instant::now);
+                self.input.cancel();
+                return None;
+            };
             if self.open {
                 return Some(message);
             }

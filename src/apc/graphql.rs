@@ -66,6 +66,7 @@ impl Houston {
             houston: self,
             installation,
             deadline,
+            tries: TRIES,
         }
     }
 
@@ -95,6 +96,7 @@ pub struct Api<'a> {
     houston: &'a Houston,
     installation: &'a Installation,
     deadline: Instant,
+    tries: u32,
 }
 
 /// The data of an answer, and the API's clock when it was given.
@@ -107,9 +109,9 @@ pub struct Answer<D> {
 }
 
 impl Api<'_> {
-    /// The installation this call goes to.
-    pub fn installation(&self) -> &Installation {
-        self.installation
+    /// The same API, each request sent once, whatever happens.
+    pub fn once(self) -> Self {
+        Self { tries: 1, ..self }
     }
 
     /// Remembers a key that came from the API, unless the API masked it.
@@ -199,8 +201,9 @@ impl Api<'_> {
                 Err(error) => error,
             };
             let wait = wait_before_again(&error, pause);
-            let again =
-                tried < TRIES && may_send_again(&error, purpose) && Instant::now() + wait < until;
+            let again = tried < self.tries
+                && may_send_again(&error, purpose)
+                && Instant::now() + wait < until;
             if !again {
                 return Err(error);
             }

@@ -4,8 +4,10 @@
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-use super::result::{Code, Failure, quoted};
+use super::result::{Code, Failure};
 use crate::apc::{Label, Role, ServiceAccountId, WorkspaceId};
+use crate::policy::Policy;
+use crate::text::quoted;
 
 /// A type that an argument may have.
 pub trait Argument: Sized {
@@ -63,6 +65,40 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// The role, where the policy has its say about what is accepted: of the roles that exist, those
+    /// above the highest allowed are named with the setting that lifts it.
+    ///
+    /// # Errors
+    /// Anything but the name of a role.
+    pub fn role(&mut self, policy: &Policy) -> Result<Role, Failure> {
+        let Some(value) = self.0.remove("role") else {
+            return Ok(Role::default());
+        };
+        let allowed: Vec<_> = policy.roles().map(Role::name).collect();
+        let off: Vec<_> = Role::ALL
+            .into_iter()
+            .filter(|role| *role > policy.max_role)
+            .map(Role::name)
+            .collect();
+        let note = match off.is_empty() {
+            true => String::new(),
+            false => format!(
+                " ({} switched off by --max-role, APC_MAX_ROLE)",
+                off.join(", ")
+            ),
+        };
+        let refused = || {
+            invalid(format!(
+                "role is {}; accepted: {}{note}",
+                shown(&value),
+                allowed.join(", ")
+            ))
+        };
+        value.as_str().and_then(Role::named).ok_or_else(refused)
+    }
+}
+
 fn invalid(what: String) -> Failure {
     Failure::new(
         Code::InvalidArguments,
@@ -98,15 +134,6 @@ macro_rules! text_argument {
 text_argument!(Label);
 text_argument!(WorkspaceId);
 text_argument!(ServiceAccountId);
-
-impl Argument for Role {
-    fn read(value: &Value) -> Result<Self, String> {
-        value
-            .as_str()
-            .and_then(Self::named)
-            .ok_or_else(|| Self::ALL.map(Self::name).join(", "))
-    }
-}
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +240,7 @@ mod tests {
     #[test]
     fn a_role_is_refused_with_those_that_exist() {
         let failure = arguments(json!({"role": "ADMIN"}))
-            .and_then(|mut a| a.optional::<Role>("role"))
+            .and_then(|mut a| a.role(&Policy::default()))
             .err()
             .unwrap();
         let expected =

@@ -2,33 +2,50 @@
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout_at};
 
 use super::arguments::Arguments;
-use super::result::{AccountView, Code, Failure, quoted, success};
+use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
+use super::result::{
+    AccountView, Code, Failure, key_dir_unusable, role_not_allowed, scrubbed, success,
+    too_many_changes,
+};
 use super::{Call, Shape, schema, unknown_workspace};
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations;
-use crate::apc::{Label, NewServiceAccount, Role, ServiceAccount, WorkspaceId};
+use crate::apc::operations::{self, Listing};
+use crate::apc::{Label, NewServiceAccount, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::keys::{self, KeyFile};
+use crate::policy::KeyOutput;
+use crate::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "create_service_account";
 
+/// How far the API's clock may be off from what we make of it: its `Date` has whole seconds.
+const CLOCK: TimeDelta = TimeDelta::seconds(2);
+
 /// The tool as clients see it.
 pub fn definition(shape: &Shape) -> Tool {
-    let description = "Create a service account in a workspace and get its API key. Use it when a script or CI job \
-         needs access of its own; give the lowest role that will do. A label that the workspace already has is refused \
-         and the existing account named. Returns the account with its key.";
-    let mut input = schema::input::<New>();
-    if !shape.has_default_workspace {
-        schema::require(&mut input, "workspace_id");
-    }
-    Tool::new(NAME, description, input)
+    let key = match shape.policy.key_output {
+        KeyOutput::File => "the path of a private file with its API key, which itself is masked",
+        KeyOutput::Show => "its API key",
+    };
+    let description = format!(
+        "Create a service account in a workspace, for a script or CI job that needs access of its own. Give the lowest \
+         role that will do. A label that the workspace already has is refused and the existing account named. Returns \
+         the account and {key}."
+    );
+    Tool::new(NAME, description, input(shape))
         .with_title("Create service account")
         .with_raw_output_schema(schema::output::<Created>())
         .with_annotations(
@@ -40,6 +57,21 @@ pub fn definition(shape: &Shape) -> Tool {
         )
 }
 
+fn input(shape: &Shape) -> JsonObject {
+    let mut input = schema::input::<New>();
+    if !shape.has_default_workspace {
+        schema::require(&mut input, "workspace_id");
+    }
+    let roles: Vec<_> = shape.policy.roles().map(Role::name).collect();
+    schema::set(&mut input, "role", "enum", json!(roles));
+    if let Some(allowed) = &shape.policy.allowed_workspaces {
+        let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
+        schema::set(&mut input, "workspace_id", "enum", json!(ids));
+        schema::set(&mut input, "workspace_id", "pattern", Value::Null);
+    }
+    input
+}
+
 /// The arguments, for the schema.
 #[derive(JsonSchema)]
 #[expect(
@@ -47,13 +79,13 @@ pub fn definition(shape: &Shape) -> Tool {
     reason = "the schema is made from the fields; values are read one by one"
 )]
 struct New {
-    /// What the account is for, unique in its workspace. No place for secrets: the platform logs it.
+    /// What the account is for; unique in its workspace. Not for secrets: the platform logs it.
     label: Label,
-    /// The workspace it gets access to.
+    /// The workspace it is for.
     workspace_id: Option<WorkspaceId>,
     /// What it may do there.
     role: Option<Role>,
-    /// A free word to group accounts by.
+    /// A word to group accounts by.
     category: Option<Label>,
 }
 
@@ -61,45 +93,138 @@ struct New {
 #[derive(Serialize, JsonSchema)]
 struct Created {
     service_account: AccountView,
+    /// The file that holds the key and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key_file: Option<String>,
+    /// The answer was lost and found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+}
+
+/// An account that was made.
+struct Made {
+    account: ServiceAccount,
+    key_file: Option<PathBuf>,
+    recovered: bool,
+}
+
+impl Outcome for Made {
+    fn account_id(&self) -> &ServiceAccountId {
+        &self.account.id
+    }
 }
 
 /// Runs the tool.
-pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let new = read(given, call)?;
-    let turn = call.house.creations.turn(&new).await;
+pub async fn call(
+    call: &Call,
+    given: Option<JsonObject>,
+    record: &mut Record,
+) -> Result<CallToolResult, Failure> {
+    let new = read(given, call, record)?;
+    let turn = call.house.creations.turn(&new, call).await?;
     if turn.waited {
         // A creation of this label has just ended, and releases up to 0.16 do not check labels.
         refuse_taken(call, &new).await?;
     }
-    let account = create(call, &new).await?;
-    Ok(success(&Created {
-        service_account: AccountView::new(account, call.secrets()),
-    }))
+    let key_file = key_file(call)?;
+    call.house
+        .rate
+        .take()
+        .map_err(|wait| too_many_changes(wait, call.policy()))?;
+    let undecided = outcome_unknown(&new, "This server was stopped before the answer came.");
+    let work = {
+        let call = call.clone();
+        async move {
+            let _turn = turn;
+            make(&call, &new, key_file).await
+        }
+    };
+    let made = carry_through(call, record, undecided, work).await?;
+    Ok(success(&shown(made, call)))
 }
 
-fn read(given: Option<JsonObject>, call: &Call) -> Result<NewServiceAccount, Failure> {
+fn read(
+    given: Option<JsonObject>,
+    call: &Call,
+    record: &mut Record,
+) -> Result<NewServiceAccount, Failure> {
     let mut arguments =
         Arguments::new(given, NAME, &["label", "workspace_id", "role", "category"])?;
-    let default_workspace = call.installation.default_workspace.clone();
+    let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
+    let workspace_id = workspace_id.or_else(|| call.installation.default_workspace.clone());
+    if let Some(id) = &workspace_id {
+        record.workspace(id);
+    }
+    let label: Label = arguments.required("label")?;
+    record.label_and_role(Some(label.as_str()), None);
+    let role = arguments.role(call.policy())?;
+    record.label_and_role(Some(label.as_str()), Some(role.name()));
+    let category = arguments.optional("category")?;
+    let workspace_id = match workspace_id {
+        Some(id) => id,
+        None => arguments.required("workspace_id")?,
+    };
+    call.check_workspace(&workspace_id)?;
+    if role > call.policy().max_role {
+        return Err(role_not_allowed(role, call.policy()));
+    }
     Ok(NewServiceAccount {
-        label: arguments.required("label")?,
-        role: arguments.optional("role")?.unwrap_or_default(),
-        category: arguments.optional("category")?,
-        workspace_id: match arguments.optional("workspace_id")?.or(default_workspace) {
-            Some(id) => id,
-            None => arguments.required("workspace_id")?,
-        },
+        workspace_id,
+        label,
+        role,
+        category,
     })
 }
 
-async fn create(call: &Call, new: &NewServiceAccount) -> Result<ServiceAccount, Failure> {
-    let created = operations::create_workspace_service_account(&call.api(), new).await;
-    match created {
-        Ok(account) => Ok(account),
-        Err(ApiError::LabelTaken) => Err(taken(call, new).await),
-        Err(ApiError::WorkspaceUnknown) => Err(unknown_workspace(&new.workspace_id)),
-        Err(error) if error.effect() == Effect::Unknown => Err(outcome_unknown(call, new, &error)),
-        Err(error) => Err(call.failure(&error).about_workspace(&new.workspace_id)),
+/// What could not be kept is not created: the file comes before the account.
+fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
+    match call.policy().key_output {
+        KeyOutput::Show => Ok(None),
+        KeyOutput::File => {
+            let prepared = keys::prepare(call.house.config.key_dir.as_deref());
+            prepared
+                .map(Some)
+                .map_err(|problem| key_dir_unusable(&problem))
+        }
+    }
+}
+
+async fn make(
+    call: &Call,
+    new: &NewServiceAccount,
+    key_file: Option<KeyFile>,
+) -> Result<Made, Failure> {
+    let sent = Instant::now();
+    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let (account, recovered) = match operations::create_workspace_service_account(&api, new).await {
+        Ok(account) => (account, false),
+        Err(error) if error.effect() == Effect::Unknown => {
+            (find_lost(call, new, sent, &error).await?, true)
+        }
+        Err(ApiError::LabelTaken) => return Err(taken(call, new).await),
+        Err(ApiError::WorkspaceUnknown) => return Err(unknown_workspace(&new.workspace_id)),
+        Err(error) => return Err(call.failure(&error).about_workspace(&new.workspace_id)),
+    };
+    let key_file = match (key_file, &account.api_key) {
+        (Some(file), Some(key)) => {
+            let published = file.publish(account.id.as_str(), key);
+            Some(published.map_err(|error| key_not_kept(&account, &error))?)
+        }
+        _ => None,
+    };
+    Ok(Made {
+        account,
+        key_file,
+        recovered,
+    })
+}
+
+fn shown(made: Made, call: &Call) -> Created {
+    let path = made.key_file.map(|path| path.display().to_string());
+    Created {
+        service_account: AccountView::new(made.account, call.policy().key_output, call.secrets()),
+        api_key_file: path.map(|path| scrubbed(path, call.secrets())),
+        recovered: made.recovered.then_some(true),
     }
 }
 
@@ -119,9 +244,115 @@ async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount
     let listing = operations::workspace_service_accounts(&call.api(), &new.workspace_id)
         .await
         .ok()?;
-    let same_label =
-        |account: &ServiceAccount| account.label.as_deref() == Some(new.label.as_str());
-    listing.accounts.into_iter().find(same_label)
+    listing
+        .accounts
+        .into_iter()
+        .find(|account| has_label(account, new))
+}
+
+fn has_label(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
+    account.label.as_deref() == Some(new.label.as_str())
+}
+
+/// What the workspace shows of a creation whose answer was lost.
+enum Trace {
+    /// An account that can only be the new one.
+    New(Box<ServiceAccount>),
+    /// An account that had the label before.
+    Older(Box<ServiceAccount>),
+    /// No account of that label.
+    Nothing,
+    /// Something that decides nothing, in words.
+    Unclear(String),
+}
+
+/// Finds the account of a creation whose answer was lost, or says what is there instead.
+async fn find_lost(
+    call: &Call,
+    new: &NewServiceAccount,
+    sent: Instant,
+    error: &ApiError,
+) -> Result<ServiceAccount, Failure> {
+    let what = call.happened(error);
+    let seen = look_again(call, &new.workspace_id, |listing| {
+        match trace(listing, new, sent.elapsed()) {
+            Trace::New(account) => Seen::Decided(Trace::New(account)),
+            trace => Seen::NotYet(trace),
+        }
+    });
+    match seen.await {
+        Some(Trace::New(account)) => Ok(*account),
+        Some(Trace::Older(account)) => Err(already_exists(new, Some(&account))),
+        Some(Trace::Nothing) => Err(outcome_unknown(
+            new,
+            &format!("{what} The workspace does not show it so far."),
+        )),
+        Some(Trace::Unclear(seen)) => Err(outcome_unknown(new, &format!("{what} {seen}"))),
+        None => Err(outcome_unknown(
+            new,
+            &format!("{what} The workspace could not be read afterwards."),
+        )),
+    }
+}
+
+/// Tells the new account from an older one of the label, and from a colleague's, by everything that
+/// was asked for and by when it was made, on the API's own clock.
+fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Trace {
+    let Listing { accounts, date } = listing;
+    let mut of_label: Vec<_> = accounts
+        .into_iter()
+        .filter(|account| has_label(account, new))
+        .collect();
+    let (Some(account), true) = (of_label.pop(), of_label.is_empty()) else {
+        return match of_label.len() {
+            0 => Trace::Nothing,
+            more => Trace::Unclear(format!(
+                "The workspace shows {} accounts of that label.",
+                more + 1
+            )),
+        };
+    };
+    let made = account
+        .created_at
+        .as_deref()
+        .and_then(|date| DateTime::parse_from_rfc3339(date).ok());
+    let (Some(date), Some(made)) = (date, made) else {
+        let seen = "The workspace shows an account of that label, but not when it was created.";
+        return Trace::Unclear(seen.to_owned());
+    };
+    if !is_since(made.to_utc(), date, elapsed) {
+        return Trace::Older(Box::new(account));
+    }
+    if !is_as_asked(&account, new) {
+        let id = quoted(account.id.as_str());
+        return Trace::Unclear(format!(
+            "The workspace shows {id} of that label, with another role or category."
+        ));
+    }
+    if account
+        .api_key
+        .as_ref()
+        .is_none_or(crate::secret::Secret::is_masked)
+    {
+        let id = quoted(account.id.as_str());
+        return Trace::Unclear(format!(
+            "The workspace shows it as {id}, but no longer its key: delete it before creating it again."
+        ));
+    }
+    Trace::New(Box::new(account))
+}
+
+fn is_since(made: DateTime<Utc>, now: DateTime<Utc>, elapsed: Duration) -> bool {
+    let began = now - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
+    (began - CLOCK..=now + CLOCK).contains(&made)
+}
+
+fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
+    account.category.as_deref() == new.category.as_ref().map(Label::as_str)
+        && account
+            .role
+            .as_deref()
+            .is_none_or(|role| role == new.role.name())
 }
 
 fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> Failure {
@@ -154,13 +385,23 @@ fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> 
     failure(which).about_account(&account.id)
 }
 
-fn outcome_unknown(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
+fn outcome_unknown(new: &NewServiceAccount, what: &str) -> Failure {
     let label = quoted(new.label.as_str());
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {} Call get_service_accounts with label {label} before creating it again.",
-        call.happened(error)
+        "The creation of {label} was sent, and whether it was done is not known. {what} Call get_service_accounts with workspace_id {} and label {label} before creating it again.",
+        quoted(new.workspace_id.as_str())
     );
     Failure::new(Code::OutcomeUnknown, text).about_workspace(&new.workspace_id)
+}
+
+fn key_not_kept(account: &ServiceAccount, error: &std::io::Error) -> Failure {
+    let id = quoted(account.id.as_str());
+    let text = format!(
+        "The account was created with id {id}, but its key could not be written to its file: {error}. Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."
+    );
+    Failure::new(Code::OutcomeUnknown, text)
+        .about_account(&account.id)
+        .about_workspace(&account.workspace_id)
 }
 
 /// One creation at a time per workspace and label: the API's own check for uniqueness is racy, and
@@ -177,17 +418,20 @@ struct Turn {
 }
 
 impl Creations {
-    async fn turn(&self, new: &NewServiceAccount) -> Turn {
+    async fn turn(&self, new: &NewServiceAccount, call: &Call) -> Result<Turn, Failure> {
         let gate = self.gate(new);
-        match Arc::clone(&gate).try_lock_owned() {
-            Ok(guard) => Turn {
+        if let Ok(guard) = Arc::clone(&gate).try_lock_owned() {
+            return Ok(Turn {
                 waited: false,
                 _guard: guard,
-            },
-            Err(_) => Turn {
+            });
+        }
+        match timeout_at(call.deadline - 2 * LOOKING_AGAIN, gate.lock_owned()).await {
+            Ok(guard) => Ok(Turn {
                 waited: true,
-                _guard: gate.lock_owned().await,
-            },
+                _guard: guard,
+            }),
+            Err(_) => Err(still_busy(new)),
         }
     }
 
@@ -200,4 +444,12 @@ impl Creations {
                 .or_default(),
         )
     }
+}
+
+fn still_busy(new: &NewServiceAccount) -> Failure {
+    let text = format!(
+        "Another creation of {} in that workspace is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
+        quoted(new.label.as_str())
+    );
+    Failure::new(Code::TimedOut, text).about_workspace(&new.workspace_id)
 }

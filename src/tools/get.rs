@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, quoted, scrubbed, success};
+use super::result::{AccountView, Code, Failure, scrubbed, success};
 use super::{Call, schema};
 use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "get_service_accounts";
@@ -98,7 +99,10 @@ struct Query {
 pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
     let query = Query::read(given)?;
     let (matches, workspaces) = match &query.workspace_id {
-        Some(workspace_id) => (query.matching(call.accounts_of(workspace_id).await?), None),
+        Some(workspace_id) => {
+            call.check_workspace(workspace_id)?;
+            (query.matching(call.accounts_of(workspace_id).await?), None)
+        }
         None => {
             let (matches, workspaces) = everywhere(call, &query).await?;
             (matches, Some(workspaces))
@@ -155,6 +159,7 @@ impl Query {
         workspaces: Option<Vec<WorkspaceView>>,
         call: &Call,
     ) -> Found {
+        let keys = call.policy().key_output;
         let total = matches.len() as u64;
         let end = self.offset.saturating_add(self.limit);
         let page = matches
@@ -163,7 +168,7 @@ impl Query {
             .take(index(self.limit));
         Found {
             service_accounts: page
-                .map(|account| AccountView::new(account, call.secrets()))
+                .map(|account| AccountView::new(account, keys, call.secrets()))
                 .collect(),
             total,
             next_offset: (end < total).then_some(end),

@@ -3,6 +3,7 @@
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
 mod arguments;
+mod change;
 mod create;
 mod delete;
 mod get;
@@ -12,20 +13,26 @@ mod schema;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{CallToolResult, JsonObject, Tool};
+use rmcp::model::{CallToolResponse, CallToolResult, InputRequiredResult, JsonObject, Tool};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::apc::error::ApiError;
 use crate::apc::graphql::{Api, Houston};
 use crate::apc::installation::Installation;
 use crate::apc::operations;
 use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
+use crate::ask::User;
 use crate::config::Config;
+use crate::policy::{ChangeRate, Policy};
 use crate::secret::Secrets;
+use crate::text::quoted;
 
+use change::Record;
 use result::{Code, Failure, api_failure};
 
-/// The longest a call may take.
+/// The longest a call may take, apart from waiting for the user.
 const CALL: Duration = Duration::from_secs(45);
 
 /// What all calls of a server share.
@@ -34,23 +41,46 @@ pub struct House {
     houston: Houston,
     secrets: Secrets,
     creations: create::Creations,
+    rate: ChangeRate,
+    changes: TaskTracker,
+    abandoned: CancellationToken,
 }
 
 impl House {
     /// A house that has met no installation yet.
     pub fn new(config: Config, secrets: Secrets) -> Self {
-        let houston = Houston::new(config.connecting.clone(), config.timeout, secrets.clone());
         Self {
+            houston: Houston::new(config.connecting.clone(), config.timeout, secrets.clone()),
+            rate: ChangeRate::new(config.policy.changes_per_minute),
             config,
-            houston,
             secrets,
             creations: create::Creations::default(),
+            changes: TaskTracker::new(),
+            abandoned: CancellationToken::new(),
         }
     }
 
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.config.policy
+    }
+
+    /// Gives the changes that are under way this long to end. What is undecided then is recorded as
+    /// such, and its unpublished files are removed.
+    pub async fn settle(&self, grace: Duration) {
+        self.changes.close();
+        if tokio::time::timeout(grace, self.changes.wait())
+            .await
+            .is_err()
+        {
+            self.abandoned.cancel();
+            // Only bookkeeping is left by now.
+            let _ = tokio::time::timeout(Duration::from_secs(1), self.changes.wait()).await;
+        }
     }
 }
 
@@ -59,29 +89,55 @@ impl House {
 pub struct Shape {
     /// Whether a call that names no workspace has one all the same.
     pub has_default_workspace: bool,
+    /// What the server may do.
+    pub policy: Policy,
 }
 
-/// The tools as clients see them, sorted by name.
+/// The tools as clients see them, sorted by name. A policy that only reads leaves those that say
+/// they only read.
 pub fn definitions(shape: &Shape) -> Vec<Tool> {
-    vec![
+    let mut tools = vec![
         create::definition(shape),
         delete::definition(),
         get::definition(),
-    ]
+    ];
+    if shape.policy.read_only {
+        tools.retain(|tool| {
+            tool.annotations
+                .as_ref()
+                .and_then(|hints| hints.read_only_hint)
+                == Some(true)
+        });
+    }
+    tools
 }
 
-/// Whether there is a tool of that name.
-pub fn exists(name: &str) -> bool {
-    [create::NAME, delete::NAME, get::NAME].contains(&name)
+/// How a call that did not succeed ends.
+enum Ended {
+    Failed(Failure),
+    /// With a question: a second call will bring the answer.
+    Asked(Box<InputRequiredResult>),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 /// Runs a tool. Every failure is a result: a protocol error would hide its words from the model.
-pub async fn call(house: &Arc<House>, name: &str, arguments: Option<JsonObject>) -> CallToolResult {
-    match run(house, name, arguments).await {
-        Ok(result) => result,
-        Err(failure) => {
+pub async fn call(
+    house: &Arc<House>,
+    name: &str,
+    arguments: Option<JsonObject>,
+    user: User,
+) -> CallToolResponse {
+    match run(house, name, arguments, user).await {
+        Ok(result) => result.into(),
+        Err(Ended::Asked(question)) => CallToolResponse::InputRequired(*question),
+        Err(Ended::Failed(failure)) => {
             tracing::info!(tool = name, code = failure.code().name(), "call failed");
-            failure.into_result(&house.secrets)
+            failure.into_result(&house.secrets).into()
         }
     }
 }
@@ -90,21 +146,33 @@ async fn run(
     house: &Arc<House>,
     name: &str,
     arguments: Option<JsonObject>,
-) -> Result<CallToolResult, Failure> {
+    user: User,
+) -> Result<CallToolResult, Ended> {
     let call = Call {
-        house: Arc::clone(house),
-        installation: Arc::new(house.config.installation().await?),
+        installation: Arc::new(house.config.installation().await.map_err(Failure::from)?),
         deadline: Instant::now() + CALL,
+        house: Arc::clone(house),
+        user,
     };
-    match name {
-        create::NAME => create::call(&call, arguments).await,
-        delete::NAME => delete::call(&call, arguments).await,
-        get::NAME => get::call(&call, arguments).await,
-        unknown => Err(Failure::new(
-            Code::InternalError,
-            format!("There is no tool {}.", result::quoted(unknown)),
-        )),
+    if name == get::NAME {
+        return Ok(get::call(&call, arguments).await?);
     }
+    if call.policy().read_only {
+        return Err(result::read_only().into());
+    }
+    let mut record = Record::open(&call, name)?;
+    let ended = match name {
+        create::NAME => create::call(&call, arguments, &mut record)
+            .await
+            .map_err(Ended::from),
+        delete::NAME => delete::call(call, arguments, &mut record).await,
+        unknown => {
+            let text = format!("There is no tool {}.", quoted(unknown));
+            Err(Failure::new(Code::InternalError, text).into())
+        }
+    };
+    record.close(&ended);
+    ended
 }
 
 /// A panic in a tool, in words.
@@ -115,21 +183,40 @@ pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     Failure::new(Code::InternalError, text).into_result(secrets)
 }
 
-/// One call: the installation it goes to and the time it has.
+/// The server is stopping, and the call has not ended yet, in words.
+pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
+    let text = format!(
+        "{name} was cancelled: this server is stopping. If it was to change something, look with get_service_accounts whether it did."
+    );
+    Failure::new(Code::InternalError, text).into_result(secrets)
+}
+
+/// One call: the installation it goes to, the user behind it, and the time it has.
 #[derive(Clone)]
 struct Call {
     house: Arc<House>,
     installation: Arc<Installation>,
+    user: User,
     deadline: Instant,
 }
 
 impl Call {
     fn api(&self) -> Api<'_> {
-        self.house.houston.within(&self.installation, self.deadline)
+        self.api_until(self.deadline)
+    }
+
+    fn api_until(&self, deadline: Instant) -> Api<'_> {
+        self.house
+            .houston
+            .within(&self.installation, deadline.min(self.deadline))
     }
 
     fn secrets(&self) -> &Secrets {
         &self.house.secrets
+    }
+
+    fn policy(&self) -> &Policy {
+        self.house.policy()
     }
 
     fn failure(&self, error: &ApiError) -> Failure {
@@ -139,6 +226,15 @@ impl Call {
     /// What happened, as one sentence.
     fn happened(&self, error: &ApiError) -> String {
         result::happened(error, self.installation.url.host(), self.secrets())
+    }
+
+    /// Whether the policy lets calls be about this workspace.
+    fn check_workspace(&self, id: &WorkspaceId) -> Result<(), Failure> {
+        if self.policy().allows(id) {
+            Ok(())
+        } else {
+            Err(result::workspace_not_allowed(id))
+        }
     }
 
     /// The accounts of a workspace that is known to exist: an empty list alone does not tell, since
@@ -162,19 +258,26 @@ impl Call {
         Ok(accounts)
     }
 
-    /// The workspaces in which an id is looked for: those of the token, and the default one.
+    /// The workspaces in which an id is looked for: those of the token, the default one and those of
+    /// the allow-list; under an allow-list none besides.
     async fn visible_workspaces(&self) -> Result<Vec<Workspace>, Failure> {
         let mut visible = operations::workspaces(&self.api())
             .await
             .map_err(|error| self.failure(&error))?;
-        if let Some(id) = &self.installation.default_workspace
-            && visible.iter().all(|workspace| workspace.id != *id)
-        {
-            let known = operations::workspace(&self.api(), id).await.ok().flatten();
-            visible.push(known.unwrap_or(Workspace {
-                id: id.clone(),
-                label: None,
-            }));
+        visible.retain(|workspace| self.policy().allows(&workspace.id));
+        let named = self
+            .installation
+            .default_workspace
+            .iter()
+            .chain(self.policy().allowed_workspaces.iter().flatten());
+        for id in named {
+            if visible.iter().all(|workspace| workspace.id != *id) {
+                let known = operations::workspace(&self.api(), id).await.ok().flatten();
+                visible.push(known.unwrap_or(Workspace {
+                    id: id.clone(),
+                    label: None,
+                }));
+            }
         }
         if visible.is_empty() {
             let text = "The token sees no workspace by itself, as system-level tokens do. Nothing was changed; call again with a workspace_id, which the platform's administrators can tell.";
@@ -187,7 +290,7 @@ impl Call {
 fn unknown_workspace(id: &WorkspaceId) -> Failure {
     let text = format!(
         "There is no workspace {}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token.",
-        result::quoted(id.as_str())
+        quoted(id.as_str())
     );
     Failure::new(Code::NotFound, text).about_workspace(id)
 }

@@ -2,6 +2,7 @@
 //! Lets out no secret: every text is scrubbed here on its way.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
@@ -11,12 +12,15 @@ use serde_json::{Value, json};
 
 use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
-use crate::apc::{ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{Role, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::config::NotConfigured;
+use crate::keys::KeyDirProblem;
+use crate::policy::{KeyOutput, Policy};
 use crate::secret::Secrets;
+use crate::text::{harmless, quoted};
 
-/// The longest piece of foreign text in an error, in characters.
-const QUOTED_MAX: usize = 80;
+/// The longest reason of the operating system's in an error, in characters.
+const REASON_MAX: usize = 200;
 
 /// The longest message of the API's own in an error, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -32,6 +36,12 @@ pub enum Code {
     Unauthenticated,
     /// The token is good and may not do this.
     PermissionDenied,
+    /// This server's policy forbids it.
+    NotAllowed,
+    /// The user said no.
+    Declined,
+    /// The user has to be asked and cannot be.
+    ConfirmationRequired,
     /// There is no such thing.
     NotFound,
     /// There is such a thing already.
@@ -60,6 +70,9 @@ impl Code {
             Self::NotConfigured => "not_configured",
             Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission_denied",
+            Self::NotAllowed => "not_allowed",
+            Self::Declined => "declined",
+            Self::ConfirmationRequired => "confirmation_required",
             Self::NotFound => "not_found",
             Self::AlreadyExists => "already_exists",
             Self::RateLimited => "rate_limited",
@@ -163,7 +176,6 @@ pub struct AccountView {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
-    /// In full for 10 minutes after creation, then masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,19 +189,22 @@ pub struct AccountView {
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
-    /// As the platform tells; often unset although the account is in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
 }
 
 impl AccountView {
     /// The account as results show it: verbatim but for secrets, which may stand in a label too.
-    pub fn new(account: ServiceAccount, secrets: &Secrets) -> Self {
+    /// The key is masked unless it shall show.
+    pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
         let clean = |text: Option<String>| text.map(|text| scrubbed(text, secrets));
         Self {
             id: scrubbed(account.id.into_string(), secrets),
             label: clean(account.label),
-            api_key: account.api_key.map(|key| key.expose().to_owned()),
+            api_key: account.api_key.map(|key| match keys {
+                KeyOutput::File => key.masked(),
+                KeyOutput::Show => key.expose().to_owned(),
+            }),
             role: clean(account.role),
             category: clean(account.category),
             workspace_id: account.workspace_id.into_string(),
@@ -207,35 +222,6 @@ pub fn scrubbed(text: String, secrets: &Secrets) -> String {
         Cow::Owned(clean) => clean,
         Cow::Borrowed(_) => text,
     }
-}
-
-/// Foreign text in a sentence: quoted, cut at 80 characters, nothing in it that could forge words
-/// around it or change how they are shown.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", harmless(text, QUOTED_MAX))
-}
-
-fn harmless(text: &str, longest: usize) -> String {
-    let mut clean = String::new();
-    for character in text.chars().take(longest) {
-        match character {
-            '\'' | '\\' => clean.extend(['\\', character]),
-            c if is_deceptive(c) => clean.extend(c.escape_default()),
-            c => clean.push(c),
-        }
-    }
-    if text.chars().nth(longest).is_some() {
-        clean.push('…');
-    }
-    clean
-}
-
-/// Controls, line separators, and marks that are invisible or turn the direction of writing.
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// What happened to a request, in words. The same for every tool; what a tool knows better it says
@@ -285,6 +271,61 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
     }
 }
 
+/// The workspace is not one this server may touch.
+pub fn workspace_not_allowed(id: &WorkspaceId) -> Failure {
+    let text = format!(
+        "Workspace {} is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it.",
+        quoted(id.as_str())
+    );
+    Failure::new(Code::NotAllowed, text).about_workspace(id)
+}
+
+/// The role is above the highest that this server may give.
+pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
+    let text = format!(
+        "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
+        role.name(),
+        policy.max_role.name()
+    );
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// The server only reads.
+pub fn read_only() -> Failure {
+    let text = "This server only reads: --read-only (APC_READ_ONLY) is set. Nothing was sent; whoever runs it can unset that.";
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// Too many changes in a minute.
+pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
+    // Rounded up: a call made after that many seconds has to pass.
+    let seconds = wait.as_secs() + 1;
+    let text = format!(
+        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s.",
+        policy.changes_per_minute
+    );
+    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+}
+
+/// The audit log cannot be written, so nothing may be changed.
+pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
+    let text = format!(
+        "The audit log {} (--audit-log, APC_AUDIT_LOG) cannot be opened: {}. Nothing was changed; mend that or unset it. Reading works without it.",
+        quoted(&path.display().to_string()),
+        harmless(&error.to_string(), REASON_MAX)
+    );
+    Failure::new(Code::NotConfigured, text)
+}
+
+/// Keys cannot be kept, so no account may be made.
+pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
+    let text = format!(
+        "The directory for key files {}. Nothing was created; set --key-dir (APC_KEY_DIR) to a directory of your own that nobody else can write to.",
+        harmless(&problem.to_string(), REASON_MAX + 200)
+    );
+    Failure::new(Code::NotConfigured, text)
+}
+
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
 /// What happened, as one sentence without advice, for failures that are not this server's to mend.
@@ -320,7 +361,7 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         ApiError::Rejected(Rejection { code, message }) => {
             let code = code
                 .as_deref()
-                .map(|code| format!(" ({})", harmless(&secrets.scrub_foreign(code), QUOTED_MAX)));
+                .map(|code| format!(" ({})", harmless(&secrets.scrub_foreign(code), REASON_MAX)));
             format!(
                 "The API at {host} says {}{}.",
                 foreign(message, secrets),
@@ -441,7 +482,7 @@ fn unreachable(why: &Unreachable, host: &str) -> Failure {
                 Code::NotConfigured,
                 format!(
                     "The file of {ca_cert} cannot be used: {}. Nothing was sent; set it to a PEM file with certificates.",
-                    harmless(problem, QUOTED_MAX)
+                    harmless(problem, REASON_MAX)
                 ),
             );
         }
@@ -460,16 +501,6 @@ fn unreachable(why: &Unreachable, host: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn foreign_text_cannot_forge_what_stands_around_it() {
-        assert_eq!(quoted("ci"), "'ci'");
-        assert_eq!(
-            quoted("a' deleted\n\u{202e}x\u{1b}[31m"),
-            r"'a\' deleted\n\u{202e}x\u{1b}[31m'"
-        );
-        assert_eq!(quoted(&"ü".repeat(81)), format!("'{}…'", "ü".repeat(80)));
-    }
 
     #[test]
     fn a_failure_carries_code_and_ids_for_programs() {

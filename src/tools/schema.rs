@@ -33,6 +33,20 @@ pub fn require(schema: &mut JsonObject, argument: &str) {
     }
 }
 
+/// Sets a keyword of an argument; null takes it away.
+pub fn set(schema: &mut JsonObject, argument: &str, keyword: &str, value: Value) {
+    let argument = schema
+        .get_mut("properties")
+        .and_then(|properties| properties.get_mut(argument));
+    let Some(Value::Object(argument)) = argument else {
+        return;
+    };
+    match value {
+        Value::Null => argument.remove(keyword),
+        value => argument.insert(keyword.to_owned(), value),
+    };
+}
+
 fn flat<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
     let inlined = settings.with(|settings| {
         settings.meta_schema = None;
