@@ -26,8 +26,8 @@ type Offset = Whole<0, 1_000_000>;
 /// The tool as clients see it.
 pub fn definition() -> Tool {
     let description = "List service accounts of one workspace or, without workspace_id, of every workspace the token \
-         can see. Use it to find the id of an account or workspace, to check roles and dates, or to see whether a label \
-         is taken. Changes nothing. Returns a page of accounts, the total of matches, and next_offset if there are more.";
+         can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
+         accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
     Tool::new(NAME, description, schema::input::<Asked>())
         .with_title("List service accounts")
         .with_raw_output_schema(schema::output::<Found>())
@@ -57,7 +57,7 @@ struct Asked {
     /// Accounts per page.
     #[schemars(with = "Option<u64>", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<()>,
-    /// Matches to skip: next_offset of the page before.
+    /// The next_offset of the page before.
     #[schemars(with = "Option<u64>", range(min = 0, max = 1_000_000), extend("default" = 0))]
     offset: Option<()>,
 }
@@ -66,12 +66,9 @@ struct Asked {
 #[derive(Serialize, JsonSchema)]
 struct Found {
     service_accounts: Vec<AccountView>,
-    /// Matches on all pages.
     total: u64,
-    /// Where the next page starts, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
-    /// The workspaces searched, where none was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
 }
@@ -82,7 +79,7 @@ struct WorkspaceView {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
-    /// Matches in it; absent where the token may not list its accounts.
+    /// Matches; absent where the token may not list them.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
 }

@@ -21,7 +21,10 @@ pub fn input<T: JsonSchema>() -> JsonObject {
 
 /// The schema of a tool's result.
 pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
-    Arc::new(flat::<T>(SchemaSettings::draft2020_12().for_serialize()))
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    Arc::new(flat::<T>(
+        settings.with_transform(RecursiveTransform(without_bounds)),
+    ))
 }
 
 /// Makes an argument required.
@@ -60,6 +63,13 @@ fn flat<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
     object.remove("title");
     object.remove("description");
     object
+}
+
+/// That a count is not negative is no news to a reader of results.
+fn without_bounds(schema: &mut Schema) {
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("minimum");
+    }
 }
 
 /// An optional field is told by its absence from `required`, so null needs no mention.
