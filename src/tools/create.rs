@@ -37,13 +37,12 @@ const CLOCK: TimeDelta = TimeDelta::seconds(2);
 /// The tool as clients see it.
 pub fn definition(shape: &Shape) -> Tool {
     let key = match shape.policy.key_output {
-        KeyOutput::File => "the path of a private file with its API key, which itself is masked",
+        KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
         KeyOutput::Show => "its API key",
     };
     let description = format!(
-        "Create a service account in a workspace, for a script or CI job that needs access of its own. Give the lowest \
-         role that will do. A label that the workspace already has is refused and the existing account named. Returns \
-         the account and {key}."
+        "Create a service account in a workspace, for a script or CI job that needs access of its own; give the lowest \
+         role that will do. A label that the workspace already has is refused. Returns the account, {key}."
     );
     Tool::new(NAME, description, input(shape))
         .with_title("Create service account")

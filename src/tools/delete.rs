@@ -32,9 +32,9 @@ const KEY_SHOWN: usize = 6;
 
 /// The tool as clients see it.
 pub fn definition() -> Tool {
-    let description = "Delete a service account for good; whatever uses its key stops working at once. Name it by \
-         service_account_id, which get_service_accounts finds. It is looked up first, and one that is not in the \
-         workspace is not touched; the user may be asked to confirm. Returns the account as it was.";
+    let description = "Delete a service account for good; what uses its key stops working. get_service_accounts \
+         finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
+         confirm. Returns the account as it was.";
     Tool::new(NAME, description, schema::input::<Doomed>())
         .with_title("Delete service account")
         .with_raw_output_schema(schema::output::<Deleted>())

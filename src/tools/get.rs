@@ -20,8 +20,11 @@ const AT_ONCE: usize = 8;
 
 const LIMIT_DEFAULT: u64 = 100;
 
+/// The largest whole number that every JSON reader takes as it is.
+const OFFSET_MAX: u64 = (1 << 53) - 1;
+
 type Limit = Whole<1, 1000>;
-type Offset = Whole<0, 1_000_000>;
+type Offset = Whole<0, OFFSET_MAX>;
 
 /// The tool as clients see it.
 pub fn definition() -> Tool {
@@ -58,7 +61,7 @@ struct Asked {
     #[schemars(with = "Option<u64>", range(min = 1, max = 1000), extend("default" = 100))]
     limit: Option<()>,
     /// The next_offset of the page before.
-    #[schemars(with = "Option<u64>", range(min = 0, max = 1_000_000), extend("default" = 0))]
+    #[schemars(with = "Option<u64>", range(min = 0), extend("default" = 0))]
     offset: Option<()>,
 }
 
