@@ -297,7 +297,7 @@ async fn find_lost(
 /// Tells the new account from an older one of the label, and from a colleague's, by everything that
 /// was asked for and by when it was made, on the API's own clock.
 fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Trace {
-    let Listing { accounts, date } = listing;
+    let Listing { accounts, date, .. } = listing;
     let mut of_label: Vec<_> = accounts
         .into_iter()
         .filter(|account| has_label(account, new))

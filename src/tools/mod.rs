@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::apc::error::ApiError;
 use crate::apc::graphql::{Api, Houston};
 use crate::apc::installation::Installation;
-use crate::apc::operations;
+use crate::apc::operations::{self, Glimpse};
 use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
 use crate::ask::User;
 use crate::config::Config;
@@ -237,25 +237,33 @@ impl Call {
         }
     }
 
-    /// The accounts of a workspace that is known to exist: an empty list alone does not tell, since
-    /// a system admin gets one for any id.
+    /// The accounts of a workspace.
     async fn accounts_of(
         &self,
         workspace_id: &WorkspaceId,
     ) -> Result<Vec<ServiceAccount>, Failure> {
+        self.select_accounts(workspace_id, |_| true).await
+    }
+
+    /// The selected accounts of a workspace that is known to exist: an empty list alone does not
+    /// tell, since a system admin gets one for any id.
+    async fn select_accounts(
+        &self,
+        workspace_id: &WorkspaceId,
+        select: impl FnMut(Glimpse<'_>) -> bool,
+    ) -> Result<Vec<ServiceAccount>, Failure> {
         let api = self.api();
-        let listing = operations::workspace_service_accounts(&api, workspace_id).await;
-        let accounts = listing
-            .map_err(|error| self.failure(&error).about_workspace(workspace_id))?
-            .accounts;
-        if accounts.is_empty() {
+        let listing = operations::select_service_accounts(&api, workspace_id, select).await;
+        let listing =
+            listing.map_err(|error| self.failure(&error).about_workspace(workspace_id))?;
+        if listing.size == 0 {
             let workspace = operations::workspace(&api, workspace_id).await;
             // Whoever may list accounts may be refused the workspace; only a clear no counts.
             if matches!(workspace, Ok(None)) {
                 return Err(unknown_workspace(workspace_id));
             }
         }
-        Ok(accounts)
+        Ok(listing.accounts)
     }
 
     /// The workspaces in which an id is looked for: those of the token, the default one and those of
