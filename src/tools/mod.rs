@@ -1,5 +1,5 @@
 //! The tools: which there are, and the way of a call to its tool. To add one, write its file and
-//! name it in `definitions` and `run`.
+//! name it in `definitions`, and in `run` or `change`.
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
 mod arguments;
@@ -148,31 +148,35 @@ async fn run(
     arguments: Option<JsonObject>,
     user: User,
 ) -> Result<CallToolResult, Ended> {
-    let call = Call {
-        installation: Arc::new(house.config.installation().await.map_err(Failure::from)?),
-        deadline: Instant::now() + CALL,
-        house: Arc::clone(house),
-        user,
-    };
     if name == get::NAME {
+        let call = Call::begin(house, user).await?;
         return Ok(get::call(&call, arguments).await?);
     }
-    if call.policy().read_only {
+    if house.policy().read_only {
         return Err(result::read_only().into());
     }
-    let mut record = Record::open(&call, name)?;
-    let ended = match name {
-        create::NAME => create::call(&call, arguments, &mut record)
-            .await
-            .map_err(Ended::from),
-        delete::NAME => delete::call(call, arguments, &mut record).await,
+    let mut record = Record::open(house, name, &user)?;
+    let ended = change(house, name, arguments, user, &mut record).await;
+    record.close(&ended);
+    ended
+}
+
+async fn change(
+    house: &Arc<House>,
+    name: &str,
+    arguments: Option<JsonObject>,
+    user: User,
+    record: &mut Record,
+) -> Result<CallToolResult, Ended> {
+    let call = Call::begin(house, user).await?;
+    match name {
+        create::NAME => Ok(create::call(&call, arguments, record).await?),
+        delete::NAME => delete::call(call, arguments, record).await,
         unknown => {
             let text = format!("There is no tool {}.", quoted(unknown));
             Err(Failure::new(Code::InternalError, text).into())
         }
-    };
-    record.close(&ended);
-    ended
+    }
 }
 
 /// A panic in a tool, in words.
@@ -201,6 +205,16 @@ struct Call {
 }
 
 impl Call {
+    /// A call to the installation as it is set up now.
+    async fn begin(house: &Arc<House>, user: User) -> Result<Self, Failure> {
+        Ok(Self {
+            installation: Arc::new(house.config.installation().await?),
+            deadline: Instant::now() + CALL,
+            house: Arc::clone(house),
+            user,
+        })
+    }
+
     fn api(&self) -> Api<'_> {
         self.api_until(self.deadline)
     }
