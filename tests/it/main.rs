@@ -5,6 +5,7 @@
 
 mod arguments;
 mod clients;
+mod connection;
 mod contract;
 mod create;
 mod delete;
