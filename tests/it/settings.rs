@@ -1,0 +1,325 @@
+//! Flags, environment and astro login: which one counts, and what becomes of broken ones.
+
+use std::time::Duration;
+
+use apc_mcp::sandbox::Persona;
+use serde_json::json;
+
+use crate::harness::*;
+use crate::installation::*;
+
+// Nothing set.
+
+#[tokio::test]
+async fn without_settings_the_server_starts_and_every_call_tells_the_two_ways_out() {
+    let ways = ["astro login", "APC_DOMAIN", "APC_API_TOKEN"];
+    assert_not_configured(Program::bare(), &ways).await;
+}
+
+#[tokio::test]
+async fn without_a_home_the_server_starts_as_well() {
+    let program = Program::bare().without("HOME");
+    // There may be a home in the system's user database; what matters is that it goes on.
+    let mut session = program.serve(Era::USUAL).await;
+    assert_eq!(session.list_tools().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_login_made_after_the_start_takes_effect_at_the_next_call() {
+    let sandbox = sandbox().await;
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    list(&mut session).await.refusal("not_configured");
+    session.write_file(LOGIN, &login_of(&sandbox));
+    assert_eq!(list(&mut session).await.structured()["total"], 6);
+}
+
+// Precedence.
+
+#[tokio::test]
+async fn a_variable_beats_the_login() {
+    let (ours, theirs) = (sandbox().await, sandbox().await);
+    let program = Program::at(&ours, Persona::WorkspaceAdmin).file(LOGIN, &login_of(&theirs));
+    outcome(program).await.structured();
+    assert_eq!(theirs.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_flag_beats_its_variable() {
+    let (ours, theirs) = (sandbox().await, sandbox().await);
+    let program = Program::at(&ours, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", theirs.url())
+        .args(&["--api-url", &ours.url()]);
+    outcome(program).await.structured();
+    assert_eq!(theirs.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn the_token_file_of_the_flag_beats_the_token_of_the_variable() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let program = Program::with_token(&sandbox, UNKNOWN_KEY).file("token", &token);
+    let path = program.path("token");
+    outcome(program.args(&["--api-token-file", &path]))
+        .await
+        .structured();
+    assert_eq!(tokens(&sandbox), [token]);
+}
+
+#[tokio::test]
+async fn the_workspace_of_the_flag_beats_the_variable_and_the_variable_the_login() {
+    let sandbox = sandbox().await;
+    let login = login_in(
+        &sandbox.url(),
+        &sandbox.token(Persona::WorkspaceAdmin),
+        NOTHING,
+    );
+    let by_variable = Program::bare()
+        .file(LOGIN, &login)
+        .env("APC_WORKSPACE_ID", ANALYTICS);
+    let by_flag = Program::bare()
+        .file(LOGIN, &login)
+        .env("APC_WORKSPACE_ID", NOTHING)
+        .args(&["--workspace-id", ANALYTICS]);
+    for program in [by_variable, by_flag] {
+        let mut session = program.serve(Era::USUAL).await;
+        let one = json!({"service_account_id": NOTEBOOKS});
+        let refused = session.call("delete_service_account", one).await;
+        assert_says(refused.refusal("not_found"), &[ANALYTICS]);
+    }
+}
+
+#[tokio::test]
+async fn the_url_beats_a_domain() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_DOMAIN", "acme.invalid");
+    outcome(program).await.structured();
+}
+
+#[tokio::test]
+async fn an_empty_setting_is_unset() {
+    let sandbox = sandbox().await;
+    let mut program = Program::bare().file(LOGIN, &login_of(&sandbox));
+    for variable in [
+        "APC_DOMAIN",
+        "ASTRO_DOMAIN",
+        "APC_API_URL",
+        "APC_API_TOKEN",
+        "APC_API_TOKEN_FILE",
+        "APC_WORKSPACE_ID",
+        "APC_TIMEOUT",
+        "APC_CA_CERT",
+        "APC_INSECURE",
+        "APC_LOG",
+        "APC_LOG_FILE",
+        "APC_SANDBOX",
+        "ASTRO_HOME",
+    ] {
+        program = program.env(variable, "");
+    }
+    outcome(program).await.structured();
+    assert!(!sandbox.handle().requests().is_empty());
+}
+
+// Settings that are broken.
+
+#[tokio::test]
+async fn a_placeholder_that_a_client_did_not_fill_in_is_refused_by_name() {
+    let sandbox = sandbox().await;
+    for placeholder in ["${NAME}", "${env:NAME}", "${input:name}"] {
+        for variable in [
+            "APC_DOMAIN",
+            "APC_API_URL",
+            "APC_API_TOKEN",
+            "APC_WORKSPACE_ID",
+            "APC_TIMEOUT",
+            "APC_INSECURE",
+            "APC_CA_CERT",
+        ] {
+            let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, placeholder);
+            assert_not_configured(program, &[variable, placeholder, "placeholder"]).await;
+        }
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_placeholder_is_not_passed_over_for_the_login() {
+    let sandbox = sandbox().await;
+    for variable in ["APC_API_TOKEN", "APC_API_TOKEN_FILE", "ASTRO_DOMAIN"] {
+        let program = Program::bare()
+            .file(LOGIN, &login_of(&sandbox))
+            .env(variable, "${TOKEN}");
+        assert_not_configured(program, &[variable, "${TOKEN}"]).await;
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_broken_variable_stops_every_call_and_not_the_server() {
+    let sandbox = sandbox().await;
+    for (variable, value) in [
+        ("APC_TIMEOUT", "soon"),
+        ("APC_TIMEOUT", "0"),
+        ("APC_TIMEOUT", "-5"),
+        ("APC_INSECURE", "maybe"),
+        ("APC_SANDBOX", "perhaps"),
+        ("APC_LOG", "loud"),
+        ("APC_WORKSPACE_ID", "not an id"),
+        ("APC_API_URL", "houston.acme.dev"),
+        ("APC_API_URL", "ftp://acme.dev/v1"),
+        ("APC_DOMAIN", "acme dev"),
+    ] {
+        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
+        assert_not_configured(program, &[variable, value]).await;
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_written_is_named() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("no/such/folder/log");
+    let program = program.env("APC_LOG_FILE", path);
+    assert_not_configured(program, &["APC_LOG_FILE"]).await;
+}
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_used_is_named() {
+    for (file, text) in [("empty.pem", ""), ("odd.pem", "no certificate")] {
+        let program = Program::bare().file(file, text);
+        let path = program.path(file);
+        let program = program
+            .env("APC_API_URL", "https://127.0.0.1:1/v1")
+            .env("APC_API_TOKEN", UNKNOWN_KEY)
+            .env("APC_CA_CERT", path);
+        assert_not_configured(program, &["APC_CA_CERT"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_value_in_the_wrong_setting_is_not_shown() {
+    for variable in ["APC_TIMEOUT", "APC_DOMAIN", "APC_WORKSPACE_ID", "APC_LOG"] {
+        let value = format!("{UNKNOWN_KEY} {UNKNOWN_KEY}");
+        let refused = outcome(Program::bare().env(variable, value)).await;
+        let text = refused.refusal("not_configured");
+        assert_says(text, &[variable]);
+        assert!(!text.contains(UNKNOWN_KEY), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_with_credentials_is_refused_and_shown_without_them() {
+    let program = Program::bare()
+        .env("APC_API_URL", "https://me:geheim@houston.acme.dev/v1")
+        .env("APC_API_TOKEN", UNKNOWN_KEY);
+    let refused = outcome(program).await;
+    let text = refused.refusal("not_configured");
+    assert_says(text, &["APC_API_URL", "houston.acme.dev"]);
+    assert!(!text.contains("geheim"), "{text}");
+}
+
+// The command line.
+
+#[tokio::test]
+async fn a_wrong_flag_is_a_usage_error() {
+    for flag in [
+        ["--timeout", "soon"],
+        ["--api-url", "houston.acme.dev"],
+        ["--api-url", "http://houston.acme.dev/v1"],
+        ["--api-url", "https://api.astronomer.io/v1"],
+        ["--domain", "acme dev"],
+        ["--domain", "${DOMAIN}"],
+        ["--workspace-id", "not an id"],
+        ["--log", "loud"],
+    ] {
+        let ended = Program::bare().args(&flag).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{flag:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{flag:?}");
+        assert_says(&ended.stderr, &[flag[0]]);
+    }
+}
+
+#[tokio::test]
+async fn a_switch_that_does_not_exist_is_a_usage_error() {
+    for arguments in [
+        &["--no-such-switch"][..],
+        &["--sandbox=maybe"],
+        &["serve"],
+        &["demo", "x"],
+    ] {
+        let ended = Program::bare().args(arguments).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_never_a_flag_and_not_repeated_where_it_is_tried() {
+    for arguments in [
+        vec!["--api-token".to_owned(), UNKNOWN_KEY.to_owned()],
+        vec![format!("--api-token={UNKNOWN_KEY}")],
+        vec![format!("--token={UNKNOWN_KEY}")],
+    ] {
+        let ended = Program::bare().args(&arguments).run().await;
+        assert_eq!(ended.status.code(), Some(2));
+        assert!(!ended.stderr.contains(UNKNOWN_KEY), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_setting() {
+    let ended = Program::bare().args(&["--help"]).run().await;
+    assert!(ended.status.success());
+    for setting in [
+        "demo",
+        "--domain",
+        "APC_DOMAIN",
+        "ASTRO_DOMAIN",
+        "--api-url",
+        "APC_API_URL",
+        "APC_API_TOKEN",
+        "--api-token-file",
+        "APC_API_TOKEN_FILE",
+        "--workspace-id",
+        "APC_WORKSPACE_ID",
+        "--timeout",
+        "APC_TIMEOUT",
+        "--ca-cert",
+        "APC_CA_CERT",
+        "--insecure",
+        "APC_INSECURE",
+        "--log",
+        "APC_LOG",
+        "--log-file",
+        "APC_LOG_FILE",
+        "--sandbox",
+        "APC_SANDBOX",
+    ] {
+        assert_says(&ended.stdout, &[setting]);
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_that_of_the_crate() {
+    let ended = Program::bare().args(&["--version"]).run().await;
+    assert!(ended.status.success());
+    assert_eq!(
+        ended.stdout,
+        concat!("apc-mcp ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[tokio::test]
+async fn the_time_for_a_request_is_that_of_the_setting() {
+    let sandbox = sandbox().await;
+    let hang = apc_mcp::sandbox::Fault::Hang;
+    sandbox
+        .handle()
+        .inject(hang, apc_mcp::sandbox::On::Any, 1_000);
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_TIMEOUT", "300")
+        .args(&["--timeout", "0.5"]);
+    let refused = tokio::time::timeout(Duration::from_secs(15), outcome(program)).await;
+    refused.expect("0.5 s and not 300 s").refusal("timed_out");
+}
