@@ -7,8 +7,10 @@ mod change;
 mod create;
 mod delete;
 mod get;
+mod lost;
 mod result;
 mod schema;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::text::quoted;
 
 use change::Record;
 use result::{Code, Failure, api_failure};
+use turns::Turns;
 
 /// The longest a call may take, apart from waiting for the user.
 const CALL: Duration = Duration::from_secs(45);
@@ -40,7 +43,7 @@ pub struct House {
     config: Config,
     houston: Houston,
     secrets: Secrets,
-    creations: create::Creations,
+    creations: Turns,
     rate: ChangeRate,
     changes: TaskTracker,
     abandoned: CancellationToken,
@@ -54,7 +57,7 @@ impl House {
             rate: ChangeRate::new(config.policy.changes_per_minute),
             config,
             secrets,
-            creations: create::Creations::default(),
+            creations: Turns::default(),
             changes: TaskTracker::new(),
             abandoned: CancellationToken::new(),
         }
