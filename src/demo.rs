@@ -14,6 +14,7 @@ use crate::config::{Config, Environment};
 use crate::secret::Secrets;
 use crate::server::{Ending, Playground, Server};
 use crate::stdio;
+use crate::text::harmless_json;
 
 /// What either side of the pipe may hold, in bytes.
 const PIPE: usize = 64 * 1024;
@@ -165,7 +166,10 @@ impl Client {
             .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
             .await?;
         match result.get("structuredContent") {
-            Some(structured) => say(DONE, &indented(&serde_json::to_string_pretty(structured)?))?,
+            Some(structured) => say(
+                DONE,
+                &indented(&harmless_json(&serde_json::to_string_pretty(structured)?)),
+            )?,
             None => say(REFUSED, &indented(&text_at(&result, "/content/0/text")?))?,
         }
         Ok(result)

@@ -1,4 +1,27 @@
 //! An MCP server that administers the service accounts of an Astro Private Cloud installation.
+//!
+//! A `tools/call` walks one corridor: standard input → [`stdio`] → [`server`] → [`tools`] →
+//! [`apc::operations`] → [`apc::graphql`] → [`apc::client`] → HTTP, and back through the words of
+//! `tools::result`.
+//!
+//! | room | what for |
+//! |---|---|
+//! | [`cli`], [`config`], [`astro_login`] | flags; all settings, the only reader of the environment; the astro CLI's login |
+//! | [`stdio`], [`server`] | the transport and how a session ends; identity, the list of tools, the fences around a call |
+//! | [`tools`] | the tools, their arguments, schemas, results and words; what changes share |
+//! | [`policy`], [`ask`], [`keys`], [`audit`] | what this server may do; asking the user; where keys go; one line per change |
+//! | [`apc`] | the API: vocabulary, one typed function per document, GraphQL, HTTP, what happened |
+//! | [`secret`], [`text`], [`logging`] | strings that do not show; foreign text made harmless; tracing |
+//! | [`sandbox`] | a second, independent reading of the API, which shares no type with the rest |
+//! | [`demo`] | the subcommand that shows it all |
+//!
+//! Whose line is it? The environment is read in [`config`] alone. HTTP is known to [`apc::client`]
+//! alone, `errors[]` and their codes to [`apc::error`], tool results and schemas to [`tools`]. Advice to
+//! a person or model is given in `tools::result` and the tools, and in [`config`]. Standard output is
+//! written by [`stdio`], and by [`demo`] for people.
+//!
+//! To add a tool, write its file in `tools/` and name it in `tools::definitions` and `tools::run`; to
+//! change what clients see, run the tests with `UPDATE_TOOLS=1` and look at the difference in `tools/`.
 pub mod apc;
 pub mod ask;
 pub mod astro_login;

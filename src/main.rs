@@ -48,6 +48,11 @@ async fn run(command: Option<Command>, config: Config, secrets: Secrets) -> Exit
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Box<dyn std::error::Error>> {
+    if config.connecting.insecure {
+        tracing::warn!(
+            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
+        );
+    }
     let ending = Ending::default();
     stdio::cancel_on_signal(ending.signal.clone());
     let _playground = match config.sandbox {
