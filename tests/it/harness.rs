@@ -209,7 +209,7 @@ impl Program {
     }
 
     /// Runs to its end with nothing on its input.
-    pub async fn run(self) -> Ended {
+    pub async fn run(&self) -> Ended {
         let mut command = self.command();
         let output = command.stdin(Stdio::null()).output();
         let output = patient("the program ends", output).await.unwrap();
