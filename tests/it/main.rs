@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod asking;
+mod audit;
 mod clients;
 mod contract;
 mod create;
@@ -11,9 +13,16 @@ mod delete;
 mod demo;
 mod errors;
 mod get;
+mod guards;
 mod harness;
+mod keys;
+mod life;
+mod policy;
+mod property;
 mod protocol;
 mod recordings;
+mod recovery;
 mod sandbox;
+mod secrets;
 mod settings;
 mod snapshots;
