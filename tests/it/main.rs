@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod asking;
+mod audit;
 mod clients;
 mod connection;
 mod contract;
@@ -12,12 +14,19 @@ mod delete;
 mod demo;
 mod errors;
 mod get;
+mod guards;
 mod harness;
 mod installation;
+mod keys;
+mod life;
 mod login;
+mod policy;
+mod property;
 mod protocol;
 mod recordings;
+mod recovery;
 mod sandbox;
+mod secrets;
 mod settings;
 mod snapshots;
 mod tokens;
