@@ -149,7 +149,7 @@ impl Server {
         };
         let text = format!(
             "There is no tool {}. This server has: {}.{read_only}",
-            quoted(name),
+            quoted(&self.secrets.scrub(name)),
             names.join(", ")
         );
         ErrorData::invalid_params(text, None)
@@ -250,7 +250,8 @@ impl ServerHandler for Server {
             ));
         }
         let text = format!(
-            "There is no method {method}. This server has: {}.",
+            "There is no method {}. This server has: {}.",
+            quoted(&self.secrets.scrub(method)),
             METHODS.join(", ")
         );
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))

@@ -146,8 +146,12 @@ fn read(
     call: &Call,
     record: &mut Record,
 ) -> Result<NewServiceAccount, Failure> {
-    let mut arguments =
-        Arguments::new(given, NAME, &["label", "workspace_id", "role", "category"])?;
+    let mut arguments = Arguments::new(
+        given,
+        NAME,
+        &["label", "workspace_id", "role", "category"],
+        call.secrets(),
+    )?;
     let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
     let workspace_id = workspace_id.or_else(|| call.installation.default_workspace.clone());
     if let Some(id) = &workspace_id {

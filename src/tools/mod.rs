@@ -210,8 +210,11 @@ struct Call {
 impl Call {
     /// A call to the installation as it is set up now.
     async fn begin(house: &Arc<House>, user: User) -> Result<Self, Failure> {
+        let installation = house.config.installation().await?;
+        // Known before the arguments are read: they might hold it.
+        house.secrets.remember(installation.token.expose());
         Ok(Self {
-            installation: Arc::new(house.config.installation().await?),
+            installation: Arc::new(installation),
             deadline: Instant::now() + CALL,
             house: Arc::clone(house),
             user,
