@@ -3,5 +3,17 @@
 // Clippy takes helpers outside #[test] functions for product code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod arguments;
+mod clients;
+mod contract;
+mod create;
+mod delete;
+mod demo;
+mod errors;
+mod get;
+mod harness;
+mod protocol;
 mod recordings;
 mod sandbox;
+mod settings;
+mod snapshots;
