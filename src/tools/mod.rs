@@ -1,5 +1,5 @@
 //! The tools: which there are, and the way of a call to its tool. To add one, write its file and
-//! name it in [`definitions`] and [`run`].
+//! name it in `definitions` and `run`.
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
 mod arguments;
