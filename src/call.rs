@@ -12,7 +12,7 @@ use crate::pipe::{Client, PipeError};
 use crate::secret::Secrets;
 use crate::server::{Ending, Playground, Server};
 use crate::stdio;
-use crate::text::is_deceptive;
+use crate::text::on_one_line;
 
 /// What stands for standard input in place of the arguments.
 const STDIN: &str = "-";
@@ -109,21 +109,23 @@ async fn answer(question: Value, ending: &Ending) -> Value {
 fn ask(question: &Value) -> io::Result<Option<Value>> {
     let mut terminal = anstream::stderr();
     let message = question.get("message").and_then(Value::as_str);
-    writeln!(terminal, "{}", harmless(message.unwrap_or_default()))?;
+    for line in message.unwrap_or_default().lines() {
+        writeln!(terminal, "{}", on_one_line(line))?;
+    }
     let fields = question.pointer("/requestedSchema/properties");
     let Some((name, field)) = fields.and_then(Value::as_object).and_then(only) else {
         return Ok(None);
     };
     let choices = choices(field);
     for (number, (_, title)) in choices.iter().enumerate() {
-        writeln!(terminal, "{:>3}  {}", number + 1, harmless(title))?;
+        writeln!(terminal, "{:>3}  {}", number + 1, on_one_line(title))?;
     }
     let title = field.get("title").and_then(Value::as_str).unwrap_or(name);
     let accepted = match choices.len() {
         0 => "y/N".to_owned(),
         last => format!("1-{last}, nothing to cancel"),
     };
-    write!(terminal, "{} [{accepted}] ", harmless(title))?;
+    write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
     terminal.flush()?;
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
@@ -153,17 +155,4 @@ fn chosen(line: &str, field: &Value, choices: &[(&Value, &str)]) -> Option<Value
     let number: usize = line.parse().ok()?;
     let (value, _) = choices.get(number.checked_sub(1)?)?;
     Some((*value).clone())
-}
-
-/// Nothing that a label holds shall move the cursor or turn the writing.
-fn harmless(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' => clean.push('\n'),
-            c if is_deceptive(c) => clean.extend(c.escape_default()),
-            c => clean.push(c),
-        }
-    }
-    clean
 }

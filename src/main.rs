@@ -1,5 +1,6 @@
 //! Parses, starts the log, runs. Holds the exit codes and nothing else.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use apc_mcp::cli::{self, Cli, Command, Flags};
@@ -27,10 +28,11 @@ fn main() -> ExitCode {
     else {
         return ExitCode::FAILURE;
     };
+    let serves = cli.command.is_none();
     let done = runtime.block_on(run(cli.command, cli.flags, config, secrets));
     // A read from standard input cannot be cancelled; waiting for it would hang.
     runtime.shutdown_background();
-    done.unwrap_or_else(failed)
+    done.unwrap_or_else(|error| failed(error, serves))
 }
 
 async fn run(
@@ -52,14 +54,14 @@ async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn failed(error: Failed) -> ExitCode {
+/// A server tells its log, a command the person who typed it.
+fn failed(error: Failed, serves: bool) -> ExitCode {
     match error.downcast::<clap::Error>() {
         Ok(usage) => usage.exit(),
-        Err(error) => {
-            tracing::error!(%error, "ended");
-            ExitCode::FAILURE
-        }
+        Err(error) if serves => tracing::error!(%error, "ended"),
+        Err(error) => drop(writeln!(anstream::stderr(), "apc-mcp: {error}")),
     }
+    ExitCode::FAILURE
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {

@@ -125,7 +125,6 @@ impl Failure {
     }
 
     /// The words, without the code.
-    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }
