@@ -9,6 +9,7 @@ use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::secret::Secrets;
+use crate::text::harmless_json;
 
 /// Where the lines go; nowhere where no file is set.
 #[derive(Debug, Clone, Default)]
@@ -114,30 +115,15 @@ impl OpenAudit {
     }
 }
 
-/// JSON escapes line feeds; the separators that only some programs take for line ends are escaped
-/// here, and every other mark that could deceive who reads the log.
+/// Separators that only some programs take for line ends are escaped as well.
 fn line(attempt: &Attempt, secrets: &Secrets) -> String {
     let json = serde_json::to_string(attempt).unwrap_or_default();
-    let mut line = String::with_capacity(json.len() + 1);
-    for character in secrets.scrub(&json).chars() {
-        match character {
-            c if crate::text::is_deceptive(c) => {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    line.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            c => line.push(c),
-        }
-    }
-    line.push('\n');
-    line
+    format!("{}\n", harmless_json(&secrets.scrub(&json)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn a_line_is_one_line_of_json_whatever_the_label_holds() {
@@ -157,7 +143,7 @@ mod tests {
     #[test]
     fn a_key_in_a_label_does_not_reach_the_log() {
         let secrets = Secrets::default();
-        secrets.remember(&Secret::new("0123456789abcdef0123456789abcdef"));
+        secrets.remember("0123456789abcdef0123456789abcdef");
         let label = Some("0123456789abcdef0123456789abcdef".to_owned());
         let line = line(
             &Attempt {

@@ -12,7 +12,7 @@ use crate::pipe::{Client, PipeError};
 use crate::secret::Secrets;
 use crate::server::{Ending, Playground, Server};
 use crate::stdio;
-use crate::text::on_one_line;
+use crate::text::{harmless_json, on_one_line};
 
 /// What stands for standard input in place of the arguments.
 const STDIN: &str = "-";
@@ -81,12 +81,13 @@ fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
         result => result?,
     };
     if let Some(structured) = result.get("structuredContent") {
-        let text = serde_json::to_string_pretty(structured)?;
-        writeln!(anstream::stdout(), "{text}")?;
+        let json = harmless_json(&serde_json::to_string_pretty(structured)?);
+        writeln!(anstream::stdout(), "{json}")?;
         return Ok(ExitCode::SUCCESS);
     }
     let words = result.pointer("/content/0/text").and_then(Value::as_str);
-    writeln!(anstream::stderr(), "{}", words.unwrap_or("no words"))?;
+    let words = on_one_line(words.unwrap_or("the server gave no reason"));
+    writeln!(anstream::stderr(), "{words}")?;
     Ok(ExitCode::FAILURE)
 }
 

@@ -11,6 +11,7 @@ use crate::config::{Config, Environment};
 use crate::pipe::Client;
 use crate::secret::Secrets;
 use crate::server::{Ending, Playground, Server};
+use crate::text::harmless_json;
 
 const TITLE: Style = Style::new().bold();
 const ASKED: Style = AnsiColor::Cyan.on_default().bold();
@@ -126,7 +127,10 @@ async fn call(client: &mut Client, tool: &str, arguments: Value) -> Result<Value
         .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
         .await?;
     match result.get("structuredContent") {
-        Some(structured) => say(DONE, &indented(&serde_json::to_string_pretty(structured)?))?,
+        Some(structured) => say(
+            DONE,
+            &indented(&harmless_json(&serde_json::to_string_pretty(structured)?)),
+        )?,
         None => say(REFUSED, &indented(&text_at(&result, "/content/0/text")?))?,
     }
     Ok(result)

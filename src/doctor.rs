@@ -49,7 +49,7 @@ pub async fn run(
     let _playground = Playground::if_wanted(&mut config).await?;
     let installation = config.installation().await;
     if let Ok(found) = &installation {
-        secrets.remember(&found.token);
+        secrets.remember(found.token.expose());
     }
     let mut doctor = Doctor {
         config: &config,

@@ -59,6 +59,14 @@ pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> io::Result
         .with(layer)
         .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level.0))
         .try_init();
+    // What a panic says may hold anything, secrets included, and would go to standard error as it is.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(place, "a fault of this server");
+    }));
     Ok(())
 }
 

@@ -65,6 +65,11 @@ fn failed(error: Failed, serves: bool) -> ExitCode {
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
+    if config.connecting.insecure {
+        tracing::warn!(
+            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
+        );
+    }
     let ending = Ending::default();
     stdio::cancel_on_signal(ending.signal.clone());
     let _playground = Playground::if_wanted(&mut config).await?;

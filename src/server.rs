@@ -45,8 +45,9 @@ const METHODS: [&str; 7] = [
     "tools/list",
 ];
 
-/// How long calls under way may take once a signal has come.
-const SIGNAL_GRACE: Duration = Duration::from_millis(1500);
+/// How long calls under way may take once a signal has come: a little longer than the changes have,
+/// so that what became of one is still answered.
+const SIGNAL_GRACE: Duration = Duration::from_millis(1600);
 
 /// The server, for as many requests as come.
 pub struct Server {
@@ -259,11 +260,14 @@ impl ServerHandler for Server {
             request.request_state,
             leaving,
         );
-        let call = AssertUnwindSafe(tools::call(&self.house, &name, request.arguments, user))
-            .catch_unwind();
+        let call = unpanicked(
+            &name,
+            &self.secrets,
+            tools::call(&self.house, &name, request.arguments, user),
+        );
         let mut response = tokio::select! {
             biased;
-            result = call => result.unwrap_or_else(|_| tools::panicked(&name, &self.secrets).into()),
+            response = call => response,
             // After a notification the client waits for nothing, and rmcp drops what is answered;
             // after a signal it still does.
             () = self.given_up(&context) => tools::stopped(&name, &self.secrets).into(),
@@ -294,5 +298,33 @@ impl ServerHandler for Server {
             METHODS.join(", ")
         );
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))
+    }
+}
+
+/// rmcp would let a call that panics end without an answer.
+async fn unpanicked(
+    name: &str,
+    secrets: &Secrets,
+    call: impl Future<Output = CallToolResponse>,
+) -> CallToolResponse {
+    let response = AssertUnwindSafe(call).catch_unwind().await;
+    response.unwrap_or_else(|_| tools::panicked(name, secrets).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_answered_as_a_fault_of_ours() {
+        let call = async { panic!("with a secret in it") };
+        let response = unpanicked("get_service_accounts", &Secrets::default(), call).await;
+        let CallToolResponse::Complete(result) = response else {
+            panic!("not an answer")
+        };
+        let result = serde_json::to_value(result).unwrap();
+        assert_eq!(result["isError"], true);
+        assert_eq!(result["_meta"]["apc-mcp/error"]["code"], "internal_error");
+        assert!(!result.to_string().contains("secret in it"), "{result}");
     }
 }

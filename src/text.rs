@@ -37,6 +37,22 @@ pub fn on_one_line(text: &str) -> String {
     clean
 }
 
+/// JSON whose strings show nothing but what they hold: JSON itself escapes only the first controls.
+/// Line feeds, which stand between values and never within one, stay.
+pub fn harmless_json(json: &str) -> String {
+    let mut clean = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !is_deceptive(character) {
+            clean.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            clean.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    clean
+}
+
 /// Controls, line separators, and marks that are invisible or turn the direction of writing.
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
@@ -48,6 +64,17 @@ pub fn is_deceptive(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_shows_no_deceptive_mark_and_reads_as_before() {
+        let value = serde_json::json!({"label": "a\u{9b}31m\u{202e}b\u{e0041}\n"});
+        let json = harmless_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(json.is_ascii(), "{json}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json).unwrap(),
+            value
+        );
+    }
 
     #[test]
     fn foreign_text_cannot_forge_what_stands_around_it() {

@@ -47,7 +47,7 @@ pub const LIST: &str = "workspaceServiceAccounts";
 
 /// Arguments that every server for [`Program::at`] gets. The one place to say how keys come out.
 fn defaults() -> &'static [&'static str] {
-    &[]
+    &["--key-output", "show"]
 }
 
 /// What the client speaks.

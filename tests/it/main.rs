@@ -4,16 +4,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod call;
+mod client;
 mod clients;
+mod connection;
 mod contract;
 mod create;
 mod delete;
 mod demo;
+mod doctor;
 mod errors;
 mod get;
 mod harness;
+mod installation;
+mod login;
+mod prompts;
 mod protocol;
 mod recordings;
 mod sandbox;
 mod settings;
 mod snapshots;
+mod tokens;

@@ -1,0 +1,383 @@
+//! One JSON message a line, in and out, over any pair of streams.
+//! Ends for nothing that stands in a line: what cannot be used is dropped with a warning, or answered
+//! as invalid where it asks for an answer.
+//!
+//! It stands in for rmcp's own line transport, whose defaults lose sessions and answers:
+//! - A notification or response before the session is open ends rmcp's session. A client that probes
+//!   `server/discover`, gives up waiting and cancels it does just that. Dropped here.
+//! - Of two requests with one id in flight rmcp answers one, whichever ends first. The second is
+//!   dropped here, and the first is answered.
+//! - rmcp drops lines it cannot read without a word. Here each leaves a warning.
+//! - rmcp answers an id that it cannot represent (1.5, more than 64 bits) without an id. Here the answer
+//!   carries it.
+//! - rmcp reads lines of up to 16 MiB, and forgets a last line without a line feed. Here 4 MiB do, and
+//!   that line is read.
+//! - rmcp goes on after the output is closed, until the input ends. Here that ends the session.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::RoleServer;
+use rmcp::model::{
+    ClientNotification, ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio_util::sync::CancellationToken;
+
+/// The longest line that is read, in bytes.
+const LINE_MAX: usize = 4 * 1024 * 1024;
+
+/// A buffer that has grown beyond this for one line is given back after it.
+const BUFFER_KEPT: usize = 64 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The transport.
+pub struct LineTransport<R, W> {
+    input: BufReader<R>,
+    line: Vec<u8>,
+    /// Within a line that is too long and being skipped.
+    skipping: bool,
+    output: Output<W>,
+    /// Whether a request has opened the session.
+    open: bool,
+    in_flight: InFlight,
+    /// Cancelled when the input has ended.
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
+    /// A transport over these streams, which tells when the input has ended.
+    pub fn new(input: R, output: W, ended: CancellationToken) -> Self {
+        Self {
+            input: BufReader::new(input),
+            line: Vec::new(),
+            skipping: false,
+            output: Output {
+                stream: Arc::new(tokio::sync::Mutex::new(output)),
+                broken: CancellationToken::new(),
+            },
+            open: false,
+            in_flight: InFlight::default(),
+            ended,
+        }
+    }
+
+    /// Reads up to the next line feed, or to the end. Dropped half-way it loses nothing: what was
+    /// read stays in the buffer for the next time.
+    async fn next_line(&mut self) -> Line {
+        loop {
+            let available = match self.input.fill_buf().await {
+                Ok([]) if self.line.is_empty() => return Line::End,
+                Ok([]) => return Line::Whole,
+                Ok(available) => available,
+                Err(error) => {
+                    tracing::warn!(%error, "the input cannot be read any more");
+                    return Line::End;
+                }
+            };
+            let line_feed = available.iter().position(|byte| *byte == b'\n');
+            let part = line_feed.map_or(available, |end| available.get(..end).unwrap_or_default());
+            let taken = part.len() + usize::from(line_feed.is_some());
+            if !self.skipping {
+                self.line.extend_from_slice(part);
+            }
+            self.input.consume(taken);
+            if self.line.len() > LINE_MAX {
+                self.skipping = true;
+                self.line = Vec::new();
+            }
+            if line_feed.is_some() {
+                return if std::mem::take(&mut self.skipping) {
+                    Line::TooLong
+                } else {
+                    Line::Whole
+                };
+            }
+        }
+    }
+
+    /// The message to hand on, if it is one to be handed on.
+    fn admit(
+        &mut self,
+        message: RxJsonRpcMessage<RoleServer>,
+    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+        match &message {
+            JsonRpcMessage::Request(request) if !self.in_flight.begin(&request.id) => {
+                tracing::warn!(id = %request.id, "dropped a request whose id is in flight; the first one is answered");
+                return None;
+            }
+            JsonRpcMessage::Request(request) => self.open = self.open || opens(&request.request),
+            _ if !self.open => {
+                tracing::warn!(
+                    "dropped a notification or response that came before the session was opened"
+                );
+                return None;
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.in_flight.end(id);
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+        }
+        Some(message)
+    }
+}
+
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// The ids of requests that have no answer yet. A cancelled one gets none.
+#[derive(Clone, Default)]
+struct InFlight(Arc<Mutex<HashSet<RequestId>>>);
+
+impl InFlight {
+    fn begin(&self, id: &RequestId) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone())
+    }
+
+    fn end(&self, id: &RequestId) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+}
+
+/// The way out. Whole lines only, whoever writes.
+struct Output<W> {
+    stream: Arc<tokio::sync::Mutex<W>>,
+    broken: CancellationToken,
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
+    fn write(&self, mut line: Vec<u8>) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let (stream, broken) = (Arc::clone(&self.stream), self.broken.clone());
+        line.push(b'\n');
+        async move {
+            let mut stream = stream.lock().await;
+            let written = async {
+                stream.write_all(&line).await?;
+                stream.flush().await
+            };
+            let result = written.await;
+            if result.is_err() {
+                broken.cancel();
+            }
+            result
+        }
+    }
+}
+
+impl<R, W> Transport<RoleServer> for LineTransport<R, W>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        match &message {
+            JsonRpcMessage::Response(response) => self.in_flight.end(&response.id),
+            JsonRpcMessage::Error(error) => {
+                if let Some(id) = &error.id {
+                    self.in_flight.end(id);
+                }
+            }
+            _ => {}
+        }
+        let line = serde_json::to_vec(&message).map_err(io::Error::other);
+        let written = line.map(|line| self.output.write(line));
+        async move { written?.await }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let broken = self.output.broken.clone();
+        loop {
+            let line = tokio::select! {
+                biased;
+                () = broken.cancelled() => Line::End,
+                line = self.next_line() => line,
+            };
+            match line {
+                Line::End => {
+                    self.ended.cancel();
+                    return None;
+                }
+                Line::TooLong => {
+                    tracing::warn!(bytes_at_most = LINE_MAX, "dropped a line that is too long");
+                    continue;
+                }
+                Line::Whole => {}
+            }
+            let read = read(&self.line);
+            self.line.clear();
+            self.line.shrink_to(BUFFER_KEPT);
+            match read {
+                Read::Message(message) => {
+                    if let Some(message) = self.admit(*message) {
+                        return Some(message);
+                    }
+                }
+                Read::Blank => {}
+                Read::Dropped(why) => tracing::warn!(why, "dropped a line that is no message"),
+                Read::Invalid(answer) => {
+                    tracing::warn!("answered a line that is no valid request");
+                    // Written by a task of its own, since this future may be dropped half-way.
+                    tokio::spawn(self.output.write(answer.into_bytes()));
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.output.stream.lock().await.flush().await
+    }
+}
+
+/// What a line is.
+enum Read {
+    Message(Box<RxJsonRpcMessage<RoleServer>>),
+    Blank,
+    Dropped(&'static str),
+    Invalid(String),
+}
+
+fn read(line: &[u8]) -> Read {
+    let line = line
+        .strip_prefix(BYTE_ORDER_MARK)
+        .unwrap_or(line)
+        .trim_ascii();
+    if line.is_empty() {
+        return Read::Blank;
+    }
+    match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
+        Ok(message) => Read::Message(Box::new(message)),
+        Err(_) => invalid(line),
+    }
+}
+
+/// What is JSON and no message is answered if it could be a request, or a batch of them, which no
+/// current version has. To anything else an answer would only start a quarrel.
+fn invalid(line: &[u8]) -> Read {
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(rename = "method")]
+        _method: IgnoredAny,
+    }
+    if serde_json::from_slice::<IgnoredAny>(line).is_err() {
+        return Read::Dropped("it is not JSON that can be read");
+    }
+    if line.starts_with(b"[") {
+        return Read::Invalid(refusal(None));
+    }
+    match serde_json::from_slice::<Request<'_>>(line) {
+        Ok(request) => Read::Invalid(refusal(
+            request.id.map(RawValue::get).filter(|id| is_scalar(id)),
+        )),
+        Err(_) => Read::Dropped("it is neither a request nor a notification nor a response"),
+    }
+}
+
+/// Numbers are echoed as they were written: larger ones than 64 bits, too.
+fn is_scalar(id: &str) -> bool {
+    id.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
+}
+
+fn refusal(id: Option<&str>) -> String {
+    let id = id.map(|id| format!(r#","id":{id}"#)).unwrap_or_default();
+    let message = r#"This is no valid request: one object a line, with jsonrpc \"2.0\", a method, and an id that is a whole number or a string."#;
+    format!(r#"{{"jsonrpc":"2.0"{id},"error":{{"code":-32600,"message":"{message}"}}}}"#)
+}
+
+/// Whether rmcp leaves its opening phase at this request: `initialize`, or a request of the
+/// stateless era with all that it needs in its `_meta`.
+fn opens(request: &ClientRequest) -> bool {
+    match request {
+        ClientRequest::InitializeRequest(_) => true,
+        ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_) => false,
+        other => {
+            let meta = other.get_meta();
+            meta.missing_required_keys(&ProtocolVersion::V_2026_07_28)
+                .is_empty()
+                && meta
+                    .protocol_version()
+                    .is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(line: &str) -> Option<serde_json::Value> {
+        match read(line.as_bytes()) {
+            Read::Invalid(answer) => Some(serde_json::from_str(&answer).unwrap()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_invalid_request_is_answered_under_its_own_id() {
+        for id in ["1.5", "99999999999999999999", "-99999999999999999999"] {
+            let Read::Invalid(answer) =
+                read(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#).as_bytes())
+            else {
+                panic!("{id} was not answered");
+            };
+            assert!(answer.contains(&format!(r#""id":{id},"#)), "{answer}");
+        }
+        assert_eq!(answer(r#"{"id":"a","method":"ping"}"#).unwrap()["id"], "a");
+    }
+
+    #[test]
+    fn a_batch_and_an_id_that_is_none_are_answered_without_an_id() {
+        for line in [
+            "[]",
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+        ] {
+            let answer = answer(line).unwrap();
+            assert_eq!(answer["error"]["code"], -32600, "{line}");
+            assert_eq!(answer.get("id"), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_no_answer_gets_none() {
+        for line in [
+            "5",
+            r#""x""#,
+            "null",
+            "not json",
+            r#"{"jsonrpc":"2.0","result":3}"#,
+            "{}",
+            r#"{"method":"#,
+        ] {
+            assert!(matches!(read(line.as_bytes()), Read::Dropped(_)), "{line}");
+        }
+    }
+}
