@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::harness::*;

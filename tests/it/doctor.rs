@@ -10,6 +10,17 @@ async fn sandbox() -> Sandbox {
     Sandbox::start(0).await.unwrap()
 }
 
+fn at(sandbox: &Sandbox, persona: Persona) -> Program {
+    with_token(sandbox, &sandbox.token(persona))
+}
+
+/// Without the flags that other tests want.
+fn with_token(sandbox: &Sandbox, token: &str) -> Program {
+    Program::bare()
+        .env("APC_API_URL", sandbox.url())
+        .env("APC_API_TOKEN", token)
+}
+
 /// What it printed, every line of it in the form that all have.
 struct Report {
     lines: Vec<String>,
@@ -64,7 +75,7 @@ impl Report {
 #[tokio::test]
 async fn all_is_well_where_it_is() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     let report = examine(program).await;
     report
         .only_fails(&[])
@@ -114,7 +125,7 @@ async fn without_any_setting_it_tells_the_ways_out() {
 #[tokio::test]
 async fn a_flag_is_told_from_a_variable_and_a_default() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin)
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
         .args(&["--timeout", "7", "--read-only"])
         .env("APC_TIMEOUT", "8")
         .env("APC_CONFIRM", "never");
@@ -167,7 +178,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         ("APC_LOG", "loud", "--log"),
         ("APC_SANDBOX", "perhaps", "--sandbox"),
     ] {
-        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
+        let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
         let report = examine(program).await;
         report
             .only_fails(&[flag, "API"])
@@ -179,7 +190,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
 #[tokio::test]
 async fn a_log_file_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     examine(program.env("APC_LOG_FILE", "/nonexistent/log"))
         .await
         .only_fails(&["--log-file", "API"])
@@ -189,7 +200,7 @@ async fn a_log_file_that_cannot_be_opened_is_named() {
 #[tokio::test]
 async fn two_tokens_are_one_too_many() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     examine(program.env("APC_API_TOKEN_FILE", "/nonexistent"))
         .await
         .only_fails(&["APC_API_TOKEN", "API"])
@@ -224,7 +235,7 @@ async fn a_port_that_nobody_serves_is_named() {
 async fn a_port_that_speaks_no_tls_is_named() {
     let sandbox = sandbox().await;
     let url = sandbox.url().replace("http://", "https://");
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
+    let program = at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
     examine(program).await.only_fails(&["TLS"]);
 }
 
@@ -232,7 +243,7 @@ async fn a_port_that_speaks_no_tls_is_named() {
 async fn an_authority_file_that_cannot_be_read_is_named() {
     let sandbox = sandbox().await;
     let url = sandbox.url().replace("http://", "https://");
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin)
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", url)
         .env("APC_CA_CERT", "/nonexistent.pem");
     examine(program)
@@ -266,7 +277,7 @@ async fn a_page_that_is_not_the_api_is_named() {
         executed: false,
     };
     sandbox.handle().inject(page, On::Any, 9);
-    examine(Program::at(&sandbox, Persona::WorkspaceAdmin))
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
         .await
         .only_fails(&["platform"])
         .says("fail", "platform", &["login page"]);
@@ -276,7 +287,7 @@ async fn a_page_that_is_not_the_api_is_named() {
 async fn a_release_that_does_not_tell_its_version_is_used_all_the_same() {
     let sandbox = sandbox().await;
     sandbox.handle().lack_field("appConfig");
-    examine(Program::at(&sandbox, Persona::WorkspaceAdmin))
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
         .await
         .only_fails(&[])
         .says("warn", "platform", &["does not tell its version"])
@@ -286,7 +297,7 @@ async fn a_release_that_does_not_tell_its_version_is_used_all_the_same() {
 #[tokio::test]
 async fn a_token_that_is_refused_is_named_with_its_source() {
     let sandbox = sandbox().await;
-    examine(Program::with_token(&sandbox, UNKNOWN_KEY))
+    examine(with_token(&sandbox, UNKNOWN_KEY))
         .await
         .only_fails(&["token"])
         .says("fail", "token", &["refused the token from APC_API_TOKEN"]);
@@ -296,7 +307,7 @@ async fn a_token_that_is_refused_is_named_with_its_source() {
 async fn an_expired_token_is_named_with_its_date() {
     let sandbox = sandbox().await;
     let token = sandbox.handle().sign_in("admin", TimeDelta::days(-3));
-    examine(Program::with_token(&sandbox, &token))
+    examine(with_token(&sandbox, &token))
         .await
         .only_fails(&["token"])
         .says("fail", "token", &["it expired on 20"]);
@@ -306,7 +317,7 @@ async fn an_expired_token_is_named_with_its_date() {
 async fn a_token_that_expires_within_the_hour_is_warned_about() {
     let sandbox = sandbox().await;
     let token = sandbox.handle().sign_in("admin", TimeDelta::minutes(20));
-    examine(Program::with_token(&sandbox, &token))
+    examine(with_token(&sandbox, &token))
         .await
         .only_fails(&[])
         .says("warn", "token", &["within the hour"]);
@@ -315,7 +326,7 @@ async fn a_token_that_expires_within_the_hour_is_warned_about() {
 #[tokio::test]
 async fn a_key_is_told_from_a_users_token() {
     let sandbox = sandbox().await;
-    examine(Program::at(&sandbox, Persona::WorkspaceViewer))
+    examine(at(&sandbox, Persona::WorkspaceViewer))
         .await
         .only_fails(&[])
         .says("ok", "APC_API_TOKEN", &["set, 32 characters"])
@@ -325,7 +336,7 @@ async fn a_key_is_told_from_a_users_token() {
 #[tokio::test]
 async fn a_token_that_sees_no_workspace_is_warned_about() {
     let sandbox = sandbox().await;
-    examine(Program::at(&sandbox, Persona::SystemAdmin))
+    examine(at(&sandbox, Persona::SystemAdmin))
         .await
         .only_fails(&[])
         .says("warn", "workspaces", &["workspace_id"]);
@@ -334,7 +345,7 @@ async fn a_token_that_sees_no_workspace_is_warned_about() {
 #[tokio::test]
 async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin)
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
         .without("APC_API_TOKEN")
         .args(&["--api-token-file", "/nonexistent"]);
     examine(program)
@@ -361,7 +372,7 @@ async fn a_workspace_that_does_not_exist_is_named_with_its_setting() {
         ("APC_WORKSPACE_ID", "--workspace-id"),
         ("APC_ALLOWED_WORKSPACES", "--allow-workspace"),
     ] {
-        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, NOTHING);
+        let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, NOTHING);
         examine(program)
             .await
             .only_fails(&[flag])
@@ -372,7 +383,7 @@ async fn a_workspace_that_does_not_exist_is_named_with_its_setting() {
 #[tokio::test]
 async fn a_key_directory_that_others_could_reach_is_named() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     examine(program.env("APC_KEY_DIR", "/proc/keys"))
         .await
         .only_fails(&["key directory"])
@@ -386,7 +397,7 @@ async fn a_key_directory_that_others_could_reach_is_named() {
 #[tokio::test]
 async fn an_audit_log_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     examine(program.env("APC_AUDIT_LOG", "/nonexistent/audit"))
         .await
         .only_fails(&["audit log"])
@@ -400,7 +411,7 @@ async fn an_audit_log_that_cannot_be_opened_is_named() {
 #[tokio::test]
 async fn protections_that_are_off_are_warned_about() {
     let sandbox = sandbox().await;
-    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
     examine(program.args(&["--insecure", "--key-output", "show"]))
         .await
         .only_fails(&[])
@@ -447,10 +458,10 @@ async fn no_token_is_ever_printed() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);
     for program in [
-        Program::with_token(&sandbox, &token),
-        Program::with_token(&sandbox, &token).env("APC_WORKSPACE_ID", &token),
-        Program::with_token(&sandbox, &token).env("APC_TIMEOUT", &token),
-        Program::with_token(&sandbox, &token).env("APC_API_URL", &token),
+        with_token(&sandbox, &token),
+        with_token(&sandbox, &token).env("APC_WORKSPACE_ID", &token),
+        with_token(&sandbox, &token).env("APC_TIMEOUT", &token),
+        with_token(&sandbox, &token).env("APC_API_URL", &token),
     ] {
         let report = examine(program).await;
         assert!(
@@ -474,7 +485,7 @@ async fn a_label_cannot_forge_a_line() {
         );
     let sandbox = Sandbox::start_with(0, store).await.unwrap();
     let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
-    examine(Program::with_token(&sandbox, &token))
+    examine(with_token(&sandbox, &token))
         .await
         .only_fails(&[])
         .says(
