@@ -22,7 +22,7 @@ use crate::logging::Level;
 use crate::policy::{Confirm, KeyOutput, Policy};
 use crate::secret::Secret;
 
-pub use report::{Origin, Setting, length};
+pub use report::{Origin, Setting, token_in_words};
 
 /// The largest token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;

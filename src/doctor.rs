@@ -16,7 +16,7 @@ use crate::apc::graphql::{Api, Houston};
 use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
 use crate::apc::operations::{self, AppConfig};
 use crate::apc::{Workspace, WorkspaceId};
-use crate::config::{Config, length};
+use crate::config::{Config, token_in_words};
 use crate::keys;
 use crate::policy::{Confirm, KeyOutput};
 use crate::secret::{Secret, Secrets};
@@ -168,7 +168,7 @@ impl Doctor<'_> {
                 self.ok("astro login", &format!("{}, logged out", login.domain))?;
             }
             Ok(login) => {
-                let text = format!("{}, token {}", login.domain, length(&login.token));
+                let text = format!("{}, token {}", login.domain, token_in_words(&login.token));
                 self.ok("astro login", &text)?;
             }
             Err(problem) => self.ok("astro login", &format!("none: {problem}"))?,

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use super::{Config, TokenSetting};
+use super::{Config, TOKEN, TokenSetting, usable};
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::astro_login::{self, AstroLogin, LoginProblem};
 use crate::policy::{Confirm, KeyOutput};
@@ -150,7 +150,10 @@ impl Config {
                 "--domain",
                 of_login.then(|| found.login_domain().to_owned()),
             ),
-            ("APC_API_TOKEN", of_login.then(|| length(&found.token))),
+            (
+                "APC_API_TOKEN",
+                of_login.then(|| token_in_words(&found.token)),
+            ),
             ("--workspace-id", workspace.map(ToString::to_string)),
         ];
         for (name, value) in added {
@@ -166,7 +169,7 @@ impl Config {
 
     fn token(&self) -> String {
         match &self.place.token {
-            Some(TokenSetting::Value(token)) => length(token),
+            Some(TokenSetting::Value(token)) => token_in_words(token),
             _ => NOT_SET.to_owned(),
         }
     }
@@ -203,9 +206,11 @@ impl Setting {
     }
 }
 
-/// A secret as it may be shown.
-pub fn length(secret: &Secret) -> String {
-    let characters = secret.expose().trim().chars().count();
+/// A token as it may be shown: its length, without what people paste around it.
+pub fn token_in_words(token: &Secret) -> String {
+    let cut = usable(token, &TokenSource::Setting(TOKEN));
+    let token = cut.as_ref().unwrap_or(token);
+    let characters = token.expose().trim().chars().count();
     format!("set, {characters} characters")
 }
 

@@ -164,10 +164,14 @@ async fn without_a_terminal_nobody_is_asked() {
 mod in_a_terminal {
     use std::fs::{File, OpenOptions};
     use std::io::{Read, Write};
+    use std::os::unix::fs::OpenOptionsExt;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     use super::*;
+
+    /// In place of an answer: the signal of Ctrl-C.
+    const INTERRUPT: &str = "\u{3}";
 
     /// Answers what is asked at the end of these words, and returns all that was shown.
     async fn answered(
@@ -186,6 +190,8 @@ mod in_a_terminal {
         let end = OpenOptions::new()
             .read(true)
             .write(true)
+            // Or it would become the terminal of the tests themselves.
+            .custom_flags(OpenptFlags::NOCTTY.bits().try_into().unwrap())
             .open(name)
             .unwrap();
         let mut command = command(
@@ -197,8 +203,21 @@ mod in_a_terminal {
         // The command keeps the terminal's other end open otherwise, and reading would not end.
         drop(command);
         let (asked, answer) = (asked.to_owned(), answer.to_owned());
-        let person =
-            tokio::task::spawn_blocking(move || talk(File::from(terminal), &asked, &answer));
+        let id = child.id().unwrap().to_string();
+        let person = tokio::task::spawn_blocking(move || {
+            talk(File::from(terminal), &asked, |terminal| {
+                match answer.as_str() {
+                    INTERRUPT => drop(
+                        std::process::Command::new("kill")
+                            .args(["-INT", &id])
+                            .status(),
+                    ),
+                    answer => terminal
+                        .write_all(format!("{answer}\n").as_bytes())
+                        .unwrap(),
+                }
+            })
+        });
         let output = patient("it ends", child.wait_with_output()).await.unwrap();
         let ended = Ended {
             status: output.status,
@@ -208,16 +227,14 @@ mod in_a_terminal {
         (patient("the terminal closes", person).await.unwrap(), ended)
     }
 
-    fn talk(mut terminal: File, asked: &str, answer: &str) -> String {
+    fn talk(mut terminal: File, asked: &str, answer: impl Fn(&mut File)) -> String {
         let (mut shown, mut answered, mut part) = (String::new(), false, [0; 1024]);
         // A terminal that nobody holds any more is an error to read on Linux.
         while let Ok(length @ 1..) = terminal.read(&mut part) {
             shown.push_str(&String::from_utf8_lossy(&part[..length]));
             if !answered && shown.contains(asked) {
                 answered = true;
-                terminal
-                    .write_all(format!("{answer}\n").as_bytes())
-                    .unwrap();
+                answer(&mut terminal);
             }
         }
         assert!(answered, "not asked: {shown}");
@@ -245,6 +262,19 @@ mod in_a_terminal {
             assert_eq!(ended.status.code(), Some(1));
             assert_says(&shown, &["declined: "]);
         }
+        assert!(exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
+    async fn an_interruption_is_no_yes_and_ends_it() {
+        let sandbox = sandbox().await;
+        let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
+        // The terminal makes an interruption of it for the processes that it controls, which a
+        // test's child is not; so the signal is sent.
+        let begun = std::time::Instant::now();
+        let (_, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
         assert!(exists(&sandbox.handle(), MIGRATION));
     }
 

@@ -147,3 +147,32 @@ async fn a_flag_that_does_not_parse_is_no_part_of_a_snippet() {
     assert_eq!(ended.status.code(), Some(2));
     assert_says(&ended.stderr, &["--timeout is 'soon'"]);
 }
+
+/// The blocks of a language in the README.
+fn blocks(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_readme_has_every_form_that_the_command_prints() {
+    let json = blocks("json")
+        .into_iter()
+        .map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    let toml = blocks("toml")
+        .into_iter()
+        .map(|text| toml::from_str::<Value>(&text).unwrap());
+    let shown: Vec<Value> = json.chain(toml).collect();
+    for (client, root) in CLIENTS {
+        let printed = printed(client, &[]).await;
+        let mut entry = entry(client, root, &printed.stdout);
+        entry["command"] = json!("apc-mcp");
+        let file = json!({root: {"apc-mcp": entry}});
+        assert!(shown.contains(&file), "{client}: {file}");
+    }
+}

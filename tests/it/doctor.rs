@@ -304,6 +304,36 @@ async fn a_token_that_is_refused_is_named_with_its_source() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_one_is_named_and_not_sent() {
+    let sandbox = sandbox().await;
+    examine(with_token(&sandbox, "too-short"))
+        .await
+        .only_fails(&["installation and token"])
+        .says("ok", "APC_API_TOKEN", &["set, 9 characters"])
+        .says(
+            "fail",
+            "installation and token",
+            &["APC_API_TOKEN", "16 characters"],
+        );
+    let requests = sandbox.handle().requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.authorization.is_none())
+    );
+}
+
+#[tokio::test]
+async fn what_was_pasted_around_a_token_does_not_count() {
+    let sandbox = sandbox().await;
+    let key = sandbox.token(Persona::WorkspaceViewer);
+    examine(with_token(&sandbox, &format!("Bearer {key}")))
+        .await
+        .only_fails(&[])
+        .says("ok", "APC_API_TOKEN", &["set, 32 characters"]);
+}
+
+#[tokio::test]
 async fn an_expired_token_is_named_with_its_date() {
     let sandbox = sandbox().await;
     let token = sandbox.handle().sign_in("admin", TimeDelta::days(-3));
