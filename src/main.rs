@@ -41,6 +41,12 @@ async fn run(
     config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
+    let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
+    if uses_the_token && config.connecting.insecure {
+        tracing::warn!(
+            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
+        );
+    }
     match command {
         None => serve(config, secrets).await?,
         Some(Command::Demo) => demo::run(secrets).await?,
@@ -65,11 +71,6 @@ fn failed(error: Failed, serves: bool) -> ExitCode {
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
-    if config.connecting.insecure {
-        tracing::warn!(
-            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
-        );
-    }
     let ending = Ending::default();
     stdio::cancel_on_signal(ending.signal.clone());
     let _playground = Playground::if_wanted(&mut config).await?;
