@@ -203,6 +203,7 @@ async fn make(
         Err(ApiError::WorkspaceUnknown) => return Err(unknown_workspace(&new.workspace_id)),
         Err(error) => return Err(call.failure(&error).about_workspace(&new.workspace_id)),
     };
+    call.house.creations.remember(&account.id);
     let key_file = match (key_file, &account.api_key) {
         (Some(file), Some(key)) => {
             let published = file.publish(account.id.as_str(), key);
@@ -257,7 +258,9 @@ async fn find_lost(
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
     let seen = look_again(call, &new.workspace_id, |listing| {
-        match trace(listing, new, sent.elapsed()) {
+        match trace(listing, new, sent.elapsed(), |id| {
+            call.house.creations.has_made(id)
+        }) {
             Trace::New(account) => Seen::Decided(Trace::New(account)),
             trace => Seen::NotYet(trace),
         }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, scrubbed, success};
+use super::result::{AccountView, Code, Failure, success};
 use super::{Call, schema};
 use crate::apc::operations::Glimpse;
 use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
@@ -206,7 +206,7 @@ async fn everywhere(call: &Call, query: &Query) -> Result<(Matches, Vec<Workspac
     for (workspace, matches) in read {
         workspaces.push(WorkspaceView {
             id: workspace.id.into_string(),
-            label: workspace.label.map(|label| scrubbed(label, call.secrets())),
+            label: workspace.label,
             count: matches.as_ref().map(|matches| matches.total),
         });
         let matches = matches.unwrap_or_default();
