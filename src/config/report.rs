@@ -79,6 +79,12 @@ impl Config {
         !self.broken.is_empty()
     }
 
+    /// Whether the default workspace that is set is one that calls may be about.
+    pub fn default_workspace_is_allowed(&self) -> bool {
+        let set = self.workspace_id.as_ref();
+        set.is_none_or(|id| self.policy.allows(id))
+    }
+
     /// The URL that the settings name by themselves, without the login that a token may come from.
     pub fn url_alone(&self) -> Option<ApiUrl> {
         let named = self.place.domain.as_ref();

@@ -60,6 +60,7 @@ impl Doctor<'_> {
         let policy = &self.config.policy;
         let place = match &policy.allowed_workspaces {
             None => "every workspace of the token".to_owned(),
+            Some(allowed) if allowed.len() == 1 => "one workspace".to_owned(),
             Some(allowed) => format!("{} workspaces", allowed.len()),
         };
         if policy.read_only {

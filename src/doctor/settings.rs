@@ -45,6 +45,9 @@ impl Doctor<'_> {
             "--key-output" if self.config.policy.key_output == KeyOutput::Show => {
                 Some("new keys pass through the model and its logs")
             }
+            "--workspace-id" if !self.config.default_workspace_is_allowed() => Some(
+                "it is not among --allow-workspace (APC_ALLOWED_WORKSPACES), so calls have no default workspace",
+            ),
             "--sandbox" if self.config.sandbox => Some(
                 "this is a sandbox with invented accounts; domain, URL, token and login are not used",
             ),

@@ -411,6 +411,19 @@ async fn a_workspace_that_does_not_exist_is_named_with_its_setting() {
 }
 
 #[tokio::test]
+async fn a_default_workspace_that_is_not_allowed_is_warned_about() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_WORKSPACE_ID", ANALYTICS)
+        .env("APC_ALLOWED_WORKSPACES", DATA_SCIENCE);
+    examine(program)
+        .await
+        .only_fails(&[])
+        .says("warn", "--workspace-id", &[ANALYTICS, "--allow-workspace"])
+        .says("ok", "policy", &["in one workspace"]);
+}
+
+#[tokio::test]
 async fn a_key_directory_that_others_could_reach_is_named() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
