@@ -6,9 +6,7 @@ use std::io;
 use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
-
-use crate::client;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// MCP server for the service accounts of Astro Private Cloud
 ///
@@ -43,7 +41,7 @@ pub enum Command {
     Client {
         /// The client
         #[arg(value_enum)]
-        name: client::Name,
+        name: ClientName,
     },
     /// Serve the embedded sandbox on loopback, for any other program, until interrupted
     Sandbox {
@@ -51,6 +49,25 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
+}
+
+/// The clients whose configuration is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClientName {
+    /// Claude Code
+    ClaudeCode,
+    /// Claude Desktop
+    ClaudeDesktop,
+    /// Cursor
+    Cursor,
+    /// Visual Studio Code
+    Vscode,
+    /// Codex
+    Codex,
+    /// Gemini CLI
+    Gemini,
+    /// Zed
+    Zed,
 }
 
 /// A usage error: what is wrong with the command line.

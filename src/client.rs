@@ -4,38 +4,18 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::cli::Flags;
+use crate::cli::{ClientName, Flags};
 
 /// The server's name in every configuration.
 const ENTRY: &str = "apc-mcp";
-
-/// The clients whose configuration is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Name {
-    /// Claude Code
-    ClaudeCode,
-    /// Claude Desktop
-    ClaudeDesktop,
-    /// Cursor
-    Cursor,
-    /// Visual Studio Code
-    Vscode,
-    /// Codex
-    Codex,
-    /// Gemini CLI
-    Gemini,
-    /// Zed
-    Zed,
-}
 
 /// Prints the snippet on standard output and, on standard error, where it goes.
 ///
 /// # Errors
 /// The path of this program cannot be told, or nobody reads what is printed.
-pub fn run(name: Name, flags: &Flags) -> Result<(), Box<dyn std::error::Error>> {
+pub fn run(name: ClientName, flags: &Flags) -> Result<(), Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let program = as_text(&program)?;
     let arguments = flags.arguments()?;
@@ -54,7 +34,7 @@ fn as_text(path: &Path) -> Result<&str, String> {
     })
 }
 
-impl Name {
+impl ClientName {
     fn snippet(self, program: &str, arguments: &[String]) -> String {
         let entry = json!({"command": program, "args": arguments});
         match self {
