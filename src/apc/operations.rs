@@ -12,6 +12,12 @@ use super::graphql::{Api, Document, read};
 use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 use crate::secret::Secret;
 
+const APP_CONFIG: Document = Document {
+    field: "appConfig",
+    text: include_str!("graphql/appConfig.graphql"),
+    optional: &["version", "baseDomain"],
+};
+
 const WORKSPACES: Document = Document {
     field: "workspaces",
     text: include_str!("graphql/workspaces.graphql"),
@@ -71,6 +77,16 @@ pub struct Listing {
     pub date: Option<DateTime<Utc>>,
 }
 
+/// What the platform says of itself to anybody.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppConfig {
+    /// Its version.
+    pub version: Option<String>,
+    /// The domain that it believes to have.
+    pub base_domain: Option<String>,
+}
+
 #[derive(Serialize)]
 struct NoVariables {}
 
@@ -78,6 +94,17 @@ struct NoVariables {}
 #[serde(rename_all = "camelCase")]
 struct InWorkspace<'a> {
     workspace_uuid: &'a str,
+}
+
+/// What the platform is; needs no token.
+///
+/// # Errors
+/// What happened instead of an answer.
+pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
+    let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
+        read::<AppConfig>(reply, field)
+    });
+    told.await?.ok_or(ApiError::MissingData)
 }
 
 /// The workspaces the token is bound to; system-level tokens see none.

@@ -110,6 +110,15 @@ impl Handle {
         scene.store.accounts.values().map(snapshot).collect()
     }
 
+    /// Every workspace there is: its id and its label.
+    pub fn workspaces(&self) -> Vec<(String, String)> {
+        let scene = self.scene();
+        let workspaces = scene.store.workspaces.iter();
+        workspaces
+            .map(|workspace| (workspace.id.clone(), workspace.label.clone()))
+            .collect()
+    }
+
     /// Creates an account as a colleague would, unasked and unchecked.
     pub fn add_account(&self, account: NewAccount) -> AccountSnapshot {
         snapshot(&self.scene().store.add(account))

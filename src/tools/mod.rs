@@ -182,6 +182,11 @@ async fn change(
     }
 }
 
+/// What happened to a request, in the words of a call that failed by it.
+pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
+    api_failure(error, installation, secrets).text().to_owned()
+}
+
 /// A panic in a tool, in words.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(

@@ -125,7 +125,6 @@ impl Failure {
     }
 
     /// The words, without the code.
-    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -141,11 +140,10 @@ impl Failure {
         let mut error = JsonObject::new();
         error.insert("code".to_owned(), json!(self.code.name()));
         error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
-        error.extend(
-            self.facts
-                .into_iter()
-                .map(|(name, fact)| (name.to_owned(), fact)),
-        );
+        for (name, fact) in self.facts {
+            let clean = fact.as_str().map(|text| json!(secrets.scrub(text)));
+            error.insert(name.to_owned(), clean.unwrap_or(fact));
+        }
         let mut result =
             CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
         let mut meta = MetaObject::new();
