@@ -5,6 +5,7 @@
 
 mod arguments;
 mod asking;
+#[cfg(unix)]
 mod audit;
 mod clients;
 mod contract;
@@ -15,7 +16,9 @@ mod errors;
 mod get;
 mod guards;
 mod harness;
+#[cfg(unix)]
 mod keys;
+#[cfg(unix)]
 mod life;
 mod policy;
 mod property;
