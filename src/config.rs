@@ -271,11 +271,8 @@ impl Config {
             Some(token) => self.place.with_token(token)?,
             None => self.place.with_login().await?,
         };
-        if self.workspace_id.is_some() {
-            installation
-                .default_workspace
-                .clone_from(&self.workspace_id);
-        }
+        let default_workspace = self.workspace_id.clone().or(installation.default_workspace);
+        installation.default_workspace = default_workspace.filter(|id| self.policy.allows(id));
         Ok(installation)
     }
 

@@ -64,6 +64,7 @@ pub struct Reply {
 /// The HTTP side of the API. Connections are made when first needed and kept between calls.
 pub struct Client {
     connecting: Connecting,
+    connect_timeout: Duration,
     made: Mutex<HashMap<(Reach, Purpose), reqwest::Client>>,
     turns: Semaphore,
 }
@@ -80,10 +81,12 @@ enum Reach {
 }
 
 impl Client {
-    /// A client that has connected to nothing yet.
-    pub fn new(connecting: Connecting) -> Self {
+    /// A client that has connected to nothing yet. Of the time for a request, a part is for the
+    /// connection: what takes longer was certainly not sent.
+    pub fn new(connecting: Connecting, timeout: Duration) -> Self {
         Self {
             connecting,
+            connect_timeout: CONNECT.min(timeout * 3 / 4),
             made: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
         }
@@ -127,7 +130,7 @@ impl Client {
         }
         let client = self
             .connecting
-            .client(key.0, purpose)
+            .client(key.0, purpose, self.connect_timeout)
             .map_err(ApiError::Unreachable)?;
         made.insert(key, client.clone());
         Ok(client)
@@ -145,14 +148,19 @@ impl Reach {
 }
 
 impl Connecting {
-    fn client(&self, reach: Reach, purpose: Purpose) -> Result<reqwest::Client, Unreachable> {
+    fn client(
+        &self,
+        reach: Reach,
+        purpose: Purpose,
+        connect_timeout: Duration,
+    ) -> Result<reqwest::Client, Unreachable> {
         install_crypto();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("apc-mcp/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
-            .connect_timeout(CONNECT)
+            .connect_timeout(connect_timeout)
             .pool_idle_timeout(IDLE);
         if purpose == Purpose::Change {
             builder = builder.pool_max_idle_per_host(0);

@@ -1,19 +1,19 @@
 //! Documents out, answers in: one GraphQL exchange with the API, made again where that is safe.
 //! Decides nothing about tools; knows no operation by name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::client::{Client, Connecting, Purpose, Reply};
 use super::error::{ApiError, GraphqlError, Unreachable};
 use super::installation::{ApiUrl, Installation};
-use crate::secret::{Secret, Secrets};
+use crate::secret::Secrets;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 3;
@@ -39,8 +39,11 @@ pub struct Houston {
     client: Client,
     timeout: Duration,
     secrets: Secrets,
-    lacking: Mutex<HashMap<ApiUrl, Lacking>>,
+    lacking: Mutex<HashMap<Place, Lacking>>,
 }
+
+/// Where a field may be lacking: in one document to one installation.
+type Place = (ApiUrl, &'static str);
 
 struct Lacking {
     since: Instant,
@@ -52,7 +55,7 @@ impl Houston {
     /// included. Tokens and keys that pass through are remembered among the secrets.
     pub fn new(connecting: Connecting, timeout: Duration, secrets: Secrets) -> Self {
         Self {
-            client: Client::new(connecting),
+            client: Client::new(connecting, timeout),
             timeout,
             secrets,
             lacking: Mutex::default(),
@@ -61,7 +64,7 @@ impl Houston {
 
     /// The API for one call, which has to be over by the deadline.
     pub fn within<'a>(&'a self, installation: &'a Installation, deadline: Instant) -> Api<'a> {
-        self.secrets.remember(&installation.token);
+        self.secrets.remember(installation.token.expose());
         Api {
             houston: self,
             installation,
@@ -70,18 +73,18 @@ impl Houston {
         }
     }
 
-    fn lacking(&self, url: &ApiUrl) -> Arc<BTreeSet<&'static str>> {
+    fn lacking(&self, place: &Place) -> Arc<BTreeSet<&'static str>> {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, lacking| lacking.since.elapsed() < LACKING);
-        all.get(url)
+        all.get(place)
             .map(|lacking| Arc::clone(&lacking.fields))
             .unwrap_or_default()
     }
 
-    fn remember_lacking(&self, url: &ApiUrl, fields: Arc<BTreeSet<&'static str>>) {
+    fn remember_lacking(&self, place: Place, fields: Arc<BTreeSet<&'static str>>) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(
-            url.clone(),
+            place,
             Lacking {
                 since: Instant::now(),
                 fields,
@@ -99,15 +102,6 @@ pub struct Api<'a> {
     tries: u32,
 }
 
-/// The data of an answer, and the API's clock when it was given.
-#[derive(Debug)]
-pub struct Answer<D> {
-    /// What was asked for; none where the API answered null without an error.
-    pub data: Option<D>,
-    /// The `Date` of the answer.
-    pub date: Option<DateTime<Utc>>,
-}
-
 impl Api<'_> {
     /// The same API, each request sent once, whatever happens.
     pub fn once(self) -> Self {
@@ -115,22 +109,33 @@ impl Api<'_> {
     }
 
     /// Remembers a key that came from the API, unless the API masked it.
-    pub fn remember(&self, key: &Secret) {
-        if !key.is_masked() {
+    pub fn remember_key(&self, key: &str) {
+        if !key.contains('*') {
             self.houston.secrets.remember(key);
         }
     }
 
-    /// Reads. Passing faults are tried again within the time for one request.
+    /// Text from the API, without any secret known by now: a label may hold one.
+    pub fn scrubbed(&self, text: String) -> String {
+        match self.houston.secrets.scrub(&text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text,
+        }
+    }
+
+    /// Reads. Passing faults are tried again within the time for one request. `keep` gets the answer
+    /// as it came, and makes of it with [`read`] what is worth keeping: a list may be large.
     ///
     /// # Errors
     /// What happened, where no try brought an answer.
-    pub async fn query<V: Serialize, D: DeserializeOwned>(
+    pub async fn query<V: Serialize, D>(
         &self,
         document: &Document,
         variables: &V,
-    ) -> Result<Answer<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Read).await
+        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
+    ) -> Result<Option<D>, ApiError> {
+        self.exchange(document, variables, Purpose::Read, keep)
+            .await
     }
 
     /// Changes. Sent again only where the request certainly never left, or was refused before
@@ -138,40 +143,39 @@ impl Api<'_> {
     ///
     /// # Errors
     /// What happened; [`ApiError::effect`] tells whether the change may have been made.
-    pub async fn mutate<V: Serialize, D: DeserializeOwned>(
+    pub async fn mutate<V: Serialize, D>(
         &self,
         document: &Document,
         variables: &V,
-    ) -> Result<Answer<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Change).await
+        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
+    ) -> Result<Option<D>, ApiError> {
+        self.exchange(document, variables, Purpose::Change, keep)
+            .await
     }
 
-    async fn exchange<V: Serialize, D: DeserializeOwned>(
+    async fn exchange<V: Serialize, D>(
         &self,
         document: &Document,
         variables: &V,
         purpose: Purpose,
-    ) -> Result<Answer<D>, ApiError> {
+        mut keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
+    ) -> Result<Option<D>, ApiError> {
         let _turn = self.houston.client.turn().await;
         let until = self.deadline.min(Instant::now() + self.houston.timeout);
-        let mut lacking = self.houston.lacking(&self.installation.url);
+        let place = (self.installation.url.clone(), document.field);
+        let mut lacking = self.houston.lacking(&place);
         loop {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
-            match read(&reply, document.field) {
+            match keep(&reply, document.field) {
                 Err(Refusal::Document(message)) => {
                     let fields = without_named(document, &lacking, &message);
                     lacking = Arc::new(fields.ok_or(ApiError::Incompatible { message })?);
                     self.houston
-                        .remember_lacking(&self.installation.url, Arc::clone(&lacking));
+                        .remember_lacking(place.clone(), Arc::clone(&lacking));
                 }
                 Err(Refusal::Other(error)) => return Err(error),
-                Ok(data) => {
-                    return Ok(Answer {
-                        data,
-                        date: reply.date,
-                    });
-                }
+                Ok(data) => return Ok(data),
             }
         }
     }
@@ -309,13 +313,16 @@ fn without_named(
 /// The only field of our selection that the astro CLI never asks for.
 const NOT_ASKED_BY_THE_CLI: &str = "roleBinding";
 
-enum Refusal {
-    /// The document was refused before anything was done.
+/// Why an answer holds no data.
+pub enum Refusal {
+    /// The document was refused, with these words, before anything was done.
     Document(String),
+    /// Anything else.
     Other(ApiError),
 }
 
 #[derive(Deserialize)]
+#[serde(bound = "D: Deserialize<'de>")]
 struct Envelope<D> {
     // A map and not a struct of one field: serde would read such a struct out of an array as well.
     data: Option<HashMap<String, Option<D>>>,
@@ -323,7 +330,11 @@ struct Envelope<D> {
     errors: Option<Vec<GraphqlError>>,
 }
 
-fn read<D: DeserializeOwned>(reply: &Reply, field: &str) -> Result<Option<D>, Refusal> {
+/// The data of an answer; it may borrow from it.
+///
+/// # Errors
+/// Why there is none.
+pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Option<D>, Refusal> {
     if reply.body.trim_ascii_start().first() != Some(&b'{') {
         return Err(unreadable(reply));
     }

@@ -1,12 +1,14 @@
 //! One typed function per document: what this server asks of the API.
 //! Trusts no hole: lists are checked for foreign accounts, mutations select scalars only.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::graphql::{Api, Document};
+use super::graphql::{Api, Document, read};
 use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 use crate::secret::Secret;
 
@@ -61,8 +63,10 @@ const DELETE: Document = Document {
 /// The accounts of one workspace, in the API's order.
 #[derive(Debug)]
 pub struct Listing {
-    /// The accounts.
+    /// The accounts that were selected.
     pub accounts: Vec<ServiceAccount>,
+    /// How many the workspace has.
+    pub size: usize,
     /// The API's clock when it answered.
     pub date: Option<DateTime<Utc>>,
 }
@@ -81,14 +85,18 @@ struct InWorkspace<'a> {
 /// # Errors
 /// `FORBIDDEN` here means a bad token and nothing else, so it is `Unauthenticated`.
 pub async fn workspaces(api: &Api<'_>) -> Result<Vec<Workspace>, ApiError> {
-    match api
-        .query::<_, Vec<Option<WireWorkspace>>>(&WORKSPACES, &NoVariables {})
-        .await
-    {
-        Ok(answer) => {
-            let workspaces = answer.data.ok_or(ApiError::MissingData)?;
-            Ok(workspaces.into_iter().flatten().map(Into::into).collect())
-        }
+    let listed = api.query(&WORKSPACES, &NoVariables {}, |reply, field| {
+        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
+        Ok(listed.map(|listed| {
+            listed
+                .into_iter()
+                .flatten()
+                .map(|workspace| workspace.read(api))
+                .collect()
+        }))
+    });
+    match listed.await {
+        Ok(workspaces) => workspaces.ok_or(ApiError::MissingData),
         Err(ApiError::Forbidden) => Err(ApiError::Unauthenticated),
         Err(error) => Err(error),
     }
@@ -102,8 +110,11 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
     let variables = InWorkspace {
         workspace_uuid: id.as_str(),
     };
-    match api.query::<_, WireWorkspace>(&WORKSPACE, &variables).await {
-        Ok(answer) => Ok(answer.data.map(Into::into)),
+    let found = api.query(&WORKSPACE, &variables, |reply, field| {
+        read::<WireWorkspace>(reply, field)
+    });
+    match found.await {
+        Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
         Err(error) => Err(told_apart(api, error).await),
     }
 }
@@ -116,33 +127,65 @@ pub async fn workspace_service_accounts(
     api: &Api<'_>,
     workspace_id: &WorkspaceId,
 ) -> Result<Listing, ApiError> {
+    select_service_accounts(api, workspace_id, |_| true).await
+}
+
+/// Those accounts of a workspace that are selected. The others are never owned: a list may hold
+/// thousands, and a page a hundred.
+///
+/// # Errors
+/// What happened, with a bad token and a missing permission told apart.
+pub async fn select_service_accounts(
+    api: &Api<'_>,
+    workspace_id: &WorkspaceId,
+    mut select: impl FnMut(Glimpse<'_>) -> bool,
+) -> Result<Listing, ApiError> {
     let variables = InWorkspace {
         workspace_uuid: workspace_id.as_str(),
     };
-    match api
-        .query::<_, Vec<Option<WireAccount>>>(&WORKSPACE_SERVICE_ACCOUNTS, &variables)
-        .await
-    {
-        Ok(answer) => {
-            let accounts = answer.data.ok_or(ApiError::MissingData)?;
-            let of_workspace = accounts
-                .into_iter()
-                .flatten()
-                .filter(|account| account.is_of(workspace_id));
-            let accounts = of_workspace
-                .map(|account| {
+    let listed = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables, |reply, field| {
+        let Some(listed) = read::<Vec<Option<WireAccount<'_>>>>(reply, field)? else {
+            return Ok(None);
+        };
+        let mut listing = Listing {
+            accounts: Vec::new(),
+            size: 0,
+            date: reply.date,
+        };
+        // All keys first: one may stand in the label of an account before its own.
+        listed
+            .iter()
+            .flatten()
+            .for_each(|account| account.remember_key(api));
+        for account in listed
+            .into_iter()
+            .flatten()
+            .filter(|account| account.is_of(workspace_id))
+        {
+            listing.size += 1;
+            if select(account.glimpse()) {
+                listing.accounts.push(
                     account
                         .placed_in(api, workspace_id)
-                        .with_masked_key_if_undated()
-                })
-                .collect();
-            Ok(Listing {
-                accounts,
-                date: answer.date,
-            })
+                        .with_masked_key_if_undated(),
+                );
+            }
         }
+        Ok(Some(listing))
+    });
+    match listed.await {
+        Ok(listing) => listing.ok_or(ApiError::MissingData),
         Err(error) => Err(told_apart(api, error).await),
     }
+}
+
+/// What of an account decides whether it is selected.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its label.
+    pub label: Option<&'a str>,
 }
 
 /// Creates an account and returns it with its full key.
@@ -168,16 +211,19 @@ pub async fn create_workspace_service_account(
         workspace_uuid: new.workspace_id.as_str(),
         role: new.role.name(),
     };
-    match api.mutate::<_, WireAccount>(&CREATE, &variables).await {
-        Ok(answer) => {
-            let wire = answer.data.ok_or(ApiError::MissingData)?;
-            let mut account = wire.placed_in(api, &new.workspace_id);
-            if account.api_key.is_none() {
-                return Err(ApiError::MissingData);
-            }
-            account.role = Some(new.role.name().to_owned());
-            Ok(account)
-        }
+    let created = api.mutate(&CREATE, &variables, |reply, field| {
+        let created = read::<WireAccount<'_>>(reply, field)?;
+        Ok(created.map(|account| {
+            account.remember_key(api);
+            account.placed_in(api, &new.workspace_id)
+        }))
+    });
+    match created.await {
+        Ok(Some(account)) if account.api_key.is_some() => Ok(ServiceAccount {
+            role: Some(new.role.name().to_owned()),
+            ..account
+        }),
+        Ok(_) => Err(ApiError::MissingData),
         Err(error) => Err(told_apart(api, error).await),
     }
 }
@@ -201,8 +247,11 @@ pub async fn delete_workspace_service_account(
         service_account_uuid: id.as_str(),
         workspace_uuid: workspace_id.as_str(),
     };
-    match api.mutate::<_, IgnoredAny>(&DELETE, &variables).await {
-        Ok(answer) => answer.data.map(drop).ok_or(ApiError::MissingData),
+    let deleted = api.mutate(&DELETE, &variables, |reply, field| {
+        read::<IgnoredAny>(reply, field)
+    });
+    match deleted.await {
+        Ok(deleted) => deleted.map(drop).ok_or(ApiError::MissingData),
         Err(error) => Err(told_apart(api, error).await),
     }
 }
@@ -241,58 +290,80 @@ struct WireWorkspace {
     label: Option<String>,
 }
 
-impl From<WireWorkspace> for Workspace {
-    fn from(wire: WireWorkspace) -> Self {
-        Self {
-            id: WorkspaceId::verbatim(wire.id),
-            label: wire.label,
+impl WireWorkspace {
+    fn read(self, api: &Api<'_>) -> Workspace {
+        Workspace {
+            id: WorkspaceId::verbatim(self.id),
+            label: self.label.map(|label| api.scrubbed(label)),
         }
     }
+}
+
+/// Text that stays in the answer where it can. (`Option<Cow<str>>` alone never does.)
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn owned(text: Option<Text<'_>>) -> Option<String> {
+    text.map(|text| text.0.into_owned())
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireAccount {
-    id: String,
-    label: Option<String>,
-    api_key: Option<Secret>,
-    category: Option<String>,
-    entity_uuid: Option<String>,
+struct WireAccount<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    label: Option<Text<'a>>,
+    api_key: Option<Text<'a>>,
+    category: Option<Text<'a>>,
+    entity_uuid: Option<Text<'a>>,
     active: Option<bool>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
-    last_used_at: Option<String>,
-    role_binding: Option<WireRoleBinding>,
+    created_at: Option<Text<'a>>,
+    updated_at: Option<Text<'a>>,
+    last_used_at: Option<Text<'a>>,
+    role_binding: Option<WireRoleBinding<'a>>,
 }
 
 #[derive(Deserialize)]
-struct WireRoleBinding {
-    role: Option<String>,
+struct WireRoleBinding<'a> {
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
 }
 
-impl WireAccount {
+impl WireAccount<'_> {
     /// Whether nothing speaks against the account being of that workspace.
     fn is_of(&self, workspace_id: &WorkspaceId) -> bool {
         self.entity_uuid
-            .as_deref()
-            .is_none_or(|entity| entity == workspace_id.as_str())
+            .as_ref()
+            .is_none_or(|entity| entity.0 == workspace_id.as_str())
+    }
+
+    fn glimpse(&self) -> Glimpse<'_> {
+        Glimpse {
+            id: &self.id.0,
+            label: self.label.as_ref().map(|label| &*label.0),
+        }
+    }
+
+    fn remember_key(&self, api: &Api<'_>) {
+        if let Some(key) = &self.api_key {
+            api.remember_key(&key.0);
+        }
     }
 
     fn placed_in(self, api: &Api<'_>, workspace_id: &WorkspaceId) -> ServiceAccount {
-        if let Some(key) = &self.api_key {
-            api.remember(key);
-        }
+        let clean = |text: Option<Text<'_>>| owned(text).map(|text| api.scrubbed(text));
         ServiceAccount {
-            id: ServiceAccountId::verbatim(self.id),
-            label: self.label,
-            api_key: self.api_key,
-            role: self.role_binding.and_then(|binding| binding.role),
-            category: self.category,
+            id: ServiceAccountId::verbatim(self.id.0.into_owned()),
+            label: clean(self.label),
+            api_key: owned(self.api_key).map(Secret::new),
+            role: clean(self.role_binding.and_then(|binding| binding.role)),
+            category: clean(self.category),
             workspace_id: workspace_id.clone(),
             active: self.active,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            last_used_at: self.last_used_at,
+            created_at: clean(self.created_at),
+            updated_at: clean(self.updated_at),
+            last_used_at: clean(self.last_used_at),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::result::{Code, Failure, audit_unusable};
 use super::{Call, Ended, House};
 use crate::apc::operations::{self, Listing};
 use crate::apc::{ServiceAccountId, WorkspaceId};
+use crate::ask::User;
 use crate::audit::{Attempt, OpenAudit};
 use crate::text::harmless;
 
@@ -42,15 +43,15 @@ impl Record {
     ///
     /// # Errors
     /// The log cannot be opened, so nothing may be changed.
-    pub fn open(call: &Call, tool: &str) -> Result<Self, Failure> {
-        let log = &call.house.config.audit;
+    pub fn open(house: &Arc<House>, tool: &str, user: &User) -> Result<Self, Failure> {
+        let log = &house.config.audit;
         let open = log
             .open()
             .map_err(|error| audit_unusable(log.path().unwrap_or("".as_ref()), &error))?;
-        let client = harmless(&call.user.client(), CLIENT_MAX);
+        let client = harmless(&user.client(), CLIENT_MAX);
         let attempt = Attempt::new(client, tool);
         Ok(Self {
-            house: Arc::clone(&call.house),
+            house: Arc::clone(house),
             open: Some((open, attempt)),
         })
     }

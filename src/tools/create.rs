@@ -1,28 +1,24 @@
 //! `create_service_account`: a new account in a workspace, and its key.
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::arguments::Arguments;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
+use super::lost::{Trace, has_label, trace};
 use super::result::{
     AccountView, Code, Failure, key_dir_unusable, role_not_allowed, scrubbed, success,
     too_many_changes,
 };
 use super::{Call, Shape, schema, unknown_workspace};
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Listing};
+use crate::apc::operations;
 use crate::apc::{Label, NewServiceAccount, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::keys::{self, KeyFile};
 use crate::policy::KeyOutput;
@@ -30,9 +26,6 @@ use crate::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "create_service_account";
-
-/// How far the API's clock may be off from what we make of it: its `Date` has whole seconds.
-const CLOCK: TimeDelta = TimeDelta::seconds(2);
 
 /// The tool as clients see it.
 pub fn definition(shape: &Shape) -> Tool {
@@ -120,7 +113,13 @@ pub async fn call(
     record: &mut Record,
 ) -> Result<CallToolResult, Failure> {
     let new = read(given, call, record)?;
-    let turn = call.house.creations.turn(&new, call).await?;
+    let until = call.deadline - 2 * LOOKING_AGAIN;
+    let turn = call
+        .house
+        .creations
+        .turn(&new, until)
+        .await
+        .ok_or_else(|| still_busy(&new))?;
     if turn.waited {
         // A creation of this label has just ended, and releases up to 0.16 do not check labels.
         refuse_taken(call, &new).await?;
@@ -204,6 +203,7 @@ async fn make(
         Err(ApiError::WorkspaceUnknown) => return Err(unknown_workspace(&new.workspace_id)),
         Err(error) => return Err(call.failure(&error).about_workspace(&new.workspace_id)),
     };
+    call.house.creations.remember(&account.id);
     let key_file = match (key_file, &account.api_key) {
         (Some(file), Some(key)) => {
             let published = file.publish(account.id.as_str(), key);
@@ -249,22 +249,6 @@ async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount
         .find(|account| has_label(account, new))
 }
 
-fn has_label(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    account.label.as_deref() == Some(new.label.as_str())
-}
-
-/// What the workspace shows of a creation whose answer was lost.
-enum Trace {
-    /// An account that can only be the new one.
-    New(Box<ServiceAccount>),
-    /// An account that had the label before.
-    Older(Box<ServiceAccount>),
-    /// No account of that label.
-    Nothing,
-    /// Something that decides nothing, in words.
-    Unclear(String),
-}
-
 /// Finds the account of a creation whose answer was lost, or says what is there instead.
 async fn find_lost(
     call: &Call,
@@ -274,7 +258,9 @@ async fn find_lost(
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
     let seen = look_again(call, &new.workspace_id, |listing| {
-        match trace(listing, new, sent.elapsed()) {
+        match trace(listing, new, sent.elapsed(), |id| {
+            call.house.creations.has_made(id)
+        }) {
             Trace::New(account) => Seen::Decided(Trace::New(account)),
             trace => Seen::NotYet(trace),
         }
@@ -292,66 +278,6 @@ async fn find_lost(
             &format!("{what} The workspace could not be read afterwards."),
         )),
     }
-}
-
-/// Tells the new account from an older one of the label, and from a colleague's, by everything that
-/// was asked for and by when it was made, on the API's own clock.
-fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Trace {
-    let Listing { accounts, date } = listing;
-    let mut of_label: Vec<_> = accounts
-        .into_iter()
-        .filter(|account| has_label(account, new))
-        .collect();
-    let (Some(account), true) = (of_label.pop(), of_label.is_empty()) else {
-        return match of_label.len() {
-            0 => Trace::Nothing,
-            more => Trace::Unclear(format!(
-                "The workspace shows {} accounts of that label.",
-                more + 1
-            )),
-        };
-    };
-    let made = account
-        .created_at
-        .as_deref()
-        .and_then(|date| DateTime::parse_from_rfc3339(date).ok());
-    let (Some(date), Some(made)) = (date, made) else {
-        let seen = "The workspace shows an account of that label, but not when it was created.";
-        return Trace::Unclear(seen.to_owned());
-    };
-    if !is_since(made.to_utc(), date, elapsed) {
-        return Trace::Older(Box::new(account));
-    }
-    if !is_as_asked(&account, new) {
-        let id = quoted(account.id.as_str());
-        return Trace::Unclear(format!(
-            "The workspace shows {id} of that label, with another role or category."
-        ));
-    }
-    if account
-        .api_key
-        .as_ref()
-        .is_none_or(crate::secret::Secret::is_masked)
-    {
-        let id = quoted(account.id.as_str());
-        return Trace::Unclear(format!(
-            "The workspace shows it as {id}, but no longer its key: delete it before creating it again."
-        ));
-    }
-    Trace::New(Box::new(account))
-}
-
-fn is_since(made: DateTime<Utc>, now: DateTime<Utc>, elapsed: Duration) -> bool {
-    let began = now - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
-    (began - CLOCK..=now + CLOCK).contains(&made)
-}
-
-fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    account.category.as_deref() == new.category.as_ref().map(Label::as_str)
-        && account
-            .role
-            .as_deref()
-            .is_none_or(|role| role == new.role.name())
 }
 
 fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> Failure {
@@ -401,48 +327,6 @@ fn key_not_kept(account: &ServiceAccount, error: &std::io::Error) -> Failure {
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)
         .about_workspace(&account.workspace_id)
-}
-
-/// One creation at a time per workspace and label: the API's own check for uniqueness is racy, and
-/// models call in parallel.
-#[derive(Default)]
-pub struct Creations(Mutex<HashMap<(WorkspaceId, Label), Gate>>);
-
-type Gate = Arc<tokio::sync::Mutex<()>>;
-
-/// The right to create an account of one label; the next one's turn comes when it goes.
-struct Turn {
-    waited: bool,
-    _guard: OwnedMutexGuard<()>,
-}
-
-impl Creations {
-    async fn turn(&self, new: &NewServiceAccount, call: &Call) -> Result<Turn, Failure> {
-        let gate = self.gate(new);
-        if let Ok(guard) = Arc::clone(&gate).try_lock_owned() {
-            return Ok(Turn {
-                waited: false,
-                _guard: guard,
-            });
-        }
-        match timeout_at(call.deadline - 2 * LOOKING_AGAIN, gate.lock_owned()).await {
-            Ok(guard) => Ok(Turn {
-                waited: true,
-                _guard: guard,
-            }),
-            Err(_) => Err(still_busy(new)),
-        }
-    }
-
-    fn gate(&self, new: &NewServiceAccount) -> Gate {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
-        Arc::clone(
-            gates
-                .entry((new.workspace_id.clone(), new.label.clone()))
-                .or_default(),
-        )
-    }
 }
 
 fn still_busy(new: &NewServiceAccount) -> Failure {

@@ -130,19 +130,24 @@ async fn find(
     id: &ServiceAccountId,
     workspace: &WorkspaceId,
 ) -> Result<ServiceAccount, Failure> {
-    let accounts = call.accounts_of(workspace).await?;
-    accounts
+    let found = call
+        .select_accounts(workspace, |account| account.id == id.as_str())
+        .await?;
+    found
         .into_iter()
-        .find(|account| account.id == *id)
+        .next()
         .ok_or_else(|| not_in(id, workspace))
 }
 
 /// Looks through the visible workspaces; one that may not be listed cannot hold what may be deleted.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
     for workspace in call.visible_workspaces().await? {
-        match call.accounts_of(&workspace.id).await {
-            Ok(accounts) => {
-                if let Some(account) = accounts.into_iter().find(|account| account.id == *id) {
+        match call
+            .select_accounts(&workspace.id, |account| account.id == id.as_str())
+            .await
+        {
+            Ok(found) => {
+                if let Some(account) = found.into_iter().next() {
                     return Ok(account);
                 }
             }

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, scrubbed, success};
+use super::result::{AccountView, Code, Failure, success};
 use super::{Call, schema};
+use crate::apc::operations::Glimpse;
 use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 use crate::text::quoted;
 
@@ -101,17 +102,25 @@ pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResu
     let (matches, workspaces) = match &query.workspace_id {
         Some(workspace_id) => {
             call.check_workspace(workspace_id)?;
-            (query.matching(call.accounts_of(workspace_id).await?), None)
+            (query.matches(call, workspace_id).await?, None)
         }
         None => {
             let (matches, workspaces) = everywhere(call, &query).await?;
             (matches, Some(workspaces))
         }
     };
-    if let (Some(id), true) = (&query.service_account_id, matches.is_empty()) {
+    if let (Some(id), 0) = (&query.service_account_id, matches.total) {
         return Err(not_found(id, query.workspace_id.as_ref()));
     }
     Ok(success(&query.page(matches, workspaces, call)))
+}
+
+/// The accounts that were asked for: how many there are, and the first of them, as far as the page
+/// can reach.
+#[derive(Default)]
+struct Matches {
+    first: Vec<ServiceAccount>,
+    total: u64,
 }
 
 impl Query {
@@ -139,30 +148,33 @@ impl Query {
         })
     }
 
-    fn matching(&self, mut accounts: Vec<ServiceAccount>) -> Vec<ServiceAccount> {
-        accounts.retain(|account| {
-            let label = account.label.as_deref().unwrap_or_default();
-            self.service_account_id
-                .as_ref()
-                .is_none_or(|id| *id == account.id)
-                && self
-                    .label
-                    .as_ref()
-                    .is_none_or(|text| label.to_lowercase().contains(text))
-        });
-        accounts
+    async fn matches(&self, call: &Call, workspace_id: &WorkspaceId) -> Result<Matches, Failure> {
+        let mut total = 0;
+        let select = |account: Glimpse<'_>| {
+            let matches = self.is_match(account);
+            total += u64::from(matches);
+            matches && total <= self.offset.saturating_add(self.limit)
+        };
+        let first = call.select_accounts(workspace_id, select).await?;
+        Ok(Matches { first, total })
     }
 
-    fn page(
-        &self,
-        matches: Vec<ServiceAccount>,
-        workspaces: Option<Vec<WorkspaceView>>,
-        call: &Call,
-    ) -> Found {
+    fn is_match(&self, account: Glimpse<'_>) -> bool {
+        let label = account.label.unwrap_or_default();
+        self.service_account_id
+            .as_ref()
+            .is_none_or(|id| id.as_str() == account.id)
+            && self
+                .label
+                .as_ref()
+                .is_none_or(|text| label.to_lowercase().contains(text))
+    }
+
+    fn page(&self, matches: Matches, workspaces: Option<Vec<WorkspaceView>>, call: &Call) -> Found {
         let keys = call.policy().key_output;
-        let total = matches.len() as u64;
+        let Matches { first, total } = matches;
         let end = self.offset.saturating_add(self.limit);
-        let page = matches
+        let page = first
             .into_iter()
             .skip(index(self.offset))
             .take(index(self.limit));
@@ -182,25 +194,24 @@ fn index(number: u64) -> usize {
 }
 
 /// Every visible workspace is read; one that may not be read is listed without a count.
-async fn everywhere(
-    call: &Call,
-    query: &Query,
-) -> Result<(Vec<ServiceAccount>, Vec<WorkspaceView>), Failure> {
+async fn everywhere(call: &Call, query: &Query) -> Result<(Matches, Vec<WorkspaceView>), Failure> {
     let visible = call.visible_workspaces().await?;
     let read: Vec<_> = stream::iter(visible)
         .map(|workspace| in_one(call, query, workspace))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    let mut all = Vec::new();
+    let mut all = Matches::default();
     let mut workspaces = Vec::with_capacity(read.len());
     for (workspace, matches) in read {
         workspaces.push(WorkspaceView {
             id: workspace.id.into_string(),
-            label: workspace.label.map(|label| scrubbed(label, call.secrets())),
-            count: matches.as_ref().map(|matches| matches.len() as u64),
+            label: workspace.label,
+            count: matches.as_ref().map(|matches| matches.total),
         });
-        all.extend(matches.unwrap_or_default());
+        let matches = matches.unwrap_or_default();
+        all.total += matches.total;
+        all.first.extend(matches.first);
     }
     Ok((all, workspaces))
 }
@@ -209,9 +220,9 @@ async fn in_one(
     call: &Call,
     query: &Query,
     workspace: Workspace,
-) -> Result<(Workspace, Option<Vec<ServiceAccount>>), Failure> {
-    match call.accounts_of(&workspace.id).await {
-        Ok(accounts) => Ok((workspace, Some(query.matching(accounts)))),
+) -> Result<(Workspace, Option<Matches>), Failure> {
+    match query.matches(call, &workspace.id).await {
+        Ok(matches) => Ok((workspace, Some(matches))),
         Err(failure) if matches!(failure.code(), Code::PermissionDenied | Code::NotFound) => {
             Ok((workspace, None))
         }

@@ -1,5 +1,5 @@
 //! The tools: which there are, and the way of a call to its tool. To add one, write its file and
-//! name it in `definitions` and `run`.
+//! name it in `definitions`, and in `run` or `change`.
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
 mod arguments;
@@ -7,8 +7,10 @@ mod change;
 mod create;
 mod delete;
 mod get;
+mod lost;
 mod result;
 mod schema;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::apc::error::ApiError;
 use crate::apc::graphql::{Api, Houston};
 use crate::apc::installation::Installation;
-use crate::apc::operations;
+use crate::apc::operations::{self, Glimpse};
 use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
 use crate::ask::User;
 use crate::config::Config;
@@ -31,6 +33,7 @@ use crate::text::quoted;
 
 use change::Record;
 use result::{Code, Failure, api_failure};
+use turns::Turns;
 
 /// The longest a call may take, apart from waiting for the user.
 const CALL: Duration = Duration::from_secs(45);
@@ -40,7 +43,7 @@ pub struct House {
     config: Config,
     houston: Houston,
     secrets: Secrets,
-    creations: create::Creations,
+    creations: Turns,
     rate: ChangeRate,
     changes: TaskTracker,
     abandoned: CancellationToken,
@@ -54,7 +57,7 @@ impl House {
             rate: ChangeRate::new(config.policy.changes_per_minute),
             config,
             secrets,
-            creations: create::Creations::default(),
+            creations: Turns::default(),
             changes: TaskTracker::new(),
             abandoned: CancellationToken::new(),
         }
@@ -148,31 +151,35 @@ async fn run(
     arguments: Option<JsonObject>,
     user: User,
 ) -> Result<CallToolResult, Ended> {
-    let call = Call {
-        installation: Arc::new(house.config.installation().await.map_err(Failure::from)?),
-        deadline: Instant::now() + CALL,
-        house: Arc::clone(house),
-        user,
-    };
     if name == get::NAME {
+        let call = Call::begin(house, user).await?;
         return Ok(get::call(&call, arguments).await?);
     }
-    if call.policy().read_only {
+    if house.policy().read_only {
         return Err(result::read_only().into());
     }
-    let mut record = Record::open(&call, name)?;
-    let ended = match name {
-        create::NAME => create::call(&call, arguments, &mut record)
-            .await
-            .map_err(Ended::from),
-        delete::NAME => delete::call(call, arguments, &mut record).await,
+    let mut record = Record::open(house, name, &user)?;
+    let ended = change(house, name, arguments, user, &mut record).await;
+    record.close(&ended);
+    ended
+}
+
+async fn change(
+    house: &Arc<House>,
+    name: &str,
+    arguments: Option<JsonObject>,
+    user: User,
+    record: &mut Record,
+) -> Result<CallToolResult, Ended> {
+    let call = Call::begin(house, user).await?;
+    match name {
+        create::NAME => Ok(create::call(&call, arguments, record).await?),
+        delete::NAME => delete::call(call, arguments, record).await,
         unknown => {
             let text = format!("There is no tool {}.", quoted(unknown));
             Err(Failure::new(Code::InternalError, text).into())
         }
-    };
-    record.close(&ended);
-    ended
+    }
 }
 
 /// A panic in a tool, in words.
@@ -201,6 +208,16 @@ struct Call {
 }
 
 impl Call {
+    /// A call to the installation as it is set up now.
+    async fn begin(house: &Arc<House>, user: User) -> Result<Self, Failure> {
+        Ok(Self {
+            installation: Arc::new(house.config.installation().await?),
+            deadline: Instant::now() + CALL,
+            house: Arc::clone(house),
+            user,
+        })
+    }
+
     fn api(&self) -> Api<'_> {
         self.api_until(self.deadline)
     }
@@ -237,25 +254,33 @@ impl Call {
         }
     }
 
-    /// The accounts of a workspace that is known to exist: an empty list alone does not tell, since
-    /// a system admin gets one for any id.
+    /// The accounts of a workspace.
     async fn accounts_of(
         &self,
         workspace_id: &WorkspaceId,
     ) -> Result<Vec<ServiceAccount>, Failure> {
+        self.select_accounts(workspace_id, |_| true).await
+    }
+
+    /// The selected accounts of a workspace that is known to exist: an empty list alone does not
+    /// tell, since a system admin gets one for any id.
+    async fn select_accounts(
+        &self,
+        workspace_id: &WorkspaceId,
+        select: impl FnMut(Glimpse<'_>) -> bool,
+    ) -> Result<Vec<ServiceAccount>, Failure> {
         let api = self.api();
-        let listing = operations::workspace_service_accounts(&api, workspace_id).await;
-        let accounts = listing
-            .map_err(|error| self.failure(&error).about_workspace(workspace_id))?
-            .accounts;
-        if accounts.is_empty() {
+        let listing = operations::select_service_accounts(&api, workspace_id, select).await;
+        let listing =
+            listing.map_err(|error| self.failure(&error).about_workspace(workspace_id))?;
+        if listing.size == 0 {
             let workspace = operations::workspace(&api, workspace_id).await;
             // Whoever may list accounts may be refused the workspace; only a clear no counts.
             if matches!(workspace, Ok(None)) {
                 return Err(unknown_workspace(workspace_id));
             }
         }
-        Ok(accounts)
+        Ok(listing.accounts)
     }
 
     /// The workspaces in which an id is looked for: those of the token, the default one and those of

@@ -194,24 +194,22 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account as results show it: verbatim but for secrets, which may stand in a label too.
-    /// The key is masked unless it shall show.
+    /// The account as results show it: verbatim, the key masked unless it shall show.
     pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
-        let clean = |text: Option<String>| text.map(|text| scrubbed(text, secrets));
         Self {
             id: scrubbed(account.id.into_string(), secrets),
-            label: clean(account.label),
+            label: account.label,
             api_key: account.api_key.map(|key| match keys {
                 KeyOutput::File => key.masked(),
                 KeyOutput::Show => key.expose().to_owned(),
             }),
-            role: clean(account.role),
-            category: clean(account.category),
+            role: account.role,
+            category: account.category,
             workspace_id: account.workspace_id.into_string(),
             active: account.active,
-            created_at: clean(account.created_at),
-            updated_at: clean(account.updated_at),
-            last_used_at: clean(account.last_used_at),
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            last_used_at: account.last_used_at,
         }
     }
 }

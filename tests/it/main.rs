@@ -8,6 +8,7 @@ mod asking;
 #[cfg(unix)]
 mod audit;
 mod clients;
+mod connection;
 mod contract;
 mod create;
 mod delete;
@@ -16,10 +17,12 @@ mod errors;
 mod get;
 mod guards;
 mod harness;
+mod installation;
 #[cfg(unix)]
 mod keys;
 #[cfg(unix)]
 mod life;
+mod login;
 mod policy;
 mod property;
 mod protocol;
@@ -29,3 +32,4 @@ mod sandbox;
 mod secrets;
 mod settings;
 mod snapshots;
+mod tokens;

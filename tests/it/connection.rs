@@ -1,0 +1,90 @@
+//! Connections to the API: made when first needed, kept between calls, and not read without end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use serde_json::json;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::*;
+
+/// Passes bytes on to a sandbox and counts the connections on the way.
+struct Wire {
+    url: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    async fn to(sandbox: &Sandbox) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let target = sandbox.url();
+        let target = target.trim_start_matches("http://").trim_end_matches("/v1");
+        let target = target.to_owned();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut far = TcpStream::connect(&target).await.unwrap();
+                tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+            }
+        });
+        Self { url, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn nothing_connects_before_the_first_call() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let wire = Wire::to(&sandbox).await;
+    let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", &wire.url)
+        .serve(Era::USUAL)
+        .await;
+    session.list_tools().await;
+    session.call("delete_service_account", json!({})).await;
+    assert_eq!(wire.connections(), 0);
+}
+
+#[tokio::test]
+async fn readings_share_a_connection_between_calls() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let wire = Wire::to(&sandbox).await;
+    let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", &wire.url)
+        .serve(Era::USUAL)
+        .await;
+    for _ in 0..10 {
+        let one = json!({"workspace_id": ANALYTICS});
+        session.call("get_service_accounts", one).await.structured();
+    }
+    // An idle one is dropped after 5 s, which only a very slow machine gets to see.
+    assert!(
+        wire.connections() < 10,
+        "{} connections",
+        wire.connections()
+    );
+}
+
+#[tokio::test]
+async fn an_answer_over_32_mib_is_not_read() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+    let large = Fault::Answer {
+        status: 200,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: " ".repeat(32 * 1024 * 1024 + 1),
+        executed: false,
+    };
+    sandbox.handle().inject(large, On::Field(LIST), 1);
+    let one = json!({"workspace_id": ANALYTICS});
+    let refused = session.call("get_service_accounts", one).await;
+    assert_says(refused.refusal("api_error"), &["32 MiB"]);
+}

@@ -1,0 +1,187 @@
+//! The astro CLI's login: found, believed and no further trusted than it has to be.
+
+use apc_mcp::sandbox::Persona;
+use serde_json::json;
+
+use crate::harness::*;
+use crate::installation::*;
+
+#[tokio::test]
+async fn the_login_in_the_home_is_enough() {
+    let sandbox = sandbox().await;
+    outcome(Program::bare().file(LOGIN, &login_of(&sandbox)))
+        .await
+        .structured();
+}
+
+#[tokio::test]
+async fn the_login_in_astro_home_is_the_one_that_counts() {
+    let (ours, theirs) = (sandbox().await, sandbox().await);
+    let program = Program::bare()
+        .file("astro/.astro/config.yaml", &login_of(&ours))
+        .file(LOGIN, &login_of(&theirs));
+    let home = program.path("astro");
+    outcome(program.env("ASTRO_HOME", home)).await.structured();
+    assert_eq!(theirs.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_project_s_own_astro_folder_is_never_read() {
+    let trap = sandbox().await;
+    // The working directory is the home of the harness; the server's home is another one.
+    let program = Program::bare().file(LOGIN, &login_of(&trap));
+    let home = program.path("elsewhere");
+    assert_not_configured(program.env("HOME", home), &["astro login"]).await;
+    assert_eq!(trap.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn the_token_of_a_login_may_have_bearer_before_it() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let login = login(&sandbox.url(), &format!("Bearer {token}"));
+    outcome(Program::bare().file(LOGIN, &login))
+        .await
+        .structured();
+    assert_eq!(tokens(&sandbox), [token]);
+}
+
+#[tokio::test]
+async fn the_token_of_a_login_goes_to_no_other_url() {
+    let (ours, trap) = (sandbox().await, sandbox().await);
+    let by_flag = Program::bare()
+        .file(LOGIN, &login_of(&ours))
+        .args(&["--api-url", &trap.url()]);
+    let by_variable = Program::bare()
+        .file(LOGIN, &login_of(&ours))
+        .env("APC_API_URL", trap.url());
+    for program in [by_flag, by_variable] {
+        assert_not_configured(program, &["astro login", &trap.url()]).await;
+    }
+    assert_eq!(trap.handle().requests(), []);
+    assert_eq!(ours.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn the_token_of_a_login_is_used_where_the_url_is_the_same() {
+    let sandbox = sandbox().await;
+    let program = Program::bare()
+        .file(LOGIN, &login_of(&sandbox))
+        .args(&["--api-url", &sandbox.url()]);
+    outcome(program).await.structured();
+}
+
+#[tokio::test]
+async fn a_domain_selects_the_context_of_the_login() {
+    let sandbox = sandbox().await;
+    let text = login_of(&sandbox).replace("context: localhost", "context: other.invalid");
+    for variable in ["APC_DOMAIN", "ASTRO_DOMAIN"] {
+        let program = Program::bare()
+            .file(LOGIN, &text)
+            .env(variable, "localhost");
+        outcome(program).await.structured();
+    }
+    let program = Program::bare()
+        .file(LOGIN, &text)
+        .env("ASTRO_DOMAIN", "third.invalid")
+        .env("APC_DOMAIN", "localhost");
+    outcome(program).await.structured();
+}
+
+#[tokio::test]
+async fn a_domain_that_the_login_does_not_know_gets_no_token() {
+    let trap = sandbox().await;
+    let program = Program::bare()
+        .file(LOGIN, &login_of(&trap))
+        .env("APC_DOMAIN", "acme.invalid");
+    assert_not_configured(program, &["acme.invalid"]).await;
+    assert_eq!(trap.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_used_is_explained_and_one_that_is_mended_is_used() {
+    let sandbox = sandbox().await;
+    let whole = login_of(&sandbox);
+    let logged_out = login(&sandbox.url(), "\"\"");
+    let half = &whole[..whole.len() / 2];
+    for broken in [
+        "",
+        "just text",
+        "context: [",
+        "context: \"\"",
+        half,
+        &logged_out,
+    ] {
+        let mut session = Program::bare().file(LOGIN, broken).serve(Era::USUAL).await;
+        let refused = list(&mut session).await;
+        assert_says(refused.refusal("not_configured"), &["astro login"]);
+        session.write_file(LOGIN, &whole);
+        assert_eq!(
+            list(&mut session).await.structured()["total"],
+            6,
+            "{broken}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_changes_changes_where_the_next_call_goes() {
+    let (first, second) = (sandbox().await, sandbox().await);
+    let mut session = Program::bare()
+        .file(LOGIN, &login_of(&first))
+        .serve(Era::USUAL)
+        .await;
+    list(&mut session).await.structured();
+    first.handle().clear_requests();
+    session.write_file(LOGIN, &login_of(&second));
+    list(&mut session).await.structured();
+    assert_eq!(first.handle().requests(), []);
+    assert!(!second.handle().requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_workspace_of_the_login_is_the_default_one() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let login = login_in(&sandbox.url(), &token, DATA_SCIENCE);
+    let by_login = Program::bare().file(LOGIN, &login);
+    // The same URL from the settings: the login's workspace counts there as well.
+    let beside = Program::at(&sandbox, Persona::WorkspaceAdmin).file(LOGIN, &login);
+    for (label, program) in [("first", by_login), ("second", beside)] {
+        let mut session = program.serve(Era::USUAL).await;
+        let tools = session.list_tools().await;
+        assert_eq!(tools[0]["inputSchema"]["required"], json!(["label"]));
+        let created = session
+            .call("create_service_account", json!({"label": label}))
+            .await;
+        assert_eq!(created.account()["workspace_id"], DATA_SCIENCE);
+    }
+}
+
+#[tokio::test]
+async fn the_workspace_of_a_login_does_not_count_at_another_url() {
+    let (ours, theirs) = (sandbox().await, sandbox().await);
+    let login = login_in(&theirs.url(), UNKNOWN_KEY, DATA_SCIENCE);
+    let mut session = Program::at(&ours, Persona::WorkspaceAdmin)
+        .file(LOGIN, &login)
+        .serve(Era::USUAL)
+        .await;
+    let tools = session.list_tools().await;
+    let required = &tools[0]["inputSchema"]["required"];
+    assert_eq!(*required, json!(["label", "workspace_id"]));
+    let new = json!({"label": "etl"});
+    let refused = session.call("create_service_account", new).await;
+    assert_says(refused.refusal("invalid_arguments"), &["workspace_id"]);
+}
+
+#[tokio::test]
+async fn a_login_without_a_workspace_leaves_the_argument_required() {
+    let sandbox = sandbox().await;
+    let mut session = Program::bare()
+        .file(LOGIN, &login_of(&sandbox))
+        .serve(Era::USUAL)
+        .await;
+    let tools = session.list_tools().await;
+    let required = &tools[0]["inputSchema"]["required"];
+    assert_eq!(*required, json!(["label", "workspace_id"]));
+}
