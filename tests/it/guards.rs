@@ -310,6 +310,7 @@ impl Session {
     }
 
     /// Sends a signal.
+    #[cfg(unix)]
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_raw(self.id().cast_signed()).unwrap();
         rustix::process::kill_process(id, signal).unwrap();

@@ -1,7 +1,7 @@
 //! Where API keys go: to private files by default, and past the model.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
@@ -110,7 +110,7 @@ async fn the_path_of_a_relative_directory_is_told_in_full() {
 
 #[tokio::test]
 async fn a_directory_that_is_not_safe_stops_creations_before_anything_is_sent() {
-    for unsafe_one in ["open", "group", "link", "file"] {
+    for unsafe_one in ["open", "group", "link", "file", "foreign"] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let program = guarded(&sandbox, Persona::WorkspaceAdmin);
         let keys = program.path("keys");
@@ -125,6 +125,12 @@ async fn a_directory_that_is_not_safe_stops_creations_before_anything_is_sent() 
             "link" => {
                 fs::create_dir(session.home().join("real")).unwrap();
                 symlink(session.home().join("real"), path).unwrap();
+            }
+            "foreign" => {
+                fs::create_dir(path).unwrap();
+                if chown(path, Some(65534), None).is_err() {
+                    continue; // Only root can make what is somebody else's.
+                }
             }
             _ => fs::write(path, "").unwrap(),
         }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod asking;
+#[cfg(unix)]
 mod audit;
 mod call;
 mod client;
@@ -20,7 +21,9 @@ mod get;
 mod guards;
 mod harness;
 mod installation;
+#[cfg(unix)]
 mod keys;
+#[cfg(unix)]
 mod life;
 mod login;
 mod policy;

@@ -479,3 +479,21 @@ async fn a_list_that_is_refused_afterwards_does_not_prove_a_deletion() {
     assert!(exists(&handle, CI_DEPLOY));
     assert_eq!(mutations(&handle), 1);
 }
+
+#[tokio::test]
+async fn beside_others_of_the_label_the_one_that_was_asked_for_is_found() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    handle.set_duplicate_check(false);
+    let older = handle.add_account(colleague("etl", Role::WorkspaceViewer));
+    handle.age(&older.id, Duration::from_secs(60));
+    let theirs = handle.add_account(colleague("etl", Role::WorkspaceAdmin));
+    handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
+    let created = session.call(CREATE_TOOL, new("etl")).await;
+    assert_eq!(created.structured()["recovered"], true);
+    let mut ours = labelled(&handle, "etl");
+    ours.retain(|account| account.id != older.id && account.id != theirs.id);
+    assert_eq!(created.account()["id"], ours[0].id);
+    let file = created.structured()["api_key_file"].as_str().unwrap();
+    assert_eq!(fs::read_to_string(file).unwrap(), ours[0].key);
+}
