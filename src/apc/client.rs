@@ -57,6 +57,8 @@ pub struct Reply {
     pub status: u16,
     /// The API's clock, from the `Date` header.
     pub date: Option<DateTime<Utc>>,
+    /// How long something before the API asks to wait.
+    pub retry_after: Option<Duration>,
     /// The body, unread.
     pub body: Vec<u8>,
 }
@@ -215,6 +217,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     }
     let status = response.status().as_u16();
     let date = header(response.headers(), &DATE).and_then(http_date);
+    let retry_after = retry_after(response.headers());
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
         return Err(ApiError::TooLarge);
@@ -226,7 +229,12 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, date, body })
+    Ok(Reply {
+        status,
+        date,
+        retry_after,
+        body,
+    })
 }
 
 /// Statuses that say all there is to say, whatever the body holds.
@@ -236,10 +244,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<ApiError> {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             Some(ApiError::Unreachable(Unreachable::ProxyLogin))
         }
-        StatusCode::TOO_MANY_REQUESTS => {
-            let retry_after = header(headers, &RETRY_AFTER).and_then(|text| wait(text, Utc::now()));
-            Some(ApiError::RateLimited { retry_after })
-        }
+        StatusCode::TOO_MANY_REQUESTS => Some(ApiError::RateLimited {
+            retry_after: retry_after(headers),
+        }),
         status if status.is_redirection() => {
             let target = header(headers, &LOCATION).and_then(|location| Url::parse(location).ok());
             Some(ApiError::Redirected {
@@ -258,6 +265,10 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text)
         .ok()
         .map(|date| date.to_utc())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    header(headers, &RETRY_AFTER).and_then(|text| wait(text, Utc::now()))
 }
 
 /// `Retry-After` is a number of seconds or a date.

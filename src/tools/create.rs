@@ -342,8 +342,12 @@ fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Trace 
 }
 
 fn is_since(made: DateTime<Utc>, now: DateTime<Utc>, elapsed: Duration) -> bool {
-    let began = now - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
-    (began - CLOCK..=now + CLOCK).contains(&made)
+    // A clock at the end of all dates is none to go by.
+    let began = TimeDelta::from_std(elapsed)
+        .ok()
+        .and_then(|elapsed| now.checked_sub_signed(elapsed + CLOCK));
+    let end = now.checked_add_signed(CLOCK);
+    began.is_some_and(|began| began <= made) && end.is_some_and(|end| made <= end)
 }
 
 fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {

@@ -545,3 +545,11 @@ fn write(path: &Path, text: &str) {
 fn text_of(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
+
+/// The most memory that a process has had, in KiB.
+pub fn memory_peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
