@@ -250,7 +250,8 @@ impl ServerHandler for Server {
             ));
         }
         let text = format!(
-            "There is no method {method}. This server has: {}.",
+            "There is no method {}. This server has: {}.",
+            quoted(method),
             METHODS.join(", ")
         );
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))

@@ -373,7 +373,7 @@ impl Session {
     }
 
     /// The next message, which has to be one: anything else on standard output breaks clients.
-    async fn message(&mut self) -> Option<Value> {
+    pub async fn message(&mut self) -> Option<Value> {
         let line = patient("a message comes", self.lines.next_line()).await;
         let line = line.unwrap()?;
         self.stdout.push_str(&line);
@@ -382,6 +382,12 @@ impl Session {
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON on stdout: {line}"));
         assert_eq!(message["jsonrpc"], "2.0", "no JSON-RPC on stdout: {line}");
         Some(message)
+    }
+
+    /// The next line as it was written.
+    pub async fn raw_answer(&mut self) -> String {
+        let line = patient("a line comes", self.lines.next_line()).await;
+        line.unwrap().expect("an answer")
     }
 
     /// Ends the input and waits for the server to go, reading what it still has to say.
@@ -552,4 +558,11 @@ pub fn memory_peak(process: u32) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let number = line.unwrap().split_whitespace().nth(1);
     number.unwrap().parse().unwrap()
+}
+
+/// Nothing that a terminal or a reader of lines would take for more than text.
+#[track_caller]
+pub fn assert_harmless(text: &str) {
+    let bad = text.chars().find(|c| apc_mcp::text::is_deceptive(*c));
+    assert_eq!(bad, None, "{text:?}");
 }

@@ -23,3 +23,4 @@ mod settings;
 mod snapshots;
 mod standin;
 mod tokens;
+mod wire;
