@@ -198,7 +198,10 @@ impl Program {
         Session {
             era,
             input: child.stdin.take(),
-            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            lines: child
+                .stdout
+                .take()
+                .map(|output| BufReader::new(output).lines()),
             stderr: Some(stderr),
             child,
             stdout: String::new(),
@@ -220,7 +223,8 @@ impl Program {
         }
     }
 
-    fn command(&self) -> Command {
+    /// The command that starts it, its streams not decided yet.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.name);
         command
             .args(&self.arguments)
@@ -246,7 +250,7 @@ pub struct Ended {
 pub struct Session {
     pub era: Era,
     input: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     stderr: Option<JoinHandle<String>>,
     child: Child,
     stdout: String,
@@ -374,7 +378,7 @@ impl Session {
 
     /// The next message, which has to be one: anything else on standard output breaks clients.
     pub async fn message(&mut self) -> Option<Value> {
-        let line = patient("a message comes", self.lines.next_line()).await;
+        let line = patient("a message comes", self.lines().next_line()).await;
         let line = line.unwrap()?;
         self.stdout.push_str(&line);
         self.stdout.push('\n');
@@ -384,15 +388,34 @@ impl Session {
         Some(message)
     }
 
+    fn lines(&mut self) -> &mut Lines<BufReader<ChildStdout>> {
+        self.lines.as_mut().expect("the output is open")
+    }
+
+    /// Ends the input.
+    pub fn close_stdin(&mut self) {
+        self.input = None;
+    }
+
+    /// Closes the client's end of the server's output.
+    pub fn close_stdout(&mut self) {
+        self.lines = None;
+    }
+
+    /// Waits for the process to go, reading nothing.
+    pub async fn exit(&mut self) -> ExitStatus {
+        patient("the server ends", self.child.wait()).await.unwrap()
+    }
+
     /// The next line as it was written.
     pub async fn raw_answer(&mut self) -> String {
-        let line = patient("a line comes", self.lines.next_line()).await;
+        let line = patient("a line comes", self.lines().next_line()).await;
         line.unwrap().expect("an answer")
     }
 
     /// Ends the input and waits for the server to go, reading what it still has to say.
     pub async fn close_stdin_and_wait(&mut self) -> ExitStatus {
-        self.input = None;
+        self.close_stdin();
         self.wait().await
     }
 
@@ -403,7 +426,7 @@ impl Session {
                 self.arrived.insert(id, message);
             }
         }
-        patient("the server ends", self.child.wait()).await.unwrap()
+        self.exit().await
     }
 
     /// Whether a reply came that nobody has taken yet.

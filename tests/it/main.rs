@@ -14,6 +14,7 @@ mod errors;
 mod get;
 mod harness;
 mod installation;
+mod lifecycle;
 mod login;
 mod matrix;
 mod protocol;
