@@ -172,7 +172,7 @@ impl Connecting {
         }
         self.trusting(builder, reach)?
             .build()
-            .map_err(|error| build_failure(&error))
+            .map_err(|error| self.build_failure(&error))
     }
 
     fn trusting(&self, builder: ClientBuilder, reach: Reach) -> Result<ClientBuilder, Unreachable> {
@@ -200,6 +200,19 @@ impl Connecting {
             return Err(unusable("it holds no PEM certificate".to_owned()));
         }
         Ok(found)
+    }
+
+    /// What our authorities hold is looked at here and not before.
+    fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
+        if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
+            return Unreachable::NoTrustStore;
+        }
+        match self.ca_cert {
+            Some(_) => Unreachable::CaFile {
+                problem: "it holds something that is no certificate".to_owned(),
+            },
+            None => Unreachable::Tls,
+        }
     }
 }
 
@@ -338,15 +351,6 @@ fn tls(error: &rustls::Error) -> Unreachable {
         }
         CertificateError::UnknownIssuer => Unreachable::UnknownAuthority,
         _ => Unreachable::Tls,
-    }
-}
-
-fn build_failure(error: &reqwest::Error) -> Unreachable {
-    let empty_store = causes(error).any(|cause| cause.to_string().contains("No CA certificates"));
-    if empty_store {
-        Unreachable::NoTrustStore
-    } else {
-        Unreachable::Tls
     }
 }
 
