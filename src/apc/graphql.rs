@@ -383,12 +383,38 @@ fn is_graphql(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apc::installation::TokenSource;
+    use crate::secret::Secret;
 
     const DOCUMENT: Document = Document {
         field: "q",
         text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBinding { role }\n  }\n}\n",
         optional: &["label", "createdAt", "roleBinding"],
     };
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_turn_ends_with_the_call() {
+        let second = Duration::from_secs(1);
+        let houston = Houston::new(Connecting::default(), second, Secrets::default());
+        let installation = Installation {
+            url: ApiUrl::parse("http://127.0.0.1:1/v1").unwrap(),
+            token: Secret::new("0123456789abcdef".to_owned()),
+            token_source: TokenSource::Sandbox,
+            default_workspace: None,
+        };
+        let mut turns = Vec::new();
+        for _ in 0..64 {
+            turns.push(houston.client.turn().await);
+        }
+        let began = Instant::now();
+        let asked = houston
+            .within(&installation, began + 45 * second)
+            .query(&DOCUMENT, &(), |reply, field| read::<String>(reply, field))
+            .await;
+        let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
+        assert_eq!(asked, Err(late));
+        assert_eq!(began.elapsed().as_secs(), 45);
+    }
 
     fn lacking(message: &str) -> Option<Vec<&'static str>> {
         without_named(&DOCUMENT, &BTreeSet::new(), message)

@@ -49,6 +49,40 @@ async fn a_deletion_of_it_leaves_one_line_in_the_audit_log() {
 }
 
 #[tokio::test]
+async fn a_question_to_the_user_shows_nothing_of_it_but_text() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let id = with_hostile_account(&sandbox);
+    for arguments in [
+        json!({"service_account_id": id, "workspace_id": ANALYTICS}),
+        json!({"workspace_id": ANALYTICS}),
+    ] {
+        let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin).spawn(Era::USUAL);
+        let mut open = opening("2025-11-25");
+        open["capabilities"] = json!({"elicitation": {"form": {}}});
+        session.exchange("initialize", open).await;
+        session.notify("notifications/initialized").await;
+        let call = session.send_call("delete_service_account", arguments).await;
+        let question = session.message().await.unwrap();
+        assert_eq!(question["method"], "elicitation/create", "{question}");
+        assert_all_harmless(&question["params"]);
+        let no = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}});
+        session.raw_line(&no.to_string()).await;
+        let declined = session.outcome("delete_service_account", call).await;
+        assert_harmless(declined.refusal("declined"));
+    }
+    assert!(exists(&sandbox.handle(), &id));
+}
+
+fn assert_all_harmless(value: &Value) {
+    match value {
+        Value::String(text) => assert_harmless(text),
+        Value::Array(values) => values.iter().for_each(assert_all_harmless),
+        Value::Object(members) => members.values().for_each(assert_all_harmless),
+        _ => {}
+    }
+}
+
+#[tokio::test]
 async fn our_own_sentences_show_nothing_of_it_but_text() {
     let sandbox = Sandbox::start(0).await.unwrap();
     with_hostile_account(&sandbox);

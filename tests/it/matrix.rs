@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
@@ -576,4 +576,66 @@ async fn every_fault_comes_to_the_right_end_for_every_tool() {
     );
     assert_eq!(cells, rows.len() * tools.len());
     assert!(rows.len() >= 80, "rows have been lost: {}", rows.len());
+}
+
+#[tokio::test]
+async fn reads_recover_from_faults_that_pass() {
+    let answer = |status, wait: Option<&str>| Fault::Answer {
+        status,
+        headers: wait
+            .map(|wait| ("retry-after".to_owned(), wait.to_owned()))
+            .into_iter()
+            .collect(),
+        body: PAGE.to_owned(),
+        executed: false,
+    };
+    for (fault, waits) in [
+        (Fault::DropBefore, false),
+        (Fault::DropAfter, false),
+        (Fault::TruncateAfter, false),
+        (answer(429, None), false),
+        (answer(502, None), false),
+        (answer(503, None), false),
+        (answer(504, None), false),
+        (answer(429, Some("1")), true),
+        (answer(503, Some("1")), true),
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = Session::start(Era::USUAL, &sandbox).await;
+        let times = if waits { 1 } else { 2 };
+        sandbox
+            .handle()
+            .inject(fault.clone(), On::Field(LIST), times);
+        let began = Instant::now();
+        let one = json!({"workspace_id": ANALYTICS});
+        let found = session.call("get_service_accounts", one).await;
+        assert_eq!(found.structured()["total"], 4, "{fault:?}");
+        let waited = began.elapsed() >= Duration::from_secs(1);
+        assert!(waited || !waits, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_change_whose_workspace_cannot_be_read_either_is_unknown() {
+    for fault in [
+        Fault::DropAfter,
+        Fault::TruncateAfter,
+        Fault::Answer {
+            status: 502,
+            headers: Vec::new(),
+            body: PAGE.to_owned(),
+            executed: true,
+        },
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = Session::start(Era::USUAL, &sandbox).await;
+        sandbox.handle().inject(fault, On::Any, 100);
+        let new = json!({"label": "etl", "workspace_id": ANALYTICS});
+        let lost = session.call("create_service_account", new).await;
+        assert_says(lost.refusal(UNKNOWN), &["could not be read", "etl"]);
+        assert_eq!(mutations(&sandbox.handle()), 1);
+        sandbox.handle().clear_faults();
+        // What was said is true: it may well be there.
+        truth(&sandbox.handle(), "etl");
+    }
 }
