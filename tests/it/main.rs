@@ -1,7 +1,12 @@
 //! One integration binary, one module per topic.
 
 // Clippy takes helpers outside #[test] functions for product code.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod arguments;
 mod asking;
@@ -20,12 +25,17 @@ mod errors;
 mod get;
 mod guards;
 mod harness;
+mod hostile;
+mod idle;
 mod installation;
 #[cfg(unix)]
 mod keys;
 #[cfg(unix)]
 mod life;
+mod lifecycle;
+mod load;
 mod login;
+mod matrix;
 mod policy;
 mod prompts;
 mod property;
@@ -36,4 +46,7 @@ mod sandbox;
 mod secrets;
 mod settings;
 mod snapshots;
+mod standin;
+mod tls;
 mod tokens;
+mod wire;
