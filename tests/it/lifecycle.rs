@@ -42,6 +42,8 @@ async fn hanging() -> (Sandbox, StandIn, Session) {
     let standin = StandIn::before(&sandbox).await;
     let session = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
+        // Longer than anything here waits: no request ends by its own time.
+        .env("APC_TIMEOUT", "45")
         .serve(Era::USUAL)
         .await;
     standin.arm(LIST, Play::Hang, false, 0);

@@ -194,19 +194,19 @@ fn transport() -> Vec<Row> {
             too_large,
         ),
         row(
-            "40 MiB in chunks",
+            "400 MiB in chunks",
             Play::Stream {
                 head: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-                mebibytes: 40,
+                mebibytes: 400,
             },
             DONE,
             too_large,
         ),
         row(
-            "40 MiB until the end",
+            "400 MiB until the end",
             Play::Stream {
                 head: "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
-                mebibytes: 40,
+                mebibytes: 400,
             },
             DONE,
             too_large,

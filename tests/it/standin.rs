@@ -175,9 +175,9 @@ async fn converse(mut stream: TcpStream, target: String, state: Arc<Mutex<State>
     }
     let mut answered = 0;
     loop {
+        let _ = stream.peek(&mut [0]).await;
         if answered > 0 && state.lock().unwrap().idle == Some(Idle::AtNextRequest) {
             // Closing with something unread resets the connection.
-            let _ = stream.peek(&mut [0]).await;
             return;
         }
         let Some(request) = read_message(&mut stream).await else {
