@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
@@ -112,6 +113,20 @@ pub fn glance(path: Option<&Path>, domain: Option<&Domain>) -> Option<AstroLogin
     load(path?).and_then(|file| file.login(domain)).ok()
 }
 
+/// Whether the CLI was told not to verify certificates. That is its own business; here it is only
+/// looked at to tell why a connection works for the one and not for the other.
+pub fn skips_verification(path: Option<&Path>) -> bool {
+    let file = path.and_then(|path| load(path).ok());
+    let setting = file
+        .and_then(|file| file.houston)
+        .and_then(|houston| houston.skip_verify_tls);
+    match setting {
+        Some(Value::Bool(on)) => on,
+        Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
 fn load(path: &Path) -> Result<File, LoginProblem> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => LoginProblem::NoFile {
@@ -144,6 +159,15 @@ struct File {
     cloud: Option<Cloud>,
     #[serde(default)]
     local: Option<Local>,
+    #[serde(default)]
+    houston: Option<Houston>,
+}
+
+#[derive(Deserialize)]
+struct Houston {
+    // Text or a switch, and whatever else it may be must not cost the login.
+    #[serde(default)]
+    skip_verify_tls: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,12 @@
 //! Flags and subcommands. Values are taken as text and parsed in `config`, together with the
 //! environment's; nothing is read or decided here.
 
-use clap::{Args, Parser, Subcommand};
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// MCP server for the service accounts of Astro Private Cloud
 ///
@@ -23,11 +28,56 @@ pub struct Cli {
 pub enum Command {
     /// Show a conversation with the tools against the embedded sandbox
     Demo,
+    /// Check settings, connection, token and directories, and say what to do
+    Doctor,
+    /// Call a tool and print its structured result
+    Call {
+        /// Name of the tool, such as get_service_accounts
+        tool: String,
+        /// Its arguments as a JSON object; - reads them from standard input [default: none]
+        json: Option<String>,
+    },
+    /// Print what to put into a client's configuration, with the flags given here
+    Client {
+        /// The client
+        #[arg(value_enum)]
+        name: ClientName,
+    },
+    /// Serve the embedded sandbox on loopback, for any other program, until interrupted
+    Sandbox {
+        /// Port of 127.0.0.1; 0 takes any that is free
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+/// The clients whose configuration is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClientName {
+    /// Claude Code
+    ClaudeCode,
+    /// Claude Desktop
+    ClaudeDesktop,
+    /// Cursor
+    Cursor,
+    /// Visual Studio Code
+    Vscode,
+    /// Codex
+    Codex,
+    /// Gemini CLI
+    Gemini,
+    /// Zed
+    Zed,
+}
+
+/// A usage error: what is wrong with the command line.
+pub fn usage(problem: impl Display) -> clap::Error {
+    Cli::command().error(ErrorKind::ValueValidation, problem)
 }
 
 /// The settings that have a flag, as they were typed. Tokens have none: arguments show in process
 /// lists.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Flags {
     /// Base domain of the installation, such as acme.dev (APC_DOMAIN, ASTRO_DOMAIN; default: the
     /// astro login's current context)
@@ -89,4 +139,102 @@ pub struct Flags {
     /// Use the embedded sandbox instead of an installation (APC_SANDBOX)
     #[arg(long, global = true)]
     pub sandbox: bool,
+}
+
+impl Flags {
+    /// The flags as they would be typed again, from any directory.
+    ///
+    /// # Errors
+    /// There is no current directory that a relative path could belong to.
+    pub fn arguments(&self) -> io::Result<Vec<String>> {
+        let valued = [
+            ("--domain", &self.domain),
+            ("--api-url", &self.api_url),
+            ("--workspace-id", &self.workspace_id),
+            ("--max-role", &self.max_role),
+            ("--key-output", &self.key_output),
+            ("--confirm", &self.confirm),
+            ("--max-changes-per-minute", &self.max_changes_per_minute),
+            ("--timeout", &self.timeout),
+            ("--log", &self.log),
+        ];
+        let paths = [
+            ("--api-token-file", &self.api_token_file),
+            ("--key-dir", &self.key_dir),
+            ("--audit-log", &self.audit_log),
+            ("--ca-cert", &self.ca_cert),
+            ("--log-file", &self.log_file),
+        ];
+        let switches = [
+            ("--read-only", self.read_only),
+            ("--insecure", self.insecure),
+            ("--sandbox", self.sandbox),
+        ];
+        let switched = switches.into_iter().filter(|(_, on)| *on);
+        let mut all: Vec<_> = switched.map(|(flag, _)| flag.to_owned()).collect();
+        all.extend(
+            valued
+                .into_iter()
+                .filter_map(|(flag, value)| Some(typed(flag, value.as_deref()?))),
+        );
+        all.extend(
+            self.allow_workspace
+                .iter()
+                .map(|id| typed("--allow-workspace", id)),
+        );
+        for (flag, path) in paths {
+            if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
+                let absolute = std::path::absolute(Path::new(path))?;
+                all.push(typed(flag, &absolute.to_string_lossy()));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// In one piece, so that a value may begin with a hyphen.
+fn typed(flag: &str, value: &str) -> String {
+    format!("{flag}={value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_survives_being_typed_again() {
+        let mut command = Flags::augment_args(clap::Command::new("flags"));
+        command.build();
+        let flags = command
+            .get_arguments()
+            .filter(|flag| flag.get_id() != "help");
+        let mut given: Vec<_> = flags
+            .map(|flag| match flag.get_action().takes_values() {
+                true => format!("--{}=/-x", flag.get_long().unwrap()),
+                false => format!("--{}", flag.get_long().unwrap()),
+            })
+            .collect();
+        let cli = Cli::try_parse_from(
+            ["apc-mcp"]
+                .into_iter()
+                .chain(given.iter().map(String::as_str)),
+        );
+        let mut again = cli.unwrap().flags.arguments().unwrap();
+        given.sort();
+        again.sort();
+        assert_eq!(given, again);
+    }
+
+    #[test]
+    fn a_relative_path_becomes_one_that_holds_anywhere() {
+        let flags = Flags {
+            key_dir: Some("keys".to_owned()),
+            ..Flags::default()
+        };
+        let expected = std::env::current_dir().unwrap().join("keys");
+        assert_eq!(
+            flags.arguments().unwrap(),
+            [format!("--key-dir={}", expected.display())]
+        );
+    }
 }

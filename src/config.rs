@@ -1,6 +1,8 @@
 //! Flags, environment and astro login become one configuration; the only reader of the environment.
 //! A broken setting never falls back to its default: it is kept, and every call names it.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,6 +21,8 @@ use crate::cli::Flags;
 use crate::logging::Level;
 use crate::policy::{Confirm, KeyOutput, Policy};
 use crate::secret::Secret;
+
+pub use report::{Origin, Setting, token_in_words};
 
 /// The largest token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
@@ -58,6 +62,7 @@ pub struct Config {
     workspace_id: Option<WorkspaceId>,
     place: Place,
     in_sandbox: Option<Installation>,
+    origins: BTreeMap<&'static str, Origin>,
     broken: Vec<Broken>,
 }
 
@@ -173,15 +178,16 @@ impl Config {
     pub fn new(flags: Flags, environment: &Environment) -> Result<Self, Broken> {
         let mut settings = Settings {
             environment,
+            origins: BTreeMap::new(),
             broken: Vec::new(),
         };
-        let sandbox = settings.switch(flags.sandbox, "APC_SANDBOX");
+        let sandbox = settings.switch("--sandbox", flags.sandbox, "APC_SANDBOX");
         let policy = settings.policy(&flags);
         let config = Self {
             sandbox,
             connecting: Connecting {
                 ca_cert: settings.parsed("--ca-cert", flags.ca_cert, &["APC_CA_CERT"], path),
-                insecure: settings.switch(flags.insecure, "APC_INSECURE"),
+                insecure: settings.switch("--insecure", flags.insecure, "APC_INSECURE"),
             },
             timeout: settings
                 .parsed("--timeout", flags.timeout, &["APC_TIMEOUT"], seconds)
@@ -222,6 +228,7 @@ impl Config {
                 &["APC_AUDIT_LOG"],
                 path,
             )),
+            origins: settings.origins,
             broken: settings.broken,
         };
         match config.broken.iter().find(|broken| broken.from_flag) {
@@ -271,11 +278,8 @@ impl Config {
             Some(token) => self.place.with_token(token)?,
             None => self.place.with_login().await?,
         };
-        if self.workspace_id.is_some() {
-            installation
-                .default_workspace
-                .clone_from(&self.workspace_id);
-        }
+        let default_workspace = self.workspace_id.clone().or(installation.default_workspace);
+        installation.default_workspace = default_workspace.filter(|id| self.policy.allows(id));
         Ok(installation)
     }
 
@@ -432,6 +436,7 @@ fn usable(token: &Secret, source: &TokenSource) -> Result<Secret, Missing> {
 /// Reads settings one by one and keeps what is wrong with them.
 struct Settings<'a> {
     environment: &'a Environment,
+    origins: BTreeMap<&'static str, Origin>,
     broken: Vec<Broken>,
 }
 
@@ -449,6 +454,11 @@ impl Settings<'_> {
                 .variable(variables)
                 .map(|(name, text)| (name, false, text))?,
         };
+        let origin = match from_flag {
+            true => Origin::Flag,
+            false => Origin::Variable(setting),
+        };
+        self.origins.insert(flag, origin);
         let value = not_a_placeholder(&text).and_then(parse);
         value
             .map_err(|problem| {
@@ -480,10 +490,14 @@ impl Settings<'_> {
         }
     }
 
-    fn switch(&mut self, flag: bool, variable: &'static str) -> bool {
-        flag || self
-            .parsed("", None, &[variable], switch)
-            .unwrap_or_default()
+    fn switch(&mut self, flag: &'static str, typed: bool, variable: &'static str) -> bool {
+        if typed {
+            self.origins.insert(flag, Origin::Flag);
+        }
+        typed
+            || self
+                .parsed(flag, None, &[variable], switch)
+                .unwrap_or_default()
     }
 
     fn policy(&mut self, flags: &Flags) -> Policy {
@@ -522,7 +536,7 @@ impl Settings<'_> {
         );
         let default = Policy::default();
         Policy {
-            read_only: self.switch(flags.read_only, "APC_READ_ONLY"),
+            read_only: self.switch("--read-only", flags.read_only, "APC_READ_ONLY"),
             allowed_workspaces: allowed,
             max_role: role.unwrap_or(default.max_role),
             confirm: confirm.unwrap_or_default(),
@@ -543,8 +557,8 @@ impl Settings<'_> {
                 setting: TOKEN_FILE_FLAG,
             });
         }
-        let value = self.parsed("", None, &[TOKEN], |text| Ok(Secret::new(text)));
-        let file = self.parsed("", None, &[TOKEN_FILE], path);
+        let value = self.parsed(TOKEN, None, &[TOKEN], |text| Ok(Secret::new(text)));
+        let file = self.parsed(TOKEN_FILE_FLAG, None, &[TOKEN_FILE], path);
         match (value, file) {
             (Some(_), Some(_)) => {
                 let problem = format!(

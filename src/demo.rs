@@ -5,19 +5,13 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
-};
 
 use crate::cli::Flags;
 use crate::config::{Config, Environment};
+use crate::pipe::Client;
 use crate::secret::Secrets;
 use crate::server::{Ending, Playground, Server};
-use crate::stdio;
 use crate::text::harmless_json;
-
-/// What either side of the pipe may hold, in bytes.
-const PIPE: usize = 64 * 1024;
 
 const TITLE: Style = Style::new().bold();
 const ASKED: Style = AnsiColor::Cyan.on_default().bold();
@@ -39,14 +33,9 @@ pub async fn run(secrets: Secrets) -> Result<(), Failed> {
     let mut config = Config::new(flags, &Environment::default())?;
     let _playground = Playground::enter(&mut config).await?;
     let server = Server::new(config, secrets, Ending::default()).await;
-    let (near, far) = tokio::io::duplex(PIPE);
-    let (input, output) = tokio::io::split(far);
-    let served = tokio::spawn(stdio::serve(server, input, output));
-    let mut client = Client::new(near);
+    let mut client = Client::of(server);
     conversation(&mut client).await?;
-    drop(client);
-    served.await??;
-    Ok(())
+    client.close().await
 }
 
 async fn conversation(client: &mut Client) -> Result<(), Failed> {
@@ -54,42 +43,40 @@ async fn conversation(client: &mut Client) -> Result<(), Failed> {
         TITLE,
         "A conversation with the real server, against its embedded sandbox. Nothing leaves this machine.",
     )?;
-    client.open().await?;
-    let tools = client.ask("tools/list", json!({})).await?;
+    client.open("apc-mcp demo", json!({})).await?;
+    let tools = ask(client, "tools/list", json!({})).await?;
     show_tools(&tools)?;
 
-    let workspaces = client
-        .call("get_service_accounts", json!({"limit": 1}))
-        .await?;
+    let workspaces = call(client, "get_service_accounts", json!({"limit": 1})).await?;
     let workspace = text_at(&workspaces, "/structuredContent/workspaces/0/id")?;
     let label = "nightly-etl";
     let new = json!({"label": label, "workspace_id": workspace, "role": "WORKSPACE_EDITOR"});
-    let created = client.call("create_service_account", new).await?;
+    let created = call(client, "create_service_account", new).await?;
     let id = text_at(&created, "/structuredContent/service_account/id")?;
-    client
-        .call(
-            "get_service_accounts",
-            json!({"workspace_id": workspace, "label": label}),
-        )
-        .await?;
-    client
-        .call(
-            "create_service_account",
-            json!({"label": "root", "workspace_id": workspace, "role": "SYSTEM_ADMIN"}),
-        )
-        .await?;
-    client
-        .call(
-            "delete_service_account",
-            json!({"service_account_id": id, "workspace_id": workspace}),
-        )
-        .await?;
-    client
-        .call(
-            "get_service_accounts",
-            json!({"workspace_id": workspace, "label": label}),
-        )
-        .await?;
+    call(
+        client,
+        "get_service_accounts",
+        json!({"workspace_id": workspace, "label": label}),
+    )
+    .await?;
+    call(
+        client,
+        "create_service_account",
+        json!({"label": "root", "workspace_id": workspace, "role": "SYSTEM_ADMIN"}),
+    )
+    .await?;
+    call(
+        client,
+        "delete_service_account",
+        json!({"service_account_id": id, "workspace_id": workspace}),
+    )
+    .await?;
+    call(
+        client,
+        "get_service_accounts",
+        json!({"workspace_id": workspace, "label": label}),
+    )
+    .await?;
     say(
         TITLE,
         "\nTo use it: put mcp.json into your MCP client; to try it there first, take its sandbox entry.",
@@ -127,78 +114,26 @@ fn show_tools(result: &Value) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A client of the plainest kind: it writes a line and reads a line.
-struct Client {
-    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    output: WriteHalf<DuplexStream>,
-    asked: u64,
+/// Asks and says what was asked.
+async fn ask(client: &mut Client, method: &str, parameters: Value) -> Result<Value, Failed> {
+    say(ASKED, &format!("\n> {method}"))?;
+    Ok(client.exchange(method, parameters).await?)
 }
 
-impl Client {
-    fn new(pipe: DuplexStream) -> Self {
-        let (input, output) = tokio::io::split(pipe);
-        Self {
-            lines: BufReader::new(input).lines(),
-            output,
-            asked: 0,
-        }
-    }
-
-    async fn open(&mut self) -> Result<(), Failed> {
-        let client = json!({"name": "apc-mcp demo", "version": env!("CARGO_PKG_VERSION")});
-        let opening =
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-        self.exchange("initialize", opening).await?;
-        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            .await
-    }
-
-    /// Asks and says what was asked.
-    async fn ask(&mut self, method: &str, parameters: Value) -> Result<Value, Failed> {
-        say(ASKED, &format!("\n> {method}"))?;
-        self.exchange(method, parameters).await
-    }
-
-    /// Calls a tool and shows both sides.
-    async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, Failed> {
-        say(ASKED, &format!("\n> {tool} {arguments}"))?;
-        let result = self
-            .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
-            .await?;
-        match result.get("structuredContent") {
-            Some(structured) => say(
-                DONE,
-                &indented(&harmless_json(&serde_json::to_string_pretty(structured)?)),
-            )?,
-            None => say(REFUSED, &indented(&text_at(&result, "/content/0/text")?))?,
-        }
-        Ok(result)
-    }
-
-    async fn exchange(&mut self, method: &str, parameters: Value) -> Result<Value, Failed> {
-        self.asked += 1;
-        self.send(
-            &json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": parameters}),
-        )
+/// Calls a tool and shows both sides.
+async fn call(client: &mut Client, tool: &str, arguments: Value) -> Result<Value, Failed> {
+    say(ASKED, &format!("\n> {tool} {arguments}"))?;
+    let result = client
+        .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
         .await?;
-        let line = self
-            .lines
-            .next_line()
-            .await?
-            .ok_or("the server has ended")?;
-        let mut answer: Value = serde_json::from_str(&line)?;
-        answer
-            .get_mut("result")
-            .map(Value::take)
-            .ok_or_else(|| format!("{method}: {answer}").into())
+    match result.get("structuredContent") {
+        Some(structured) => say(
+            DONE,
+            &indented(&harmless_json(&serde_json::to_string_pretty(structured)?)),
+        )?,
+        None => say(REFUSED, &indented(&text_at(&result, "/content/0/text")?))?,
     }
-
-    async fn send(&mut self, message: &Value) -> Result<(), Failed> {
-        self.output
-            .write_all(format!("{message}\n").as_bytes())
-            .await?;
-        Ok(self.output.flush().await?)
-    }
+    Ok(result)
 }
 
 fn indented(text: &str) -> String {

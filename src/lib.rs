@@ -13,12 +13,14 @@
 //! | [`apc`] | the API: vocabulary, one typed function per document, GraphQL, HTTP, what happened |
 //! | [`secret`], [`text`], [`logging`] | strings that do not show; foreign text made harmless; tracing |
 //! | [`sandbox`] | a second, independent reading of the API, which shares no type with the rest |
-//! | [`demo`] | the subcommand that shows it all |
+//! | [`prompts`] | the two texts that a user may start a conversation with |
+//! | [`pipe`] | a client in this process, for the commands that make calls |
+//! | [`demo`], [`call`], [`doctor`], [`open_sandbox`], [`client`] | the commands for people |
 //!
 //! Whose line is it? The environment is read in [`config`] alone. HTTP is known to [`apc::client`]
 //! alone, `errors[]` and their codes to [`apc::error`], tool results and schemas to [`tools`]. Advice to
-//! a person or model is given in `tools::result` and the tools, and in [`config`]. Standard output is
-//! written by [`stdio`], and by [`demo`] for people.
+//! a person or model is given in `tools::result` and the tools, in [`prompts`], [`config`] and [`doctor`].
+//! Standard output is written by [`stdio`], and by the commands for people.
 //!
 //! To add a tool, write its file in `tools/` and name it in `tools::definitions` and `tools::run`; to
 //! change what clients see, run the tests with `UPDATE_TOOLS=1` and look at the difference in `tools/`.
@@ -26,12 +28,18 @@ pub mod apc;
 pub mod ask;
 pub mod astro_login;
 pub mod audit;
+pub mod call;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod keys;
 pub mod logging;
+pub mod open_sandbox;
+pub mod pipe;
 pub mod policy;
+pub mod prompts;
 pub mod sandbox;
 pub mod secret;
 pub mod server;

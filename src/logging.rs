@@ -1,6 +1,7 @@
 //! Tracing to standard error or a file, never to standard output, which belongs to the protocol.
 //! Lets no library speak: at debug level rmcp and hyper would log whole messages, keys included.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,6 +22,12 @@ pub struct Level(LevelFilter);
 impl Default for Level {
     fn default() -> Self {
         Self(LevelFilter::WARN)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

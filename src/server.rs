@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apc::installation::ApiUrl;
 use crate::ask::User;
 use crate::config::Config;
+use crate::prompts;
 use crate::sandbox::{Persona, Sandbox};
 use crate::secret::{Secret, Secrets};
 use crate::text::quoted;
@@ -33,9 +35,11 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The methods that this server knows: one of them with parameters that do not parse is not an
 /// unknown method.
-const METHODS: [&str; 5] = [
+const METHODS: [&str; 7] = [
     "initialize",
     "ping",
+    "prompts/get",
+    "prompts/list",
     "server/discover",
     "tools/call",
     "tools/list",
@@ -70,6 +74,17 @@ pub struct Playground {
 }
 
 impl Playground {
+    /// Starts a sandbox where the settings want one.
+    ///
+    /// # Errors
+    /// As for [`enter`](Self::enter).
+    pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
+        match config.sandbox {
+            true => Self::enter(config).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Starts a sandbox and makes it the installation.
     ///
     /// # Errors
@@ -149,7 +164,7 @@ impl Server {
         };
         let text = format!(
             "There is no tool {}. This server has: {}.{read_only}",
-            quoted(name),
+            quoted(&self.secrets.scrub(name)),
             names.join(", ")
         );
         ErrorData::invalid_params(text, None)
@@ -181,7 +196,11 @@ impl Server {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder()
+            .enable_prompts()
+            .enable_tools()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(self.identity())
             .with_instructions(self.instructions())
     }
@@ -198,6 +217,31 @@ impl ServerHandler for Server {
             result.cache_scope = Some(CacheScope::Private);
         }
         Ok(result)
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let prompts = prompts::definitions(&self.shape.policy);
+        let mut result = ListPromptsResult::with_all_items(prompts);
+        result.meta = self.signature(&context);
+        if result.meta.is_some() {
+            result.ttl_ms = Some(LIST_FRESH_MS);
+            result.cache_scope = Some(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let mut result = prompts::get(&request.name, request.arguments, &self.shape.policy)?;
+        result.meta = self.signature(&context);
+        Ok(result.into())
     }
 
     async fn call_tool(
@@ -250,7 +294,8 @@ impl ServerHandler for Server {
             ));
         }
         let text = format!(
-            "There is no method {method}. This server has: {}.",
+            "There is no method {}. This server has: {}.",
+            quoted(&self.secrets.scrub(method)),
             METHODS.join(", ")
         );
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))

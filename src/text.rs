@@ -25,6 +25,18 @@ pub fn harmless(text: &str, longest: usize) -> String {
     clean
 }
 
+/// Text for a terminal, in one line: nothing in it moves the cursor or turns the writing.
+pub fn on_one_line(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            c if is_deceptive(c) => clean.extend(c.escape_default()),
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
 /// JSON whose strings show nothing but what they hold: JSON itself escapes only the first controls.
 /// Line feeds, which stand between values and never within one, stay.
 pub fn harmless_json(json: &str) -> String {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -107,12 +108,15 @@ impl Client {
         let mut token = HeaderValue::from_str(installation.token.expose())
             .map_err(|_| ApiError::Unauthenticated)?;
         token.set_sensitive(true);
-        let request = client
+        let mut request = client
             .post(installation.url.as_str())
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, token)
             .timeout(timeout)
             .body(body);
+        // Without a token only what needs none is asked.
+        if !token.is_empty() {
+            request = request.header(AUTHORIZATION, token);
+        }
         let response = request.send().await.map_err(|error| classify(&error))?;
         reply(response).await
     }
@@ -135,6 +139,23 @@ impl Client {
         made.insert(key, client.clone());
         Ok(client)
     }
+}
+
+/// The proxy that requests to this URL go through, without its login; none for this machine.
+pub fn proxy(url: &ApiUrl) -> Option<String> {
+    if Reach::of(url) != Reach::Remote {
+        return None;
+    }
+    let target = url.as_str().parse().ok()?;
+    let found = Matcher::from_system().intercept(&target)?;
+    let proxy = found.uri();
+    let port = proxy.port_u16().map(|port| format!(":{port}"));
+    Some(format!(
+        "{}://{}{}",
+        proxy.scheme_str()?,
+        proxy.host()?,
+        port.unwrap_or_default()
+    ))
 }
 
 impl Reach {

@@ -1,6 +1,7 @@
 //! Documents out, answers in: one GraphQL exchange with the API, made again where that is safe.
 //! Decides nothing about tools; knows no operation by name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -111,6 +112,14 @@ impl Api<'_> {
     pub fn remember_key(&self, key: &str) {
         if !key.contains('*') {
             self.houston.secrets.remember(key);
+        }
+    }
+
+    /// Text from the API, without any secret known by now: a label may hold one.
+    pub fn scrubbed(&self, text: String) -> String {
+        match self.houston.secrets.scrub(&text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text,
         }
     }
 

@@ -109,6 +109,11 @@ impl ApiUrl {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
     /// The URL as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -12,6 +12,12 @@ use super::graphql::{Api, Document, read};
 use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 use crate::secret::Secret;
 
+const APP_CONFIG: Document = Document {
+    field: "appConfig",
+    text: include_str!("graphql/appConfig.graphql"),
+    optional: &["version", "baseDomain"],
+};
+
 const WORKSPACES: Document = Document {
     field: "workspaces",
     text: include_str!("graphql/workspaces.graphql"),
@@ -71,6 +77,16 @@ pub struct Listing {
     pub date: Option<DateTime<Utc>>,
 }
 
+/// What the platform says of itself to anybody.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppConfig {
+    /// Its version.
+    pub version: Option<String>,
+    /// The domain that it believes to have.
+    pub base_domain: Option<String>,
+}
+
 #[derive(Serialize)]
 struct NoVariables {}
 
@@ -80,6 +96,17 @@ struct InWorkspace<'a> {
     workspace_uuid: &'a str,
 }
 
+/// What the platform is; needs no token.
+///
+/// # Errors
+/// What happened instead of an answer.
+pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
+    let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
+        read::<AppConfig>(reply, field)
+    });
+    told.await?.ok_or(ApiError::MissingData)
+}
+
 /// The workspaces the token is bound to; system-level tokens see none.
 ///
 /// # Errors
@@ -87,7 +114,13 @@ struct InWorkspace<'a> {
 pub async fn workspaces(api: &Api<'_>) -> Result<Vec<Workspace>, ApiError> {
     let listed = api.query(&WORKSPACES, &NoVariables {}, |reply, field| {
         let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
-        Ok(listed.map(|listed| listed.into_iter().flatten().map(Workspace::from).collect()))
+        Ok(listed.map(|listed| {
+            listed
+                .into_iter()
+                .flatten()
+                .map(|workspace| workspace.read(api))
+                .collect()
+        }))
     });
     match listed.await {
         Ok(workspaces) => workspaces.ok_or(ApiError::MissingData),
@@ -108,7 +141,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
         read::<WireWorkspace>(reply, field)
     });
     match found.await {
-        Ok(found) => Ok(found.map(Workspace::from)),
+        Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
         Err(error) => Err(told_apart(api, error).await),
     }
 }
@@ -146,17 +179,23 @@ pub async fn select_service_accounts(
             size: 0,
             date: reply.date,
         };
+        // All keys first: one may stand in the label of an account before its own.
+        listed
+            .iter()
+            .flatten()
+            .for_each(|account| account.remember_key(api));
         for account in listed
             .into_iter()
             .flatten()
             .filter(|account| account.is_of(workspace_id))
         {
             listing.size += 1;
-            account.remember_key(api);
             if select(account.glimpse()) {
-                listing
-                    .accounts
-                    .push(account.placed_in(workspace_id).with_masked_key_if_undated());
+                listing.accounts.push(
+                    account
+                        .placed_in(api, workspace_id)
+                        .with_masked_key_if_undated(),
+                );
             }
         }
         Ok(Some(listing))
@@ -203,7 +242,7 @@ pub async fn create_workspace_service_account(
         let created = read::<WireAccount<'_>>(reply, field)?;
         Ok(created.map(|account| {
             account.remember_key(api);
-            account.placed_in(&new.workspace_id)
+            account.placed_in(api, &new.workspace_id)
         }))
     });
     match created.await {
@@ -278,11 +317,11 @@ struct WireWorkspace {
     label: Option<String>,
 }
 
-impl From<WireWorkspace> for Workspace {
-    fn from(wire: WireWorkspace) -> Self {
-        Self {
-            id: WorkspaceId::verbatim(wire.id),
-            label: wire.label,
+impl WireWorkspace {
+    fn read(self, api: &Api<'_>) -> Workspace {
+        Workspace {
+            id: WorkspaceId::verbatim(self.id),
+            label: self.label.map(|label| api.scrubbed(label)),
         }
     }
 }
@@ -339,18 +378,19 @@ impl WireAccount<'_> {
         }
     }
 
-    fn placed_in(self, workspace_id: &WorkspaceId) -> ServiceAccount {
+    fn placed_in(self, api: &Api<'_>, workspace_id: &WorkspaceId) -> ServiceAccount {
+        let clean = |text: Option<Text<'_>>| owned(text).map(|text| api.scrubbed(text));
         ServiceAccount {
             id: ServiceAccountId::verbatim(self.id.0.into_owned()),
-            label: owned(self.label),
+            label: clean(self.label),
             api_key: owned(self.api_key).map(Secret::new),
-            role: owned(self.role_binding.and_then(|binding| binding.role)),
-            category: owned(self.category),
+            role: clean(self.role_binding.and_then(|binding| binding.role)),
+            category: clean(self.category),
             workspace_id: workspace_id.clone(),
             active: self.active,
-            created_at: owned(self.created_at),
-            updated_at: owned(self.updated_at),
-            last_used_at: owned(self.last_used_at),
+            created_at: clean(self.created_at),
+            updated_at: clean(self.updated_at),
+            last_used_at: clean(self.last_used_at),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Looks behind the curtain: what was asked, what is true, and what shall go wrong next.
 //! Offers nothing of this through the API; people who use the sandbox see an ordinary installation.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use super::fault::{Fault, Faults, On};
 use super::roles::Entity;
 use super::seeds::Persona;
 use super::store::{Account, NewAccount, Store};
+
+/// How many requests are remembered: a sandbox may run for days.
+const REMEMBERED: usize = 10_000;
 
 /// A request that reached the sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +55,7 @@ pub(super) struct Scene {
     pub(super) store: Store,
     faults: Faults,
     lacking: Vec<String>,
-    requests: Vec<(u64, Recorded)>,
+    requests: VecDeque<(u64, Recorded)>,
     arrived: u64,
 }
 
@@ -61,14 +65,14 @@ impl Handle {
             store,
             faults: Faults::default(),
             lacking: Vec::new(),
-            requests: Vec::new(),
+            requests: VecDeque::new(),
             arrived: 0,
         };
         let scene = Arc::new(Mutex::new(scene));
         Handle { scene }
     }
 
-    /// The requests that arrived, in order.
+    /// The last 10,000 requests that arrived, in order.
     pub fn requests(&self) -> Vec<Recorded> {
         let scene = self.scene();
         let requests = scene.requests.iter();
@@ -106,6 +110,15 @@ impl Handle {
         scene.store.accounts.values().map(snapshot).collect()
     }
 
+    /// Every workspace there is: its id and its label.
+    pub fn workspaces(&self) -> Vec<(String, String)> {
+        let scene = self.scene();
+        let workspaces = scene.store.workspaces.iter();
+        workspaces
+            .map(|workspace| (workspace.id.clone(), workspace.label.clone()))
+            .collect()
+    }
+
     /// Creates an account as a colleague would, unasked and unchecked.
     pub fn add_account(&self, account: NewAccount) -> AccountSnapshot {
         snapshot(&self.scene().store.add(account))
@@ -141,12 +154,16 @@ impl Handle {
 impl Scene {
     pub(super) fn record(&mut self, request: Recorded) -> u64 {
         self.arrived += 1;
-        self.requests.push((self.arrived, request));
+        if self.requests.len() == REMEMBERED {
+            self.requests.pop_front();
+        }
+        self.requests.push_back((self.arrived, request));
         self.arrived
     }
 
     pub(super) fn record_status(&mut self, arrival: u64, status: u16) {
-        let mut requests = self.requests.iter_mut();
+        // The answer comes soon after the request, so the search from the end is a short one.
+        let mut requests = self.requests.iter_mut().rev();
         if let Some((_, request)) = requests.find(|(number, _)| *number == arrival) {
             request.status = Some(status);
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::result::{Code, Failure};
 use crate::apc::{Label, Role, ServiceAccountId, WorkspaceId};
 use crate::policy::Policy;
+use crate::secret::Secrets;
 use crate::text::quoted;
 
 /// A type that an argument may have.
@@ -19,24 +20,32 @@ pub trait Argument: Sized {
 }
 
 /// The arguments of one call, taken out one by one.
-pub struct Arguments(JsonObject);
+pub struct Arguments<'a> {
+    given: JsonObject,
+    secrets: &'a Secrets,
+}
 
-impl Arguments {
+impl<'a> Arguments<'a> {
     /// Arguments of the tool, all of them known to it. Null means omitted.
     ///
     /// # Errors
     /// An argument the tool does not have.
-    pub fn new(given: Option<JsonObject>, tool: &str, known: &[&str]) -> Result<Self, Failure> {
+    pub fn new(
+        given: Option<JsonObject>,
+        tool: &str,
+        known: &[&str],
+        secrets: &'a Secrets,
+    ) -> Result<Self, Failure> {
         let mut given = given.unwrap_or_default();
         if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
-            let unknown = quoted(unknown);
+            let unknown = quoted(&secrets.scrub(unknown));
             let known = known.join(", ");
             return Err(invalid(format!(
                 "{unknown} is not an argument of {tool}; accepted: {known}"
             )));
         }
         given.retain(|_, value| !value.is_null());
-        Ok(Self(given))
+        Ok(Self { given, secrets })
     }
 
     /// An argument that may be omitted.
@@ -44,11 +53,15 @@ impl Arguments {
     /// # Errors
     /// A value that is not accepted.
     pub fn optional<T: Argument>(&mut self, name: &str) -> Result<Option<T>, Failure> {
-        let Some(value) = self.0.remove(name) else {
+        let Some(value) = self.given.remove(name) else {
             return Ok(None);
         };
-        let refused =
-            |accepted| invalid(format!("{name} is {}; accepted: {accepted}", shown(&value)));
+        let refused = |accepted| {
+            invalid(format!(
+                "{name} is {}; accepted: {accepted}",
+                self.shown(&value)
+            ))
+        };
         T::read(&value).map(Some).map_err(refused)
     }
 
@@ -65,14 +78,25 @@ impl Arguments {
     }
 }
 
-impl Arguments {
+impl Arguments<'_> {
+    /// A refused value, without secrets: they go before it is cut, or a part would stay.
+    fn shown(&self, value: &Value) -> String {
+        match value {
+            Value::String(text) => quoted(&self.secrets.scrub(text)),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+            Value::Null => "null".to_owned(),
+        }
+    }
+
     /// The role, where the policy has its say about what is accepted: of the roles that exist, those
     /// above the highest allowed are named with the setting that lifts it.
     ///
     /// # Errors
     /// Anything but the name of a role.
     pub fn role(&mut self, policy: &Policy) -> Result<Role, Failure> {
-        let Some(value) = self.0.remove("role") else {
+        let Some(value) = self.given.remove("role") else {
             return Ok(Role::default());
         };
         let allowed: Vec<_> = policy.roles().map(Role::name).collect();
@@ -91,7 +115,7 @@ impl Arguments {
         let refused = || {
             invalid(format!(
                 "role is {}; accepted: {}{note}",
-                shown(&value),
+                self.shown(&value),
                 allowed.join(", ")
             ))
         };
@@ -104,16 +128,6 @@ fn invalid(what: String) -> Failure {
         Code::InvalidArguments,
         format!("{what}. Nothing was sent; call again with that changed."),
     )
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => quoted(text),
-        Value::Number(_) | Value::Bool(_) => value.to_string(),
-        Value::Array(_) => "an array".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        Value::Null => "null".to_owned(),
-    }
 }
 
 macro_rules! text_argument {
@@ -177,17 +191,17 @@ impl Argument for Search {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use serde_json::json;
 
     type Limit = Whole<1, 1000>;
 
-    fn arguments(given: Value) -> Result<Arguments, Failure> {
-        Arguments::new(
-            given.as_object().cloned(),
-            "tool",
-            &["label", "limit", "role"],
-        )
+    fn arguments(given: Value) -> Result<Arguments<'static>, Failure> {
+        static SECRETS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
+        let known = ["label", "limit", "role"];
+        Arguments::new(given.as_object().cloned(), "tool", &known, &SECRETS)
     }
 
     #[test]

@@ -146,8 +146,12 @@ fn read(
     call: &Call,
     record: &mut Record,
 ) -> Result<NewServiceAccount, Failure> {
-    let mut arguments =
-        Arguments::new(given, NAME, &["label", "workspace_id", "role", "category"])?;
+    let mut arguments = Arguments::new(
+        given,
+        NAME,
+        &["label", "workspace_id", "role", "category"],
+        call.secrets(),
+    )?;
     let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
     let workspace_id = workspace_id.or_else(|| call.installation.default_workspace.clone());
     if let Some(id) = &workspace_id {
@@ -203,6 +207,7 @@ async fn make(
         Err(ApiError::WorkspaceUnknown) => return Err(unknown_workspace(&new.workspace_id)),
         Err(error) => return Err(call.failure(&error).about_workspace(&new.workspace_id)),
     };
+    call.house.creations.remember(&account.id);
     let key_file = match (key_file, &account.api_key) {
         (Some(file), Some(key)) => {
             let published = file.publish(account.id.as_str(), key);
@@ -257,7 +262,9 @@ async fn find_lost(
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
     let seen = look_again(call, &new.workspace_id, |listing| {
-        match trace(listing, new, sent.elapsed()) {
+        match trace(listing, new, sent.elapsed(), |id| {
+            call.house.creations.has_made(id)
+        }) {
             Trace::New(account) => Seen::Decided(Trace::New(account)),
             trace => Seen::NotYet(trace),
         }

@@ -105,7 +105,12 @@ pub async fn call(
 type Named = (Option<ServiceAccountId>, Option<WorkspaceId>);
 
 fn read(given: Option<JsonObject>, call: &Call, record: &mut Record) -> Result<Named, Failure> {
-    let mut arguments = Arguments::new(given, NAME, &["service_account_id", "workspace_id"])?;
+    let mut arguments = Arguments::new(
+        given,
+        NAME,
+        &["service_account_id", "workspace_id"],
+        call.secrets(),
+    )?;
     let id: Option<ServiceAccountId> = arguments.optional("service_account_id")?;
     if let Some(id) = &id {
         record.account(id);

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, scrubbed, success};
+use super::result::{AccountView, Code, Failure, success};
 use super::{Call, schema};
 use crate::apc::operations::Glimpse;
 use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::secret::Secrets;
 use crate::text::quoted;
 
 /// The tool's name.
@@ -98,7 +99,7 @@ struct Query {
 
 /// Runs the tool.
 pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let query = Query::read(given)?;
+    let query = Query::read(given, call.secrets())?;
     let (matches, workspaces) = match &query.workspace_id {
         Some(workspace_id) => {
             call.check_workspace(workspace_id)?;
@@ -124,7 +125,7 @@ struct Matches {
 }
 
 impl Query {
-    fn read(given: Option<JsonObject>) -> Result<Self, Failure> {
+    fn read(given: Option<JsonObject>, secrets: &Secrets) -> Result<Self, Failure> {
         let known = [
             "workspace_id",
             "service_account_id",
@@ -132,7 +133,7 @@ impl Query {
             "limit",
             "offset",
         ];
-        let mut arguments = Arguments::new(given, NAME, &known)?;
+        let mut arguments = Arguments::new(given, NAME, &known, secrets)?;
         Ok(Self {
             workspace_id: arguments.optional("workspace_id")?,
             service_account_id: arguments.optional("service_account_id")?,
@@ -206,7 +207,7 @@ async fn everywhere(call: &Call, query: &Query) -> Result<(Matches, Vec<Workspac
     for (workspace, matches) in read {
         workspaces.push(WorkspaceView {
             id: workspace.id.into_string(),
-            label: workspace.label.map(|label| scrubbed(label, call.secrets())),
+            label: workspace.label,
             count: matches.as_ref().map(|matches| matches.total),
         });
         let matches = matches.unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apc::operations::Listing;
-use crate::apc::{Label, NewServiceAccount, ServiceAccount};
+use crate::apc::{Label, NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::text::quoted;
 
 /// How far the API's clock may be off from what we make of it: its `Date` has whole seconds.
@@ -32,8 +32,14 @@ pub fn has_label(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
 }
 
 /// Tells the new account from others of its label, by everything that was asked for and by when it
-/// was made: since the creation was sent, so long ago, on the API's own clock.
-pub fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Trace {
+/// was made: since the creation was sent, so long ago, on the API's own clock. That clock is read in
+/// whole seconds, so accounts known from before are told apart by that alone.
+pub fn trace(
+    listing: Listing,
+    new: &NewServiceAccount,
+    elapsed: Duration,
+    is_known: impl Fn(&ServiceAccountId) -> bool,
+) -> Trace {
     let Listing { accounts, date, .. } = listing;
     let of_label: Vec<_> = accounts
         .into_iter()
@@ -52,9 +58,10 @@ pub fn trace(listing: Listing, new: &NewServiceAccount, elapsed: Duration) -> Tr
         );
     };
     let began = now - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
-    let (since, before): (Vec<_>, Vec<_>) = dated
-        .into_iter()
-        .partition(|(made, _)| *made >= began - CLOCK);
+    let is_since = |(made, account): &(DateTime<Utc>, ServiceAccount)| {
+        *made >= began - CLOCK && !is_known(&account.id)
+    };
+    let (since, before): (Vec<_>, Vec<_>) = dated.into_iter().partition(is_since);
     if let (true, Some((_, older))) = (since.is_empty(), before.into_iter().next()) {
         return Trace::Older(Box::new(older));
     }
@@ -111,7 +118,7 @@ fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Role, ServiceAccountId, WorkspaceId};
+    use crate::apc::{Role, WorkspaceId};
     use crate::secret::Secret;
 
     const NOW: &str = "2026-11-23T12:00:00Z";
@@ -153,6 +160,7 @@ mod tests {
             },
             &new(),
             Duration::from_secs(10),
+            |id| id.as_str() == "known",
         )
     }
 
@@ -180,6 +188,15 @@ mod tests {
             panic!("not older")
         };
         assert_eq!(older.id.as_str(), "a");
+    }
+
+    #[test]
+    fn an_account_known_from_before_is_older_however_young_it_is() {
+        assert!(matches!(seen(vec![account("known", 0)]), Trace::Older(_)));
+        assert_eq!(
+            found(seen(vec![account("known", 0), account("a", 0)])).as_deref(),
+            Some("a")
+        );
     }
 
     #[test]
@@ -244,7 +261,7 @@ mod tests {
             date: None,
         };
         assert!(matches!(
-            trace(listing, &new(), Duration::ZERO),
+            trace(listing, &new(), Duration::ZERO, |_| false),
             Trace::Unclear(_)
         ));
     }

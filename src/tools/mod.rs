@@ -182,6 +182,11 @@ async fn change(
     }
 }
 
+/// What happened to a request, in the words of a call that failed by it.
+pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
+    api_failure(error, installation, secrets).text().to_owned()
+}
+
 /// A panic in a tool, in words.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
@@ -210,8 +215,11 @@ struct Call {
 impl Call {
     /// A call to the installation as it is set up now.
     async fn begin(house: &Arc<House>, user: User) -> Result<Self, Failure> {
+        let installation = house.config.installation().await?;
+        // Known before the arguments are read: they might hold it.
+        house.secrets.remember(installation.token.expose());
         Ok(Self {
-            installation: Arc::new(house.config.installation().await?),
+            installation: Arc::new(installation),
             deadline: Instant::now() + CALL,
             house: Arc::clone(house),
             user,

@@ -125,7 +125,6 @@ impl Failure {
     }
 
     /// The words, without the code.
-    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -141,11 +140,10 @@ impl Failure {
         let mut error = JsonObject::new();
         error.insert("code".to_owned(), json!(self.code.name()));
         error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
-        error.extend(
-            self.facts
-                .into_iter()
-                .map(|(name, fact)| (name.to_owned(), fact)),
-        );
+        for (name, fact) in self.facts {
+            let clean = fact.as_str().map(|text| json!(secrets.scrub(text)));
+            error.insert(name.to_owned(), clean.unwrap_or(fact));
+        }
         let mut result =
             CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
         let mut meta = MetaObject::new();
@@ -194,24 +192,22 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account as results show it: verbatim but for secrets, which may stand in a label too.
-    /// The key is masked unless it shall show.
+    /// The account as results show it: verbatim, the key masked unless it shall show.
     pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
-        let clean = |text: Option<String>| text.map(|text| scrubbed(text, secrets));
         Self {
             id: scrubbed(account.id.into_string(), secrets),
-            label: clean(account.label),
+            label: account.label,
             api_key: account.api_key.map(|key| match keys {
                 KeyOutput::File => key.masked(),
                 KeyOutput::Show => key.expose().to_owned(),
             }),
-            role: clean(account.role),
-            category: clean(account.category),
+            role: account.role,
+            category: account.category,
             workspace_id: account.workspace_id.into_string(),
             active: account.active,
-            created_at: clean(account.created_at),
-            updated_at: clean(account.updated_at),
-            last_used_at: clean(account.last_used_at),
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            last_used_at: account.last_used_at,
         }
     }
 }

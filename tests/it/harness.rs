@@ -1,7 +1,7 @@
 //! Drives the real executable with raw JSON lines, as a client would that nobody has met yet.
 //! Shares nothing with the server: an environment and a home of its own, and a socket to the sandbox.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -83,9 +83,10 @@ impl Era {
     }
 
     /// The parameters of a request, with what the era wants in them.
-    fn dressed(self, mut params: Value) -> Value {
+    fn dressed(self, mut params: Value, capabilities: &Value) -> Value {
         if self == Self::Stateless {
             params["_meta"] = stateless_meta(self.version());
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities.clone();
         }
         params
     }
@@ -114,6 +115,7 @@ pub struct Program {
     name: PathBuf,
     arguments: Vec<String>,
     environment: HashMap<String, String>,
+    capabilities: Value,
     home: TempDir,
 }
 
@@ -127,6 +129,7 @@ impl Program {
             name: env!("CARGO_BIN_EXE_apc-mcp").into(),
             arguments: Vec::new(),
             environment,
+            capabilities: json!({}),
             home,
         }
     }
@@ -168,6 +171,12 @@ impl Program {
         self
     }
 
+    /// For a client that says it can do this.
+    pub fn capable(mut self, capabilities: Value) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
     /// With a file in its home.
     pub fn file(self, path: &str, text: &str) -> Self {
         write(&self.home.path().join(path), text);
@@ -203,6 +212,8 @@ impl Program {
             child,
             stdout: String::new(),
             arrived: HashMap::new(),
+            questions: VecDeque::new(),
+            capabilities: self.capabilities,
             asked: 0,
             home: self.home,
         }
@@ -251,6 +262,9 @@ pub struct Session {
     child: Child,
     stdout: String,
     arrived: HashMap<u64, Value>,
+    /// What the server has asked the client, not yet looked at.
+    pub questions: VecDeque<Value>,
+    capabilities: Value,
     asked: u64,
     home: TempDir,
 }
@@ -265,10 +279,17 @@ impl Session {
 
     async fn open(&mut self) {
         if let Era::Handshake(version) = self.era {
-            let reply = self.exchange("initialize", opening(version)).await;
+            let mut params = opening(version);
+            params["capabilities"] = self.capabilities.clone();
+            let reply = self.exchange("initialize", params).await;
             assert!(reply["result"].is_object(), "{reply}");
             self.notify("notifications/initialized").await;
         }
+    }
+
+    /// The server's home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Writes a file into the server's home.
@@ -318,8 +339,8 @@ impl Session {
         self.reply(id).await
     }
 
-    async fn send_request(&mut self, method: &str, params: Value) -> u64 {
-        let params = self.era.dressed(params);
+    pub async fn send_request(&mut self, method: &str, params: Value) -> u64 {
+        let params = self.era.dressed(params, &self.capabilities);
         self.send(method, Some(params)).await
     }
 
@@ -366,14 +387,21 @@ impl Session {
             }
             let message = self.message().await;
             let message = message.unwrap_or_else(|| panic!("the server ended before reply {id}"));
-            if let Some(id) = message["id"].as_u64() {
-                self.arrived.insert(id, message);
-            }
+            self.file_away(message);
+        }
+    }
+
+    /// Keeps a message until somebody asks for it.
+    pub fn file_away(&mut self, message: Value) {
+        if message["method"].is_string() {
+            self.questions.push_back(message);
+        } else if let Some(id) = message["id"].as_u64() {
+            self.arrived.insert(id, message);
         }
     }
 
     /// The next message, which has to be one: anything else on standard output breaks clients.
-    async fn message(&mut self) -> Option<Value> {
+    pub async fn message(&mut self) -> Option<Value> {
         let line = patient("a message comes", self.lines.next_line()).await;
         let line = line.unwrap()?;
         self.stdout.push_str(&line);
@@ -384,18 +412,21 @@ impl Session {
         Some(message)
     }
 
+    /// Ends the input.
+    pub fn close_stdin(&mut self) {
+        self.input = None;
+    }
+
     /// Ends the input and waits for the server to go, reading what it still has to say.
     pub async fn close_stdin_and_wait(&mut self) -> ExitStatus {
-        self.input = None;
+        self.close_stdin();
         self.wait().await
     }
 
     /// Waits for the server to go by itself.
     pub async fn wait(&mut self) -> ExitStatus {
         while let Some(message) = self.message().await {
-            if let Some(id) = message["id"].as_u64() {
-                self.arrived.insert(id, message);
-            }
+            self.file_away(message);
         }
         patient("the server ends", self.child.wait()).await.unwrap()
     }

@@ -4,20 +4,36 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod asking;
+#[cfg(unix)]
+mod audit;
+mod call;
+mod client;
 mod clients;
 mod connection;
 mod contract;
 mod create;
 mod delete;
 mod demo;
+mod doctor;
 mod errors;
 mod get;
+mod guards;
 mod harness;
 mod installation;
+#[cfg(unix)]
+mod keys;
+#[cfg(unix)]
+mod life;
 mod login;
+mod policy;
+mod prompts;
+mod property;
 mod protocol;
 mod recordings;
+mod recovery;
 mod sandbox;
+mod secrets;
 mod settings;
 mod snapshots;
 mod tokens;

@@ -1,0 +1,159 @@
+//! `apc-mcp call`: one call of a tool from a terminal or a script, on the same path as a client's.
+//! Changes nothing about the call: the server's policy, questions and words are its own.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use crate::cli;
+use crate::config::Config;
+use crate::pipe::{Client, PipeError};
+use crate::secret::Secrets;
+use crate::server::{Ending, Playground, Server};
+use crate::stdio;
+use crate::text::{harmless_json, on_one_line};
+
+/// What stands for standard input in place of the arguments.
+const STDIN: &str = "-";
+
+type Failed = Box<dyn std::error::Error>;
+
+/// Calls the tool, prints its structured result, or its words on standard error.
+///
+/// # Errors
+/// The arguments are not a JSON object, or there is no server to call.
+pub async fn run(
+    tool: &str,
+    arguments: Option<&str>,
+    mut config: Config,
+    secrets: Secrets,
+) -> Result<ExitCode, Failed> {
+    let asking = arguments != Some(STDIN) && has_terminal();
+    let arguments = object(arguments)?;
+    let _playground = Playground::if_wanted(&mut config).await?;
+    let ending = Ending::default();
+    stdio::cancel_on_signal(ending.signal.clone());
+    let mut client = Client::of(Server::new(config, secrets, ending.clone()).await);
+    let capabilities = match asking {
+        true => json!({"elicitation": {}}),
+        false => json!({}),
+    };
+    client.open("apc-mcp call", capabilities).await?;
+    let parameters = json!({"name": tool, "arguments": arguments});
+    let answering = async |question: Value| answer(question, &ending).await;
+    let result = client
+        .exchange_with("tools/call", parameters, answering)
+        .await;
+    let code = show(result)?;
+    client.close().await?;
+    Ok(code)
+}
+
+/// A question can be seen and answered where both ends are a terminal.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
+    let text = match text {
+        None => return Ok(Map::new()),
+        Some(STDIN) => io::read_to_string(io::stdin().lock().take(MOST))?,
+        Some(text) => text.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let text = format!(
+            "the arguments of the tool are not a JSON object such as {{\"label\": \"ci\"}}: {error}"
+        );
+        cli::usage(text).into()
+    })
+}
+
+/// The most that is read from standard input, in bytes: as long as a line of a client may be.
+const MOST: u64 = 4 * 1024 * 1024;
+
+fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
+    let result = match result {
+        Err(PipeError::Refused { message }) => {
+            writeln!(anstream::stderr(), "{message}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        result => result?,
+    };
+    if let Some(structured) = result.get("structuredContent") {
+        let json = harmless_json(&serde_json::to_string_pretty(structured)?);
+        writeln!(anstream::stdout(), "{json}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let words = result.pointer("/content/0/text").and_then(Value::as_str);
+    let words = on_one_line(words.unwrap_or("the server gave no reason"));
+    writeln!(anstream::stderr(), "{words}")?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Asks in the terminal. A signal is an answer as well.
+async fn answer(question: Value, ending: &Ending) -> Value {
+    // A read from a terminal cannot be cancelled; its thread is left behind.
+    let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
+    let answer = tokio::select! {
+        biased;
+        () = ending.signal.cancelled() => return json!({"action": "cancel"}),
+        answer = asked => answer.ok().flatten(),
+    };
+    match answer {
+        Some(answer) => json!({"action": "accept", "content": answer}),
+        None => json!({"action": "decline"}),
+    }
+}
+
+/// The form, filled in; none for a no.
+fn ask(question: &Value) -> io::Result<Option<Value>> {
+    let mut terminal = anstream::stderr();
+    let message = question.get("message").and_then(Value::as_str);
+    for line in message.unwrap_or_default().lines() {
+        writeln!(terminal, "{}", on_one_line(line))?;
+    }
+    let fields = question.pointer("/requestedSchema/properties");
+    let Some((name, field)) = fields.and_then(Value::as_object).and_then(only) else {
+        return Ok(None);
+    };
+    let choices = choices(field);
+    for (number, (_, title)) in choices.iter().enumerate() {
+        writeln!(terminal, "{:>3}  {}", number + 1, on_one_line(title))?;
+    }
+    let title = field.get("title").and_then(Value::as_str).unwrap_or(name);
+    let accepted = match choices.len() {
+        0 => "y/N".to_owned(),
+        last => format!("1-{last}, nothing to cancel"),
+    };
+    write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
+    terminal.flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(chosen(line.trim(), field, &choices).map(|value| json!({name: value})))
+}
+
+/// The one field that a question of this server has.
+fn only(fields: &Map<String, Value>) -> Option<(&String, &Value)> {
+    let mut all = fields.iter();
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// What may be chosen and what stands for it; nothing where it is a box to tick.
+fn choices(field: &Value) -> Vec<(&Value, &str)> {
+    let offered = field.get("oneOf").and_then(Value::as_array);
+    let offered = offered.into_iter().flatten();
+    offered
+        .filter_map(|one| Some((one.get("const")?, one.get("title")?.as_str()?)))
+        .collect()
+}
+
+fn chosen(line: &str, field: &Value, choices: &[(&Value, &str)]) -> Option<Value> {
+    if field.get("type").is_some_and(|kind| kind == "boolean") {
+        let yes = ["y", "yes"].contains(&line.to_ascii_lowercase().as_str());
+        return yes.then_some(Value::Bool(true));
+    }
+    let number: usize = line.parse().ok()?;
+    let (value, _) = choices.get(number.checked_sub(1)?)?;
+    Some((*value).clone())
+}

@@ -1,0 +1,87 @@
+//! What a change needs on this machine: the key directory, the audit log, and a policy that allows it.
+//! Makes what a change would make, and leaves no key.
+
+use std::io;
+
+use super::Doctor;
+use crate::keys;
+use crate::policy::{Confirm, KeyOutput};
+
+impl Doctor<'_> {
+    /// A line for each.
+    pub(super) fn machine(&mut self) -> io::Result<()> {
+        self.key_directory()?;
+        self.audit_log()?;
+        self.ok("policy", &self.policy())
+    }
+
+    fn key_directory(&mut self) -> io::Result<()> {
+        let policy = &self.config.policy;
+        if policy.read_only || policy.key_output == KeyOutput::Show {
+            return self.ok(
+                "key directory",
+                "not used: no key is kept under these settings",
+            );
+        }
+        match keys::prepare(self.config.key_dir.as_deref()) {
+            // Dropped, the unpublished file is gone.
+            Ok(_) => {
+                let path = self.config.key_dir.as_deref().map(|path| path.display());
+                let path = path.map(|path| path.to_string()).unwrap_or_default();
+                self.ok("key directory", &format!("{path} can be used"))
+            }
+            Err(problem) => {
+                let text = format!(
+                    "{problem}. Set --key-dir (APC_KEY_DIR) to a directory of your own that nobody else can write to"
+                );
+                self.fail("key directory", &text)
+            }
+        }
+    }
+
+    fn audit_log(&mut self) -> io::Result<()> {
+        let audit = &self.config.audit;
+        let Some(path) = audit.path() else {
+            return self.ok("audit log", "off");
+        };
+        match audit.open() {
+            Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
+            Err(error) => {
+                let text = format!(
+                    "{} cannot be opened: {error}. No change is made until --audit-log (APC_AUDIT_LOG) is mended or unset",
+                    path.display()
+                );
+                self.fail("audit log", &text)
+            }
+        }
+    }
+
+    fn policy(&self) -> String {
+        let policy = &self.config.policy;
+        let place = match &policy.allowed_workspaces {
+            None => "every workspace of the token".to_owned(),
+            Some(allowed) if allowed.len() == 1 => "one workspace".to_owned(),
+            Some(allowed) => format!("{} workspaces", allowed.len()),
+        };
+        if policy.read_only {
+            return format!("only reads, in {place}");
+        }
+        let asks = match policy.confirm {
+            Confirm::Auto => "asking first where the client can ask",
+            Confirm::Always => "asking first, and not at all where the client cannot ask",
+            Confirm::Never => "without asking",
+        };
+        let keys = match policy.key_output {
+            KeyOutput::File => "keys to private files",
+            KeyOutput::Show => "keys into results",
+        };
+        let rate = match policy.changes_per_minute {
+            0 => "any number of changes".to_owned(),
+            limit => format!("up to {limit} changes a minute"),
+        };
+        format!(
+            "reads, creates up to {} and deletes ({asks}) in {place}; {keys}; {rate}",
+            policy.max_role.name()
+        )
+    }
+}

@@ -1,0 +1,396 @@
+//! The audit log: a line for every change that was tried, whatever came of it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use apc_mcp::sandbox::{Fault, On, Persona, Role, Sandbox};
+use serde_json::{Value, json};
+
+use crate::guards::*;
+use crate::harness::*;
+
+async fn start(era: Era) -> (Sandbox, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let session = audited(&sandbox).serve(era).await;
+    (sandbox, session)
+}
+
+/// The line without its time, which has to be one.
+#[track_caller]
+fn timeless(line: &Value) -> Value {
+    let mut line = line.clone();
+    let time = line.as_object_mut().unwrap().remove("time").unwrap();
+    let time = time.as_str().unwrap();
+    assert!(
+        time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok(),
+        "{time}"
+    );
+    line
+}
+
+#[tokio::test]
+async fn a_creation_and_a_deletion_are_a_line_each() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        let asked = json!({"label": "etl", "workspace_id": ANALYTICS, "role": "WORKSPACE_EDITOR"});
+        session.call(CREATE_TOOL, asked).await.structured();
+        let id = truth(&sandbox.handle(), "etl").id;
+        session
+            .call(DELETE_TOOL, json!({"service_account_id": id}))
+            .await
+            .structured();
+        let lines: Vec<_> = audit(&session).iter().map(timeless).collect();
+        let line = |tool: &str| {
+            json!({
+                "client": "harness/1", "tool": tool, "workspace_id": ANALYTICS,
+                "service_account_id": id, "label": "etl", "role": "WORKSPACE_EDITOR", "outcome": "ok",
+            })
+        };
+        assert_eq!(lines, [line(CREATE_TOOL), line(DELETE_TOOL)], "{era:?}");
+        let mode = fs::metadata(session.home().join(AUDIT)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn every_failure_is_a_line_with_its_code() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = audited(&sandbox).env("APC_TIMEOUT", "1");
+    let settings = [
+        "--max-role",
+        "WORKSPACE_EDITOR",
+        "--allow-workspace",
+        ANALYTICS,
+        "--max-changes-per-minute",
+        "3",
+    ];
+    let mut session = program.args(&settings).serve(Era::USUAL).await;
+    let mut expected = Vec::new();
+    for (code, tool, arguments) in [
+        (
+            "invalid_arguments",
+            CREATE_TOOL,
+            json!({"label": "", "workspace_id": ANALYTICS}),
+        ),
+        (
+            "invalid_arguments",
+            CREATE_TOOL,
+            json!({"label": "etl", "workspace_id": ANALYTICS, "extra": 1}),
+        ),
+        ("invalid_arguments", DELETE_TOOL, json!({})),
+        (
+            "invalid_arguments",
+            DELETE_TOOL,
+            json!({"workspace_id": ANALYTICS}),
+        ),
+        (
+            "not_allowed",
+            CREATE_TOOL,
+            json!({"label": "etl", "workspace_id": DATA_SCIENCE}),
+        ),
+        (
+            "not_allowed",
+            CREATE_TOOL,
+            json!({"label": "etl", "workspace_id": ANALYTICS, "role": "WORKSPACE_ADMIN"}),
+        ),
+        (
+            "not_allowed",
+            DELETE_TOOL,
+            json!({"service_account_id": NOTEBOOKS, "workspace_id": DATA_SCIENCE}),
+        ),
+        ("not_found", DELETE_TOOL, doomed(NOTHING)),
+        (
+            "not_found",
+            DELETE_TOOL,
+            json!({"service_account_id": NOTEBOOKS}),
+        ),
+        ("already_exists", CREATE_TOOL, new("ci-deploy")),
+        ("ok", DELETE_TOOL, doomed(MIGRATION)),
+    ] {
+        let outcome = session.call(tool, arguments).await;
+        assert_eq!(outcome.is_error(), code != "ok", "{}", outcome.text());
+        expected.push(code);
+    }
+    sandbox
+        .handle()
+        .inject(Fault::DropBefore, On::Field(CREATE), 1);
+    session
+        .call(CREATE_TOOL, new("etl"))
+        .await
+        .refusal("outcome_unknown");
+    session
+        .call(CREATE_TOOL, new("etl"))
+        .await
+        .refusal("rate_limited");
+    expected.extend(["outcome_unknown", "rate_limited"]);
+    let lines = audit(&session);
+    let outcomes: Vec<_> = lines
+        .iter()
+        .map(|line| line["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, expected);
+    let refused = timeless(&lines[5]);
+    assert_eq!(refused["workspace_id"], ANALYTICS);
+    assert_eq!(refused["label"], "etl");
+    assert_eq!(refused["role"], "WORKSPACE_ADMIN");
+    assert_eq!(lines[4]["workspace_id"], DATA_SCIENCE);
+    assert_eq!(lines[7]["service_account_id"], NOTHING);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_api_is_a_line() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = guarded(&sandbox, Persona::WorkspaceViewer);
+    let path = program.path(AUDIT);
+    let mut session = program.env("APC_AUDIT_LOG", path).serve(Era::USUAL).await;
+    session
+        .call(CREATE_TOOL, new("etl"))
+        .await
+        .refusal("permission_denied");
+    session
+        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .await
+        .refusal("permission_denied");
+    let lines = audit(&session);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["outcome"] == "permission_denied")
+    );
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["label"], "ci-deploy");
+}
+
+#[tokio::test]
+async fn the_users_no_is_a_line_and_a_round_that_only_asks_is_none() {
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = audited(&sandbox).capable(can_ask()).serve(era).await;
+        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        assert!(audit(&session).is_empty());
+        session
+            .answer(question, json!({"action": "decline"}))
+            .await
+            .refusal("declined");
+        let question = session
+            .pose(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
+            .await;
+        assert_eq!(audit(&session).len(), 1);
+        let chosen = question.accept(MIGRATION);
+        session.answer(question, chosen).await.structured();
+        let lines = audit(&session);
+        assert_eq!(lines.len(), 2, "{era:?}");
+        assert_eq!(lines[0]["outcome"], "declined");
+        assert_eq!(lines[0]["service_account_id"], CI_DEPLOY);
+        assert_eq!(lines[0]["label"], "ci-deploy");
+        assert_eq!(lines[1]["outcome"], "ok");
+        assert_eq!(lines[1]["service_account_id"], MIGRATION);
+    }
+}
+
+#[tokio::test]
+async fn confirmation_required_is_a_line() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = audited(&sandbox)
+        .args(&["--confirm", "always"])
+        .serve(Era::USUAL)
+        .await;
+    session
+        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .await
+        .refusal("confirmation_required");
+    assert_eq!(audit(&session)[0]["outcome"], "confirmation_required");
+}
+
+#[tokio::test]
+async fn reading_is_no_line() {
+    let (_sandbox, mut session) = start(Era::USUAL).await;
+    session.call(GET_TOOL, json!({})).await.structured();
+    session
+        .call(GET_TOOL, json!({"workspace_id": NOTHING}))
+        .await;
+    assert!(audit(&session).is_empty());
+}
+
+#[tokio::test]
+async fn lines_are_added_to_those_that_are_there() {
+    let (_sandbox, mut session) = start(Era::USUAL).await;
+    session.write_file(AUDIT, "{\"older\":true}\n");
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    let lines = audit(&session);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["older"], true);
+}
+
+#[tokio::test]
+async fn a_log_that_was_moved_away_begins_anew() {
+    let (_sandbox, mut session) = start(Era::USUAL).await;
+    session.call(CREATE_TOOL, new("one")).await.structured();
+    let path = session.home().join(AUDIT);
+    fs::rename(&path, path.with_extension("1")).unwrap();
+    session.call(CREATE_TOOL, new("two")).await.structured();
+    let lines = audit(&session);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["label"], "two");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_opened_stops_changes_and_not_reading() {
+    for broken in ["missing/audit", "directory", "fifo", "forbidden"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+        let path = program.path(broken);
+        let mut session = program
+            .args(&["--audit-log", &path])
+            .serve(Era::USUAL)
+            .await;
+        match broken {
+            "directory" => fs::create_dir(&path).unwrap(),
+            "fifo" => {
+                let made = std::process::Command::new("mkfifo").arg(&path).status();
+                assert!(made.unwrap().success());
+            }
+            "forbidden" => {
+                fs::write(&path, "").unwrap();
+                fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
+                if fs::OpenOptions::new().append(true).open(&path).is_ok() {
+                    continue; // Root may write to it all the same.
+                }
+            }
+            _ => {}
+        }
+        for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+            let refused = session.call(tool, arguments).await;
+            let text = refused.refusal("not_configured");
+            assert_says(
+                text,
+                &[&path, "--audit-log", "APC_AUDIT_LOG", "Nothing was changed"],
+            );
+        }
+        assert!(sandbox.handle().requests().is_empty(), "{broken}");
+        session.call(GET_TOOL, json!({})).await.structured();
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_written_is_warned_about_and_the_change_counts() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let mut session = program
+        .args(&["--audit-log", "/dev/full"])
+        .serve(Era::USUAL)
+        .await;
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    session
+        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .await
+        .structured();
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
+    session.close_stdin_and_wait().await;
+    let stderr = session.stderr().await;
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    assert_says(&stderr, &["audit", CREATE_TOOL, DELETE_TOOL]);
+}
+
+#[tokio::test]
+async fn a_label_that_would_be_two_lines_is_one() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let forged = format!(
+        "x\n{{\"outcome\":\"ok\"}}\r\u{2028}\u{202e}\u{1b}[2K{}",
+        "y".repeat(5000)
+    );
+    let evil = sandbox
+        .handle()
+        .add_account(colleague(&forged, Role::WorkspaceViewer));
+    session
+        .call(DELETE_TOOL, doomed(&evil.id))
+        .await
+        .structured();
+    let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    assert_eq!(text.matches('\n').count(), 1);
+    assert!(
+        !text.contains(['\r', '\u{2028}', '\u{202e}', '\u{1b}']),
+        "{text}"
+    );
+    let label = audit(&session)[0]["label"].as_str().unwrap().to_owned();
+    assert!(label.starts_with("x\n{\"outcome\":\"ok\"}"), "{label}");
+}
+
+#[tokio::test]
+async fn a_client_whose_name_would_be_two_lines_is_one() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = audited(&sandbox).spawn(Era::USUAL);
+    let mut params = opening(Era::USUAL.version());
+    params["clientInfo"] =
+        json!({"name": format!("a\n\u{202e}b\"{}", "c".repeat(500)), "version": "2\n"});
+    session.exchange("initialize", params).await;
+    session.notify("notifications/initialized").await;
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
+    assert_eq!(text.matches('\n').count(), 1);
+    assert!(!text.contains('\u{202e}'));
+    let client = audit(&session)[0]["client"].as_str().unwrap().to_owned();
+    assert!(
+        client.starts_with('a') && client.chars().count() < 200,
+        "{client}"
+    );
+}
+
+#[tokio::test]
+async fn no_key_and_no_token_is_in_the_log() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    let token = handle
+        .requests()
+        .first()
+        .and_then(|request| request.authorization.clone());
+    assert_eq!(token, None);
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    let token = handle.requests()[0].authorization.clone().unwrap();
+    let key = truth(&handle, "etl").key;
+    let evil = handle.add_account(colleague(&key, Role::WorkspaceViewer));
+    session
+        .call(DELETE_TOOL, doomed(&evil.id))
+        .await
+        .structured();
+    session
+        .call(CREATE_TOOL, new(&token[..200.min(token.len())]))
+        .await;
+    session
+        .call(CREATE_TOOL, json!({"label": key, "workspace_id": NOTHING}))
+        .await;
+    let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
+    assert_eq!(text.lines().count(), 4);
+    for secret in [&key, &token] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn many_changes_at_once_are_a_line_each() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = audited(&sandbox).serve(Era::Stateless).await;
+    let mut calls = Vec::new();
+    for number in 0..20 {
+        calls.push(
+            session
+                .send_call(CREATE_TOOL, new(&format!("n{number}")))
+                .await,
+        );
+    }
+    for call in calls {
+        session.outcome(CREATE_TOOL, call).await.structured();
+    }
+    let mut labels: Vec<_> = audit(&session)
+        .iter()
+        .map(|line| line["label"].to_string())
+        .collect();
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels.len(), 20);
+}

@@ -1,0 +1,383 @@
+//! `apc-mcp call` and `apc-mcp sandbox`: the tools from a terminal or a script.
+
+use std::process::Stdio;
+
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::*;
+
+async fn sandbox() -> Sandbox {
+    Sandbox::start(0).await.unwrap()
+}
+
+fn call(sandbox: &Sandbox, arguments: &[&str]) -> Program {
+    Program::at(sandbox, Persona::WorkspaceAdmin)
+        .args(&["call"])
+        .args(arguments)
+}
+
+/// A command for what the harness cannot do: write to its input, be a terminal, be interrupted.
+fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apc-mcp"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("APC_API_URL", sandbox.url())
+        .env("APC_API_TOKEN", sandbox.token(Persona::WorkspaceAdmin))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+#[cfg(unix)]
+async fn interrupt(child: &Child) {
+    let id = child.id().unwrap().to_string();
+    let done = Command::new("kill").args(["-INT", &id]).status().await;
+    assert!(done.unwrap().success());
+}
+
+#[tokio::test]
+async fn the_structured_result_is_json_on_standard_output() {
+    let sandbox = sandbox().await;
+    let ended = call(&sandbox, &["get_service_accounts", r#"{"label": "ci-"}"#])
+        .run()
+        .await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(result["service_accounts"][0]["id"], CI_DEPLOY);
+    assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn a_call_may_have_no_arguments() {
+    let sandbox = sandbox().await;
+    let ended = call(&sandbox, &["get_service_accounts"]).run().await;
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(result["total"], 6);
+}
+
+#[tokio::test]
+async fn arguments_come_from_standard_input_where_a_hyphen_stands_for_them() {
+    let sandbox = sandbox().await;
+    let mut command = command(&sandbox, &["call", "get_service_accounts", "-"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"{\"limit\": 1}\n").await.unwrap();
+    drop(input);
+    let output = patient("it ends", child.wait_with_output()).await.unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["next_offset"], 1);
+}
+
+#[tokio::test]
+async fn an_error_is_told_on_standard_error_and_by_the_exit_code() {
+    let sandbox = sandbox().await;
+    let ended = call(&sandbox, &["get_service_accounts", r#"{"limit": 0}"#])
+        .run()
+        .await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended.stderr.starts_with("invalid_arguments: limit is 0"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn without_settings_it_says_what_is_missing() {
+    let ended = Program::bare()
+        .args(&["call", "get_service_accounts"])
+        .run()
+        .await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["not_configured: ", "astro login", "APC_DOMAIN"],
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_refused_with_those_there_are() {
+    let sandbox = sandbox().await;
+    let ended = call(&sandbox, &["get_accounts"]).run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(&ended.stderr, &["'get_accounts'", "get_service_accounts"]);
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_json_object_are_a_usage_error() {
+    let sandbox = sandbox().await;
+    for wrong in ["{", "[]", "7", "label=ci", ""] {
+        let ended = call(&sandbox, &["get_service_accounts", wrong]).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{wrong}");
+        assert_says(&ended.stderr, &["JSON object", r#"{"label": "ci"}"#]);
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn the_servers_policy_holds() {
+    let sandbox = sandbox().await;
+    let new = json!({"label": "etl", "workspace_id": ANALYTICS, "role": "WORKSPACE_ADMIN"});
+    let ended = call(&sandbox, &["create_service_account", &new.to_string()])
+        .args(&["--max-role", "WORKSPACE_VIEWER"])
+        .run()
+        .await;
+    assert_says(&ended.stderr, &["not_allowed: ", "--max-role"]);
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn it_works_against_its_own_sandbox() {
+    let ended = Program::bare()
+        .args(&["--sandbox", "call", "get_service_accounts"])
+        .run()
+        .await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert!(!ended.stdout.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn without_a_terminal_nobody_is_asked() {
+    let sandbox = sandbox().await;
+    let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS}).to_string();
+    let ended = call(
+        &sandbox,
+        &["delete_service_account", &one, "--confirm", "always"],
+    )
+    .run()
+    .await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(&ended.stderr, &["confirmation_required: "]);
+    assert!(exists(&sandbox.handle(), MIGRATION));
+}
+
+#[cfg(unix)]
+mod in_a_terminal {
+    use std::fs::{File, OpenOptions};
+    use std::io::{Read, Write};
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    /// In place of an answer: the signal of Ctrl-C.
+    const INTERRUPT: &str = "\u{3}";
+
+    /// Answers what is asked at the end of these words, and returns all that was shown.
+    async fn answered(
+        sandbox: &Sandbox,
+        arguments: &Value,
+        asked: &str,
+        answer: &str,
+    ) -> (String, Ended) {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new())
+            .unwrap()
+            .into_string()
+            .unwrap();
+        let end = OpenOptions::new()
+            .read(true)
+            .write(true)
+            // Or it would become the terminal of the tests themselves.
+            .custom_flags(OpenptFlags::NOCTTY.bits().try_into().unwrap())
+            .open(name)
+            .unwrap();
+        let mut command = command(
+            sandbox,
+            &["call", "delete_service_account", &arguments.to_string()],
+        );
+        command.stdin(end.try_clone().unwrap()).stderr(end);
+        let child = command.spawn().unwrap();
+        // The command keeps the terminal's other end open otherwise, and reading would not end.
+        drop(command);
+        let (asked, answer) = (asked.to_owned(), answer.to_owned());
+        let id = child.id().unwrap().to_string();
+        let person = tokio::task::spawn_blocking(move || {
+            talk(File::from(terminal), &asked, |terminal| {
+                match answer.as_str() {
+                    INTERRUPT => drop(
+                        std::process::Command::new("kill")
+                            .args(["-INT", &id])
+                            .status(),
+                    ),
+                    answer => terminal
+                        .write_all(format!("{answer}\n").as_bytes())
+                        .unwrap(),
+                }
+            })
+        });
+        let output = patient("it ends", child.wait_with_output()).await.unwrap();
+        let ended = Ended {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::new(),
+        };
+        (patient("the terminal closes", person).await.unwrap(), ended)
+    }
+
+    fn talk(mut terminal: File, asked: &str, answer: impl Fn(&mut File)) -> String {
+        let (mut shown, mut answered, mut part) = (String::new(), false, [0; 1024]);
+        // A terminal that nobody holds any more is an error to read on Linux.
+        while let Ok(length @ 1..) = terminal.read(&mut part) {
+            shown.push_str(&String::from_utf8_lossy(&part[..length]));
+            if !answered && shown.contains(asked) {
+                answered = true;
+                answer(&mut terminal);
+            }
+        }
+        assert!(answered, "not asked: {shown}");
+        shown
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_asked_about_and_done_after_a_yes() {
+        let sandbox = sandbox().await;
+        let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
+        let (shown, ended) = answered(&sandbox, &one, "[y/N]", "y").await;
+        assert!(ended.status.success(), "{shown}");
+        assert_says(&shown, &["migration-2024"]);
+        let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(result["service_account"]["id"], MIGRATION);
+        assert!(!exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
+    async fn whatever_is_not_a_yes_is_a_no() {
+        let sandbox = sandbox().await;
+        let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
+        for answer in ["", "n", "maybe", "1"] {
+            let (shown, ended) = answered(&sandbox, &one, "[y/N]", answer).await;
+            assert_eq!(ended.status.code(), Some(1));
+            assert_says(&shown, &["declined: "]);
+        }
+        assert!(exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
+    async fn an_interruption_is_no_yes_and_ends_it() {
+        let sandbox = sandbox().await;
+        let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
+        // The terminal makes an interruption of it for the processes that it controls, which a
+        // test's child is not; so the signal is sent.
+        let begun = std::time::Instant::now();
+        let (_, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+        assert!(exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
+    async fn an_account_is_chosen_by_its_number() {
+        let sandbox = sandbox().await;
+        let all = json!({"workspace_id": ANALYTICS});
+        let (shown, ended) = answered(&sandbox, &all, "[1-4", "4").await;
+        assert!(ended.status.success(), "{shown}");
+        assert_says(&shown, &["  1  ", "  4  ", "migration-2024"]);
+        assert!(!exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
+    async fn no_number_of_an_account_deletes_none() {
+        let sandbox = sandbox().await;
+        let all = json!({"workspace_id": ANALYTICS});
+        for answer in ["", "0", "5", "y"] {
+            let (shown, ended) = answered(&sandbox, &all, "[1-4", answer).await;
+            assert_eq!(ended.status.code(), Some(1), "{shown}");
+        }
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_change_under_way_is_carried_through_after_a_signal() {
+    let sandbox = sandbox().await;
+    let slow = Fault::Delay(std::time::Duration::from_millis(700));
+    sandbox.handle().inject(slow, On::Field(CREATE), 1);
+    let new = json!({"label": "etl", "workspace_id": ANALYTICS}).to_string();
+    let arguments = [
+        "call",
+        "create_service_account",
+        &new,
+        "--key-output",
+        "show",
+    ];
+    let child = command(&sandbox, &arguments).spawn().unwrap();
+    let sent = async {
+        while mutations(&sandbox.handle()) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    patient("the change is sent", sent).await;
+    interrupt(&child).await;
+    let output = patient("it ends", child.wait_with_output()).await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["service_account"]["label"], "etl");
+    truth(&sandbox.handle(), "etl");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_sandbox_says_where_it_is_and_serves_until_interrupted() {
+    let elsewhere = sandbox().await;
+    let mut child = command(&elsewhere, &["sandbox"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut shown = Vec::new();
+    while !shown
+        .last()
+        .is_some_and(|line: &String| line.starts_with("In another terminal"))
+    {
+        let line = patient("a line comes", lines.next_line()).await.unwrap();
+        shown.push(line.expect("it goes on"));
+    }
+    let after = |start: &str| {
+        let line = shown.iter().find_map(|line| line.strip_prefix(start));
+        line.unwrap_or_else(|| panic!("no {start} in {shown:?}"))
+            .trim()
+            .to_owned()
+    };
+    let url = after("APC_API_URL=");
+    for persona in ["system admin", "workspace admin", "workspace viewer"] {
+        let ended = Program::bare()
+            .env("APC_API_URL", &url)
+            .env("APC_API_TOKEN", after(persona))
+            .args(&[
+                "call",
+                "get_service_accounts",
+                &json!({"workspace_id": ANALYTICS}).to_string(),
+            ])
+            .run()
+            .await;
+        assert!(ended.status.success(), "{persona}: {}", ended.stderr);
+    }
+    assert_eq!(after(ANALYTICS), "Analytics");
+    interrupt(&child).await;
+    let status = patient("it ends", child.wait()).await.unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = sandbox().await;
+    let port = taken.url().split([':', '/']).nth(4).unwrap().to_owned();
+    let ended = Program::bare()
+        .args(&["sandbox", "--port", &port])
+        .run()
+        .await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(&ended.stderr, &["apc-mcp: ", &port]);
+}

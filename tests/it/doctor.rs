@@ -1,0 +1,539 @@
+//! `apc-mcp doctor`: broken one setting at a time, it names the line and the way out.
+
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::harness::*;
+
+async fn sandbox() -> Sandbox {
+    Sandbox::start(0).await.unwrap()
+}
+
+fn at(sandbox: &Sandbox, persona: Persona) -> Program {
+    with_token(sandbox, &sandbox.token(persona))
+}
+
+/// Without the flags that other tests want.
+fn with_token(sandbox: &Sandbox, token: &str) -> Program {
+    Program::bare()
+        .env("APC_API_URL", sandbox.url())
+        .env("APC_API_TOKEN", token)
+}
+
+/// What it printed, every line of it in the form that all have.
+struct Report {
+    lines: Vec<String>,
+    usable: bool,
+}
+
+async fn examine(program: Program) -> Report {
+    let ended = program.args(&["doctor"]).run().await;
+    assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nAll of it can be used.\n") == ended.status.success());
+    assert!(
+        ended.status.success() || ended.status.code() == Some(1),
+        "{}",
+        ended.stderr
+    );
+    Report {
+        lines: ended.stdout.lines().map(str::to_owned).collect(),
+        usable: ended.status.success(),
+    }
+}
+
+impl Report {
+    /// The line about a subject, which has to have that verdict and say that.
+    #[track_caller]
+    fn says(&self, verdict: &str, subject: &str, parts: &[&str]) -> &Self {
+        let start = format!("{verdict:<4}  {subject}: ");
+        let line = self.lines.iter().find(|line| line.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("no line {start:?} in {:#?}", self.lines));
+        assert_says(line, parts);
+        self
+    }
+
+    /// The lines that say it cannot work.
+    fn failures(&self) -> Vec<&str> {
+        let failed = self
+            .lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("fail  "));
+        failed
+            .map(|line| line.split(": ").next().unwrap())
+            .collect()
+    }
+
+    #[track_caller]
+    fn only_fails(&self, subjects: &[&str]) -> &Self {
+        assert_eq!(self.failures(), subjects, "{:#?}", self.lines);
+        assert_eq!(self.usable, subjects.is_empty());
+        self
+    }
+}
+
+#[tokio::test]
+async fn all_is_well_where_it_is() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    let report = examine(program).await;
+    report
+        .only_fails(&[])
+        .says("ok", "--api-url", &[&sandbox.url(), "variable APC_API_URL"])
+        .says("ok", "--timeout", &["20 s", "default"])
+        .says("ok", "API URL", &[&sandbox.url()])
+        .says("ok", "proxy", &["none"])
+        .says("ok", "TLS", &["plain http"])
+        .says(
+            "ok",
+            "platform",
+            &["'0.16.0-sandbox'", "'sandbox.localhost'"],
+        )
+        .says(
+            "ok",
+            "token",
+            &["accepted", "user's token", "APC_API_TOKEN", "expires on 20"],
+        )
+        .says(
+            "ok",
+            "workspaces",
+            &[ANALYTICS, "'Analytics'", DATA_SCIENCE],
+        )
+        .says("ok", "key directory", &["apc-mcp/keys", "can be used"])
+        .says("ok", "audit log", &["off"])
+        .says("ok", "policy", &["WORKSPACE_ADMIN", "30 changes a minute"]);
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn without_any_setting_it_tells_the_ways_out() {
+    examine(Program::bare())
+        .await
+        .only_fails(&["installation and token"])
+        .says(
+            "fail",
+            "installation and token",
+            &["astro login", "APC_DOMAIN", "APC_API_TOKEN"],
+        )
+        .says(
+            "ok",
+            "astro login",
+            &["none", ".astro/config.yaml does not exist"],
+        );
+}
+
+#[tokio::test]
+async fn a_flag_is_told_from_a_variable_and_a_default() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .args(&["--timeout", "7", "--read-only"])
+        .env("APC_TIMEOUT", "8")
+        .env("APC_CONFIRM", "never");
+    examine(program)
+        .await
+        .says("ok", "--timeout", &["7 s (flag)"])
+        .says("ok", "--read-only", &["on (flag)"])
+        .says("ok", "--confirm", &["never (variable APC_CONFIRM)"])
+        .says("ok", "--max-role", &["WORKSPACE_ADMIN (default)"])
+        .says("ok", "policy", &["only reads"]);
+}
+
+#[tokio::test]
+async fn every_flag_of_the_help_has_its_line() {
+    let help = Program::bare().args(&["--help"]).run().await.stdout;
+    let report = examine(Program::bare()).await;
+    let flags = help.lines().filter_map(|line| {
+        let flag = line.trim_start().strip_prefix("--")?;
+        flag.split([' ', '=']).next()
+    });
+    let mut seen = 0;
+    for flag in flags {
+        report.says("ok", &format!("--{flag}"), &[]);
+        seen += 1;
+    }
+    assert!(seen > 15, "{help}");
+}
+
+#[tokio::test]
+async fn a_broken_variable_is_named_and_nothing_is_sent() {
+    let sandbox = sandbox().await;
+    for (variable, value, flag) in [
+        ("APC_API_URL", "http://acme.dev", "--api-url"),
+        ("APC_DOMAIN", "${DOMAIN}", "--domain"),
+        ("ASTRO_DOMAIN", "a b", "--domain"),
+        ("APC_API_TOKEN", "${TOKEN}", "APC_API_TOKEN"),
+        ("APC_WORKSPACE_ID", "a b", "--workspace-id"),
+        ("APC_ALLOWED_WORKSPACES", ",", "--allow-workspace"),
+        ("APC_READ_ONLY", "maybe", "--read-only"),
+        ("APC_MAX_ROLE", "ADMIN", "--max-role"),
+        ("APC_KEY_OUTPUT", "stdout", "--key-output"),
+        ("APC_CONFIRM", "yes", "--confirm"),
+        (
+            "APC_MAX_CHANGES_PER_MINUTE",
+            "-1",
+            "--max-changes-per-minute",
+        ),
+        ("APC_TIMEOUT", "soon", "--timeout"),
+        ("APC_INSECURE", "perhaps", "--insecure"),
+        ("APC_LOG", "loud", "--log"),
+        ("APC_SANDBOX", "perhaps", "--sandbox"),
+    ] {
+        let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
+        let report = examine(program).await;
+        report
+            .only_fails(&[flag, "API"])
+            .says("fail", flag, &[variable, "mended or unset"]);
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_opened_is_named() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    examine(program.env("APC_LOG_FILE", "/nonexistent/log"))
+        .await
+        .only_fails(&["--log-file", "API"])
+        .says("fail", "--log-file", &["APC_LOG_FILE", "cannot be opened"]);
+}
+
+#[tokio::test]
+async fn two_tokens_are_one_too_many() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    examine(program.env("APC_API_TOKEN_FILE", "/nonexistent"))
+        .await
+        .only_fails(&["APC_API_TOKEN", "API"])
+        .says("fail", "APC_API_TOKEN", &["APC_API_TOKEN_FILE", "both set"]);
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_named() {
+    let program = Program::bare()
+        .env("APC_DOMAIN", "no-such-host.invalid")
+        .env("APC_API_TOKEN", UNKNOWN_KEY);
+    examine(program).await.only_fails(&["DNS"]).says(
+        "fail",
+        "DNS",
+        &["houston.no-such-host.invalid has no address", "VPN"],
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_serves_is_named() {
+    let program = Program::bare()
+        .env("APC_API_URL", "http://127.0.0.1:1/v1")
+        .env("APC_API_TOKEN", UNKNOWN_KEY);
+    examine(program).await.only_fails(&["connection"]).says(
+        "fail",
+        "connection",
+        &["127.0.0.1", "port"],
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_no_tls_is_named() {
+    let sandbox = sandbox().await;
+    let url = sandbox.url().replace("http://", "https://");
+    let program = at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
+    examine(program).await.only_fails(&["TLS"]);
+}
+
+#[tokio::test]
+async fn an_authority_file_that_cannot_be_read_is_named() {
+    let sandbox = sandbox().await;
+    let url = sandbox.url().replace("http://", "https://");
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", url)
+        .env("APC_CA_CERT", "/nonexistent.pem");
+    examine(program)
+        .await
+        .only_fails(&["TLS"])
+        .says("fail", "TLS", &["--ca-cert (APC_CA_CERT)"]);
+}
+
+#[tokio::test]
+async fn a_proxy_is_named_without_its_login() {
+    let program = Program::bare()
+        .env("APC_DOMAIN", "acme.invalid")
+        .env("APC_API_TOKEN", UNKNOWN_KEY)
+        .env("HTTPS_PROXY", "http://me:geheim@127.0.0.1:1");
+    let report = examine(program).await;
+    report
+        .only_fails(&["proxy"])
+        .says("ok", "proxy", &["http://127.0.0.1:1"])
+        .says("ok", "DNS", &["left to the proxy"])
+        .says("fail", "proxy", &["HTTPS_PROXY", "NO_PROXY"]);
+    assert!(!report.lines.concat().contains("geheim"));
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_the_api_is_named() {
+    let sandbox = sandbox().await;
+    let page = Fault::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: "<html>Sign in</html>".to_owned(),
+        executed: false,
+    };
+    sandbox.handle().inject(page, On::Any, 9);
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&["platform"])
+        .says("fail", "platform", &["login page"]);
+}
+
+#[tokio::test]
+async fn a_release_that_does_not_tell_its_version_is_used_all_the_same() {
+    let sandbox = sandbox().await;
+    sandbox.handle().lack_field("appConfig");
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&[])
+        .says("warn", "platform", &["does not tell its version"])
+        .says("ok", "workspaces", &["'Analytics'"]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_named_with_its_source() {
+    let sandbox = sandbox().await;
+    examine(with_token(&sandbox, UNKNOWN_KEY))
+        .await
+        .only_fails(&["token"])
+        .says("fail", "token", &["refused the token from APC_API_TOKEN"]);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_one_is_named_and_not_sent() {
+    let sandbox = sandbox().await;
+    examine(with_token(&sandbox, "too-short"))
+        .await
+        .only_fails(&["installation and token"])
+        .says("ok", "APC_API_TOKEN", &["set, 9 characters"])
+        .says(
+            "fail",
+            "installation and token",
+            &["APC_API_TOKEN", "16 characters"],
+        );
+    let requests = sandbox.handle().requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.authorization.is_none())
+    );
+}
+
+#[tokio::test]
+async fn what_was_pasted_around_a_token_does_not_count() {
+    let sandbox = sandbox().await;
+    let key = sandbox.token(Persona::WorkspaceViewer);
+    examine(with_token(&sandbox, &format!("Bearer {key}")))
+        .await
+        .only_fails(&[])
+        .says("ok", "APC_API_TOKEN", &["set, 32 characters"]);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_named_with_its_date() {
+    let sandbox = sandbox().await;
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(-3));
+    examine(with_token(&sandbox, &token))
+        .await
+        .only_fails(&["token"])
+        .says("fail", "token", &["it expired on 20"]);
+}
+
+#[tokio::test]
+async fn a_token_that_expires_within_the_hour_is_warned_about() {
+    let sandbox = sandbox().await;
+    let token = sandbox.handle().sign_in("admin", TimeDelta::minutes(20));
+    examine(with_token(&sandbox, &token))
+        .await
+        .only_fails(&[])
+        .says("warn", "token", &["within the hour"]);
+}
+
+#[tokio::test]
+async fn a_key_is_told_from_a_users_token() {
+    let sandbox = sandbox().await;
+    examine(at(&sandbox, Persona::WorkspaceViewer))
+        .await
+        .only_fails(&[])
+        .says("ok", "APC_API_TOKEN", &["set, 32 characters"])
+        .says("ok", "token", &["service account's key", "does not expire"]);
+}
+
+#[tokio::test]
+async fn a_token_that_sees_no_workspace_is_warned_about() {
+    let sandbox = sandbox().await;
+    examine(at(&sandbox, Persona::SystemAdmin))
+        .await
+        .only_fails(&[])
+        .says("warn", "workspaces", &["workspace_id"]);
+}
+
+#[tokio::test]
+async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .without("APC_API_TOKEN")
+        .args(&["--api-token-file", "/nonexistent"]);
+    examine(program)
+        .await
+        .only_fails(&["installation and token"])
+        .says(
+            "fail",
+            "installation and token",
+            &["/nonexistent", "--api-token-file"],
+        )
+        .says("ok", "platform", &["0.16.0"]);
+    let requests = sandbox.handle().requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.authorization.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_workspace_that_does_not_exist_is_named_with_its_setting() {
+    let sandbox = sandbox().await;
+    for (variable, flag) in [
+        ("APC_WORKSPACE_ID", "--workspace-id"),
+        ("APC_ALLOWED_WORKSPACES", "--allow-workspace"),
+    ] {
+        let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, NOTHING);
+        examine(program)
+            .await
+            .only_fails(&[flag])
+            .says("fail", flag, &[NOTHING]);
+    }
+}
+
+#[tokio::test]
+async fn a_default_workspace_that_is_not_allowed_is_warned_about() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_WORKSPACE_ID", ANALYTICS)
+        .env("APC_ALLOWED_WORKSPACES", DATA_SCIENCE);
+    examine(program)
+        .await
+        .only_fails(&[])
+        .says("warn", "--workspace-id", &[ANALYTICS, "--allow-workspace"])
+        .says("ok", "policy", &["in one workspace"]);
+}
+
+#[tokio::test]
+async fn a_key_directory_that_others_could_reach_is_named() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    examine(program.env("APC_KEY_DIR", "/proc/keys"))
+        .await
+        .only_fails(&["key directory"])
+        .says(
+            "fail",
+            "key directory",
+            &["/proc/keys", "--key-dir (APC_KEY_DIR)"],
+        );
+}
+
+#[tokio::test]
+async fn an_audit_log_that_cannot_be_opened_is_named() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    examine(program.env("APC_AUDIT_LOG", "/nonexistent/audit"))
+        .await
+        .only_fails(&["audit log"])
+        .says(
+            "fail",
+            "audit log",
+            &["/nonexistent/audit", "--audit-log (APC_AUDIT_LOG)"],
+        );
+}
+
+#[tokio::test]
+async fn protections_that_are_off_are_warned_about() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin);
+    examine(program.args(&["--insecure", "--key-output", "show"]))
+        .await
+        .only_fails(&[])
+        .says("warn", "--insecure", &["--ca-cert"])
+        .says("warn", "--key-output", &["model"])
+        .says("ok", "key directory", &["not used"]);
+}
+
+#[tokio::test]
+async fn the_astro_login_is_named_where_its_values_count() {
+    let sandbox = sandbox().await;
+    let login = json!({
+        "context": "localhost",
+        "contexts": {"localhost": {
+            "domain": "localhost",
+            "token": sandbox.token(Persona::WorkspaceAdmin),
+            "workspace": ANALYTICS,
+        }},
+        "houston": {"skip_verify_tls": "true"},
+        "local": {"houston": sandbox.url()},
+    });
+    let program = Program::bare().file(".astro/config.yaml", &login.to_string());
+    examine(program)
+        .await
+        .only_fails(&[])
+        .says("ok", "APC_API_TOKEN", &["set, ", "(astro login)"])
+        .says("ok", "--workspace-id", &[ANALYTICS, "(astro login)"])
+        .says("ok", "astro login", &["localhost", "token set, "])
+        .says("ok", "token", &["from the astro login"])
+        .says("warn", "skip_verify_tls", &["not honoured", "--ca-cert"]);
+}
+
+#[tokio::test]
+async fn it_says_that_a_sandbox_is_one() {
+    examine(Program::bare().args(&["--sandbox"]))
+        .await
+        .only_fails(&[])
+        .says("warn", "--sandbox", &["this is a sandbox"])
+        .says("ok", "workspaces", &["'Analytics'"]);
+}
+
+#[tokio::test]
+async fn no_token_is_ever_printed() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    for program in [
+        with_token(&sandbox, &token),
+        with_token(&sandbox, &token).env("APC_WORKSPACE_ID", &token),
+        with_token(&sandbox, &token).env("APC_TIMEOUT", &token),
+        with_token(&sandbox, &token).env("APC_API_URL", &token),
+    ] {
+        let report = examine(program).await;
+        assert!(
+            !report.lines.concat().contains(&token),
+            "{:#?}",
+            report.lines
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_label_cannot_forge_a_line() {
+    let store = apc_mcp::sandbox::Store::empty()
+        .workspace(ANALYTICS, "x'\nfail  token: no\u{1b}[31m\u{202e}")
+        .user(
+            "admin",
+            &[(
+                apc_mcp::sandbox::Role::WorkspaceAdmin,
+                apc_mcp::sandbox::Entity::Workspace(ANALYTICS.to_owned()),
+            )],
+        );
+    let sandbox = Sandbox::start_with(0, store).await.unwrap();
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
+    examine(with_token(&sandbox, &token))
+        .await
+        .only_fails(&[])
+        .says(
+            "ok",
+            "workspaces",
+            &[r"'x\'\nfail  token: no\u{1b}[31m\u{202e}'"],
+        );
+}

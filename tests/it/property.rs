@@ -1,0 +1,333 @@
+//! For any sequence of creations, deletions and faults: what results claim is what the sandbox holds.
+//! One server a case, two workspaces, and every step is held against the accounts before and after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use apc_mcp::sandbox::{AccountSnapshot, Fault, Handle, On, Persona, Sandbox};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::json;
+
+use crate::guards::*;
+use crate::harness::*;
+
+/// How many sequences are tried; each undecided step takes about a second.
+const CASES: u32 = 20;
+
+const WORKSPACES: [&str; 2] = [ANALYTICS, DATA_SCIENCE];
+const LABELS: [&str; 4] = ["etl", "etl", "ci-deploy", "notebooks"];
+const ROLES: [&str; 3] = ["WORKSPACE_VIEWER", "WORKSPACE_VIEWER", "WORKSPACE_EDITOR"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create {
+        workspace: usize,
+        label: usize,
+        role: usize,
+        trouble: Trouble,
+    },
+    Delete {
+        /// Of all accounts there are, whatever they belong to.
+        account: prop::sample::Index,
+        workspace: Option<usize>,
+        trouble: Trouble,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    None,
+    DropAfter,
+    TruncateAfter,
+    ErrorAfter,
+    PageAfter,
+    NullAfter,
+    HangAfter,
+    Slow,
+    DropBefore,
+    PageBefore,
+    Hang,
+    Refused,
+    /// The answer is lost, and the workspace cannot be read for a while.
+    Blind,
+}
+
+impl Trouble {
+    fn begin(self, handle: &Handle, field: &'static str) {
+        let fault = match self {
+            Self::None => return,
+            Self::DropAfter => Fault::DropAfter,
+            Self::TruncateAfter => Fault::TruncateAfter,
+            Self::ErrorAfter => Fault::ErrorAfter {
+                code: "INTERNAL_SERVER_ERROR".into(),
+                message: "Something went wrong".into(),
+            },
+            Self::PageAfter => page(502, true),
+            Self::NullAfter => null(field, true),
+            Self::HangAfter => Fault::HangAfter,
+            Self::Slow => Fault::Delay(std::time::Duration::from_millis(50)),
+            Self::DropBefore => Fault::DropBefore,
+            Self::PageBefore => page(200, false),
+            Self::Hang => Fault::Hang,
+            Self::Refused => page(429, false),
+            Self::Blind => {
+                if field == DELETE {
+                    // The look before the deletion shall see.
+                    handle.inject(Fault::Delay(std::time::Duration::ZERO), On::Field(LIST), 1);
+                }
+                handle.inject(page(500, false), On::Field(LIST), 4);
+                Fault::DropAfter
+            }
+        };
+        handle.inject(fault, On::Field(field), 1);
+    }
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        12 => Just(Trouble::None),
+        2 => Just(Trouble::DropAfter),
+        2 => Just(Trouble::TruncateAfter),
+        2 => Just(Trouble::ErrorAfter),
+        2 => Just(Trouble::PageAfter),
+        2 => Just(Trouble::NullAfter),
+        2 => Just(Trouble::Slow),
+        2 => Just(Trouble::Refused),
+        1 => Just(Trouble::HangAfter),
+        1 => Just(Trouble::DropBefore),
+        1 => Just(Trouble::PageBefore),
+        1 => Just(Trouble::Hang),
+        1 => Just(Trouble::Blind),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let workspace = 0..WORKSPACES.len();
+    let named = prop::option::weighted(0.8, workspace.clone());
+    let create = (workspace, 0..LABELS.len(), 0..ROLES.len(), trouble());
+    let delete = (any::<prop::sample::Index>(), named, trouble());
+    prop_oneof![
+        create.prop_map(|(workspace, label, role, trouble)| Step::Create {
+            workspace,
+            label,
+            role,
+            trouble
+        }),
+        delete.prop_map(|(account, workspace, trouble)| Step::Delete {
+            account,
+            workspace,
+            trouble
+        }),
+    ]
+}
+
+type Accounts = BTreeMap<String, AccountSnapshot>;
+
+fn accounts(handle: &Handle) -> Accounts {
+    let all = handle.accounts().into_iter();
+    all.map(|account| (account.id.clone(), account)).collect()
+}
+
+/// One run of a server.
+struct Run {
+    sandbox: Sandbox,
+    session: Session,
+    keys: BTreeSet<String>,
+    /// Made by creations whose outcome was unknown: a later creation may find them and say so.
+    unclaimed: BTreeSet<String>,
+}
+
+impl Run {
+    async fn take(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        let handle = self.sandbox.handle();
+        let before = accounts(&handle);
+        let outcome = match step {
+            Step::Create {
+                workspace,
+                label,
+                role,
+                trouble,
+            } => {
+                trouble.begin(&handle, CREATE);
+                let asked = json!({"label": LABELS[*label], "workspace_id": WORKSPACES[*workspace], "role": ROLES[*role]});
+                self.session.call(CREATE_TOOL, asked).await
+            }
+            Step::Delete {
+                account,
+                workspace,
+                trouble,
+            } => {
+                trouble.begin(&handle, DELETE);
+                let id = doomed_id(account, &before);
+                let asked = json!({"service_account_id": id, "workspace_id": workspace.map(|at| WORKSPACES[at])});
+                self.session.call(DELETE_TOOL, asked).await
+            }
+        };
+        handle.clear_faults();
+        let after = accounts(&handle);
+        self.keys
+            .extend(after.values().map(|account| account.key.clone()));
+        match step {
+            Step::Create {
+                workspace,
+                label,
+                role,
+                ..
+            } => created(
+                &outcome,
+                &before,
+                &after,
+                [WORKSPACES[*workspace], LABELS[*label], ROLES[*role]],
+                &mut self.unclaimed,
+            ),
+            Step::Delete {
+                account, workspace, ..
+            } => deleted(
+                &outcome,
+                &before,
+                &after,
+                doomed_id(account, &before),
+                workspace.map(|at| WORKSPACES[at]),
+            ),
+        }
+    }
+}
+
+fn doomed_id<'a>(account: &prop::sample::Index, there: &'a Accounts) -> &'a str {
+    there.keys().nth(account.index(there.len())).unwrap()
+}
+
+fn created(
+    outcome: &Outcome,
+    before: &Accounts,
+    after: &Accounts,
+    asked: [&str; 3],
+    unclaimed: &mut BTreeSet<String>,
+) -> Result<(), TestCaseError> {
+    let new: Vec<_> = after
+        .values()
+        .filter(|account| !before.contains_key(&account.id))
+        .collect();
+    let kept = before
+        .iter()
+        .all(|(id, account)| after.get(id) == Some(account));
+    prop_assert!(
+        kept,
+        "a creation changed another account: {}",
+        outcome.result
+    );
+    for account in &new {
+        prop_assert_eq!(account.entity_uuid.as_deref(), Some(asked[0]));
+        prop_assert_eq!([&*account.label, &*account.role], [asked[1], asked[2]]);
+    }
+    if outcome.is_error() {
+        let most = usize::from(outcome.code() == "outcome_unknown");
+        prop_assert!(new.len() <= most, "{} and yet {new:?}", outcome.text());
+        unclaimed.extend(new.iter().map(|account| account.id.clone()));
+        return Ok(());
+    }
+    let claimed = outcome.account()["id"].as_str().unwrap();
+    let earlier = outcome.structured()["recovered"] == true && unclaimed.remove(claimed);
+    prop_assert_eq!(new.len(), usize::from(!earlier), "{}", outcome.text());
+    prop_assert!(earlier || new[0].id == claimed, "{}", outcome.text());
+    let file = outcome.structured()["api_key_file"].as_str().unwrap();
+    prop_assert_eq!(&fs::read_to_string(file).unwrap(), &after[claimed].key);
+    Ok(())
+}
+
+fn deleted(
+    outcome: &Outcome,
+    before: &Accounts,
+    after: &Accounts,
+    id: &str,
+    workspace: Option<&str>,
+) -> Result<(), TestCaseError> {
+    let mut without = before.clone();
+    let account = without.remove(id).unwrap();
+    let here = account.entity_type == "WORKSPACE"
+        && workspace.is_none_or(|workspace| account.entity_uuid.as_deref() == Some(workspace));
+    let done = *after == without;
+    prop_assert!(
+        done || after == before,
+        "a deletion changed another account: {}",
+        outcome.result
+    );
+    prop_assert!(
+        here || !done,
+        "an account of another workspace was deleted: {}",
+        outcome.result
+    );
+    if outcome.is_error() {
+        prop_assert!(
+            !done || outcome.code() == "outcome_unknown",
+            "{} and yet it was done",
+            outcome.text()
+        );
+    } else {
+        prop_assert!(done, "{} and yet it was not done", outcome.text());
+        prop_assert_eq!(&outcome.account()["id"], &json!(id));
+    }
+    Ok(())
+}
+
+async fn run(era: Era, steps: &[Step]) -> Result<(), TestCaseError> {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let settings = [
+        "--timeout",
+        "0.5",
+        "--max-changes-per-minute",
+        "0",
+        "--log",
+        "debug",
+    ];
+    let session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .args(&settings)
+        .serve(era)
+        .await;
+    let keys = all_keys(&sandbox.handle()).into_iter().collect();
+    let mut run = Run {
+        sandbox,
+        session,
+        keys,
+        unclaimed: BTreeSet::new(),
+    };
+    for step in steps {
+        run.take(step).await?;
+    }
+    run.session.close_stdin_and_wait().await;
+    let stderr = run.session.stderr().await;
+    for key in &run.keys {
+        prop_assert!(!run.session.stdout().contains(key), "on stdout: {key}");
+        prop_assert!(!stderr.contains(key), "on stderr: {key}");
+    }
+    Ok(())
+}
+
+fn results_are_true_in(era: Era) {
+    let config = Config {
+        cases: CASES / 2,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let sequences = prop::collection::vec(step(), 1..9);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let tried = TestRunner::new(config).run(&sequences, |steps| runtime.block_on(run(era, &steps)));
+    if let Err(failure) = tried {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn what_results_claim_is_what_the_sandbox_holds() {
+    results_are_true_in(Era::USUAL);
+}
+
+#[test]
+fn what_results_claim_is_what_the_sandbox_holds_in_the_stateless_era() {
+    results_are_true_in(Era::Stateless);
+}
