@@ -7,6 +7,7 @@ mod arguments;
 mod asking;
 #[cfg(unix)]
 mod audit;
+mod bundle;
 mod call;
 mod client;
 mod clients;
@@ -20,6 +21,7 @@ mod errors;
 mod get;
 mod guards;
 mod harness;
+mod house;
 mod installation;
 #[cfg(unix)]
 mod keys;
