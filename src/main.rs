@@ -1,4 +1,5 @@
-//! Parses, starts the log, runs. Holds the exit codes and nothing else.
+//! Parses, starts the log, runs.
+//! Holds the exit codes and nothing else.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ mod arguments;
 mod asking;
 #[cfg(unix)]
 mod audit;
+mod bundle;
 mod call;
 mod client;
 mod clients;
@@ -26,6 +27,7 @@ mod get;
 mod guards;
 mod harness;
 mod hostile;
+mod house;
 mod idle;
 mod installation;
 #[cfg(unix)]
