@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod budget;
 mod clients;
 mod connection;
 mod contract;
