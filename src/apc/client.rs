@@ -108,7 +108,7 @@ impl Client {
             .map_err(|_| ApiError::Unauthenticated)?;
         token.set_sensitive(true);
         let request = client
-            .post(installation.url.as_str())
+            .post(installation.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, token)
             .timeout(timeout)
