@@ -111,7 +111,7 @@ impl Client {
             .map_err(|_| ApiError::Unauthenticated)?;
         token.set_sensitive(true);
         let mut request = client
-            .post(installation.url.as_str())
+            .post(installation.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")
             .timeout(timeout)
             .body(body);

@@ -268,14 +268,14 @@ fn request_body<V: Serialize>(
 
 impl Document {
     /// The text without the lines of the fields that the release lacks.
-    fn without(&self, lacking: &BTreeSet<&str>) -> String {
+    fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
+        if lacking.is_empty() {
+            return self.text.trim_end().into();
+        }
         let selected =
             |line: &&str| !(line.starts_with("    ") && lacking.contains(field_of(line)));
-        self.text
-            .lines()
-            .filter(selected)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let lines: Vec<_> = self.text.lines().filter(selected).collect();
+        lines.join("\n").into()
     }
 }
 
@@ -341,10 +341,14 @@ struct Envelope<D> {
 /// # Errors
 /// Why there is none.
 pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Option<D>, Refusal> {
-    if reply.body.trim_ascii_start().first() != Some(&b'{') {
+    // Checked to be text once, as a whole: thousands of strings need not be, each by itself.
+    let Ok(text) = std::str::from_utf8(&reply.body) else {
+        return Err(unreadable(reply));
+    };
+    if !text.trim_ascii_start().starts_with('{') {
         return Err(unreadable(reply));
     }
-    match serde_json::from_slice::<Envelope<D>>(&reply.body) {
+    match serde_json::from_str::<Envelope<D>>(text) {
         Ok(Envelope {
             errors: Some(errors),
             ..

@@ -12,6 +12,7 @@ mod arguments;
 mod asking;
 #[cfg(unix)]
 mod audit;
+mod budget;
 mod bundle;
 mod call;
 mod client;
