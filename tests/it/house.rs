@@ -92,9 +92,9 @@ const HOMES: &[(&str, &[&str])] = &[
         &["apc/graphql.rs", "apc/operations.rs", "sandbox/"],
     ),
     ("mutation {", &["sandbox/"]),
-    ("mutation(", &["sandbox/"]),
+    ("mutation($", &["sandbox/"]),
     ("query {", &["sandbox/"]),
-    ("query(", &["sandbox/"]),
+    ("query($", &["sandbox/"]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/"]),
     // client.rs asks for the path of this executable and for nothing else.
