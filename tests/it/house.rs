@@ -91,8 +91,10 @@ const HOMES: &[(&str, &[&str])] = &[
         "include_str!",
         &["apc/graphql.rs", "apc/operations.rs", "sandbox/"],
     ),
-    ("\"query ", &["sandbox/"]),
-    ("\"mutation ", &["sandbox/"]),
+    ("mutation {", &["sandbox/"]),
+    ("mutation($", &["sandbox/"]),
+    ("query {", &["sandbox/"]),
+    ("query($", &["sandbox/"]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/"]),
     // client.rs asks for the path of this executable and for nothing else.
