@@ -23,7 +23,7 @@
 //! Standard output is written by [`stdio`], and by the commands for people.
 //!
 //! To add a tool, write its file in `tools/` and name it in `tools::definitions` and `tools::run`; to
-//! change what clients see, run the tests with `UPDATE_TOOLS=1` and look at the difference in `tools/`.
+//! change what clients see, run `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
 pub mod apc;
 pub mod ask;
 pub mod astro_login;

@@ -260,11 +260,9 @@ impl ServerHandler for Server {
             request.request_state,
             leaving,
         );
-        let call = unpanicked(
-            &name,
-            &self.secrets,
-            tools::call(&self.house, &name, request.arguments, user),
-        );
+        // Boxed: rmcp moves what answers a request about ten times, and a call is large.
+        let call = Box::pin(tools::call(&self.house, &name, request.arguments, user));
+        let call = unpanicked(&name, &self.secrets, call);
         let mut response = tokio::select! {
             biased;
             response = call => response,

@@ -58,6 +58,8 @@ pub struct Reply {
     pub status: u16,
     /// The API's clock, from the `Date` header.
     pub date: Option<DateTime<Utc>>,
+    /// How long something before the API asks to wait.
+    pub retry_after: Option<Duration>,
     /// The body, unread.
     pub body: Vec<u8>,
 }
@@ -109,7 +111,7 @@ impl Client {
             .map_err(|_| ApiError::Unauthenticated)?;
         token.set_sensitive(true);
         let mut request = client
-            .post(installation.url.as_str())
+            .post(installation.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")
             .timeout(timeout)
             .body(body);
@@ -191,7 +193,7 @@ impl Connecting {
         }
         self.trusting(builder, reach)?
             .build()
-            .map_err(|error| build_failure(&error))
+            .map_err(|error| self.build_failure(&error))
     }
 
     fn trusting(&self, builder: ClientBuilder, reach: Reach) -> Result<ClientBuilder, Unreachable> {
@@ -220,6 +222,19 @@ impl Connecting {
         }
         Ok(found)
     }
+
+    /// What our authorities hold is looked at here and not before.
+    fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
+        if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
+            return Unreachable::NoTrustStore;
+        }
+        match self.ca_cert {
+            Some(_) => Unreachable::CaFile {
+                problem: "it holds something that is no certificate".to_owned(),
+            },
+            None => Unreachable::Tls,
+        }
+    }
 }
 
 /// reqwest panics without a provider; a second installation is harmless and refused.
@@ -236,6 +251,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     }
     let status = response.status().as_u16();
     let date = header(response.headers(), &DATE).and_then(http_date);
+    let retry_after = retry_after(response.headers());
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
         return Err(ApiError::TooLarge);
@@ -247,7 +263,12 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, date, body })
+    Ok(Reply {
+        status,
+        date,
+        retry_after,
+        body,
+    })
 }
 
 /// Statuses that say all there is to say, whatever the body holds.
@@ -257,10 +278,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<ApiError> {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             Some(ApiError::Unreachable(Unreachable::ProxyLogin))
         }
-        StatusCode::TOO_MANY_REQUESTS => {
-            let retry_after = header(headers, &RETRY_AFTER).and_then(|text| wait(text, Utc::now()));
-            Some(ApiError::RateLimited { retry_after })
-        }
+        StatusCode::TOO_MANY_REQUESTS => Some(ApiError::RateLimited {
+            retry_after: retry_after(headers),
+        }),
         status if status.is_redirection() => {
             let target = header(headers, &LOCATION).and_then(|location| Url::parse(location).ok());
             Some(ApiError::Redirected {
@@ -279,6 +299,10 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text)
         .ok()
         .map(|date| date.to_utc())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    header(headers, &RETRY_AFTER).and_then(|text| wait(text, Utc::now()))
 }
 
 /// `Retry-After` is a number of seconds or a date.
@@ -348,15 +372,6 @@ fn tls(error: &rustls::Error) -> Unreachable {
         }
         CertificateError::UnknownIssuer => Unreachable::UnknownAuthority,
         _ => Unreachable::Tls,
-    }
-}
-
-fn build_failure(error: &reqwest::Error) -> Unreachable {
-    let empty_store = causes(error).any(|cause| cause.to_string().contains("No CA certificates"));
-    if empty_store {
-        Unreachable::NoTrustStore
-    } else {
-        Unreachable::Tls
     }
 }
 

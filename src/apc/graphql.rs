@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::client::{Client, Connecting, Purpose, Reply};
 use super::error::{ApiError, GraphqlError, Unreachable};
@@ -160,7 +160,8 @@ impl Api<'_> {
         purpose: Purpose,
         mut keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
     ) -> Result<Option<D>, ApiError> {
-        let _turn = self.houston.client.turn().await;
+        let turn = timeout_at(self.deadline, self.houston.client.turn()).await;
+        let _turn = turn.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
         let until = self.deadline.min(Instant::now() + self.houston.timeout);
         let place = (self.installation.url.clone(), document.field);
         let mut lacking = self.houston.lacking(&place);
@@ -187,6 +188,7 @@ impl Api<'_> {
         until: Instant,
     ) -> Result<Reply, ApiError> {
         let mut pause = FIRST_PAUSE;
+        let mut connection = purpose;
         for tried in 1.. {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -195,7 +197,7 @@ impl Api<'_> {
             let error = match self
                 .houston
                 .client
-                .post(self.installation, body.clone(), purpose, left)
+                .post(self.installation, body.clone(), connection, left)
                 .await
             {
                 Ok(reply) => match gateway_failure(&reply, purpose) {
@@ -207,22 +209,26 @@ impl Api<'_> {
             let wait = wait_before_again(&error, pause);
             let again = tried < self.tries
                 && may_send_again(&error, purpose)
-                && Instant::now() + wait < until;
+                && wait < until.saturating_duration_since(Instant::now());
             if !again {
                 return Err(error);
             }
             tracing::info!(?error, "sending the request again");
             sleep(wait).await;
             pause *= 4;
+            // Of the kept connections more may have been closed by the other side.
+            connection = Purpose::Change;
         }
         Err(ApiError::Unreachable(Unreachable::NoTimeLeft))
     }
 }
 
-/// A read that met a gateway's 502–504 is worth another try; anything else is read further on.
+/// A read that met a gateway's 502–504 is worth another try, after the wait that it asks for if it
+/// does; anything else is read further on.
 fn gateway_failure(reply: &Reply, purpose: Purpose) -> Option<ApiError> {
-    let error = ApiError::Status {
-        status: reply.status,
+    let error = match (reply.status, reply.retry_after) {
+        (503, retry_after @ Some(_)) => ApiError::RateLimited { retry_after },
+        (status, _) => ApiError::Status { status },
     };
     (purpose == Purpose::Read && error.is_passing()).then_some(error)
 }
@@ -262,14 +268,14 @@ fn request_body<V: Serialize>(
 
 impl Document {
     /// The text without the lines of the fields that the release lacks.
-    fn without(&self, lacking: &BTreeSet<&str>) -> String {
+    fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
+        if lacking.is_empty() {
+            return self.text.trim_end().into();
+        }
         let selected =
             |line: &&str| !(line.starts_with("    ") && lacking.contains(field_of(line)));
-        self.text
-            .lines()
-            .filter(selected)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let lines: Vec<_> = self.text.lines().filter(selected).collect();
+        lines.join("\n").into()
     }
 }
 
@@ -335,10 +341,14 @@ struct Envelope<D> {
 /// # Errors
 /// Why there is none.
 pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Option<D>, Refusal> {
-    if reply.body.trim_ascii_start().first() != Some(&b'{') {
+    // Checked to be text once, as a whole: thousands of strings need not be, each by itself.
+    let Ok(text) = std::str::from_utf8(&reply.body) else {
+        return Err(unreadable(reply));
+    };
+    if !text.trim_ascii_start().starts_with('{') {
         return Err(unreadable(reply));
     }
-    match serde_json::from_slice::<Envelope<D>>(&reply.body) {
+    match serde_json::from_str::<Envelope<D>>(text) {
         Ok(Envelope {
             errors: Some(errors),
             ..
@@ -386,12 +396,38 @@ fn is_graphql(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apc::installation::TokenSource;
+    use crate::secret::Secret;
 
     const DOCUMENT: Document = Document {
         field: "q",
         text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBinding { role }\n  }\n}\n",
         optional: &["label", "createdAt", "roleBinding"],
     };
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_turn_ends_with_the_call() {
+        let second = Duration::from_secs(1);
+        let houston = Houston::new(Connecting::default(), second, Secrets::default());
+        let installation = Installation {
+            url: ApiUrl::parse("http://127.0.0.1:1/v1").unwrap(),
+            token: Secret::new("0123456789abcdef".to_owned()),
+            token_source: TokenSource::Sandbox,
+            default_workspace: None,
+        };
+        let mut turns = Vec::new();
+        for _ in 0..64 {
+            turns.push(houston.client.turn().await);
+        }
+        let began = Instant::now();
+        let asked = houston
+            .within(&installation, began + 45 * second)
+            .query(&DOCUMENT, &(), |reply, field| read::<String>(reply, field))
+            .await;
+        let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
+        assert_eq!(asked, Err(late));
+        assert_eq!(began.elapsed().as_secs(), 45);
+    }
 
     fn lacking(message: &str) -> Option<Vec<&'static str>> {
         without_named(&DOCUMENT, &BTreeSet::new(), message)
@@ -432,6 +468,7 @@ mod tests {
         let reply = Reply {
             status,
             date: None,
+            retry_after: None,
             body: body.as_bytes().to_vec(),
         };
         match read::<String>(&reply, "q") {

@@ -114,6 +114,11 @@ impl ApiUrl {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
+    /// The URL, parsed.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
     /// The URL as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

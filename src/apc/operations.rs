@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -275,10 +274,13 @@ pub async fn delete_workspace_service_account(
         workspace_uuid: workspace_id.as_str(),
     };
     let deleted = api.mutate(&DELETE, &variables, |reply, field| {
-        read::<IgnoredAny>(reply, field)
+        let deleted = read::<WireDeleted>(reply, field)?;
+        Ok(deleted.and_then(|deleted| deleted.id))
     });
     match deleted.await {
-        Ok(deleted) => deleted.map(drop).ok_or(ApiError::MissingData),
+        // Only an answer about this account says that it is gone.
+        Ok(Some(deleted)) if deleted == id.as_str() => Ok(()),
+        Ok(_) => Err(ApiError::MissingData),
         Err(error) => Err(told_apart(api, error).await),
     }
 }
@@ -324,6 +326,11 @@ impl WireWorkspace {
             label: self.label.map(|label| api.scrubbed(label)),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct WireDeleted {
+    id: Option<String>,
 }
 
 /// Text that stays in the answer where it can. (`Option<Cow<str>>` alone never does.)

@@ -4,7 +4,8 @@
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use super::{Config, TOKEN, TokenSetting, usable};
+use super::Config;
+use super::credential::{TOKEN, TokenSetting, usable};
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::astro_login::{self, AstroLogin, LoginProblem};
 use crate::policy::{Confirm, KeyOutput};

@@ -7,17 +7,25 @@
 //!   `server/discover`, gives up waiting and cancels it does just that. Dropped here.
 //! - Of two requests with one id in flight rmcp answers one, whichever ends first. The second is
 //!   dropped here, and the first is answered.
+//! - rmcp takes a cancelled call's late answer for the answer to the next request of that id, and drops
+//!   the real one. Here every request has a number of its own inside, and its id only on the wire.
 //! - rmcp drops lines it cannot read without a word. Here each leaves a warning.
 //! - rmcp answers an id that it cannot represent (1.5, more than 64 bits) without an id. Here the answer
 //!   carries it.
 //! - rmcp reads lines of up to 16 MiB, and forgets a last line without a line feed. Here 4 MiB do, and
 //!   that line is read.
 //! - rmcp goes on after the output is closed, until the input ends. Here that ends the session.
+//! - rmcp waits for the output to take what is still to be written, however long nobody reads it. Here
+//!   the end has its time and no more.
+//!
+//! What rmcp does with a call that panics, is cancelled, or has parameters that do not parse is mended in
+//! [`crate::server`]; how it waits at the end of a session, in [`crate::stdio`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -31,11 +39,19 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
+use crate::text::harmless;
+
 /// The longest line that is read, in bytes.
 const LINE_MAX: usize = 4 * 1024 * 1024;
 
 /// A buffer that has grown beyond this for one line is given back after it.
 const BUFFER_KEPT: usize = 64 * 1024;
+
+/// How long the end of the session waits for the last lines to be taken.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// The longest id in the log, in characters.
+const ID_SHOWN: usize = 80;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -75,6 +91,7 @@ impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
     async fn next_line(&mut self) -> Line {
         loop {
             let available = match self.input.fill_buf().await {
+                Ok([]) if std::mem::take(&mut self.skipping) => return Line::TooLong,
                 Ok([]) if self.line.is_empty() => return Line::End,
                 Ok([]) => return Line::Whole,
                 Ok(available) => available,
@@ -107,14 +124,21 @@ impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
     /// The message to hand on, if it is one to be handed on.
     fn admit(
         &mut self,
-        message: RxJsonRpcMessage<RoleServer>,
+        mut message: RxJsonRpcMessage<RoleServer>,
     ) -> Option<RxJsonRpcMessage<RoleServer>> {
-        match &message {
-            JsonRpcMessage::Request(request) if !self.in_flight.begin(&request.id) => {
-                tracing::warn!(id = %request.id, "dropped a request whose id is in flight; the first one is answered");
-                return None;
+        match &mut message {
+            JsonRpcMessage::Request(request) => {
+                let Some(number) = self.in_flight.begin(&request.id) else {
+                    let id = harmless(&request.id.to_string(), ID_SHOWN);
+                    tracing::warn!(
+                        id,
+                        "dropped a request whose id is in flight; the first one is answered"
+                    );
+                    return None;
+                };
+                request.id = number;
+                self.open = self.open || opens(&request.request);
             }
-            JsonRpcMessage::Request(request) => self.open = self.open || opens(&request.request),
             _ if !self.open => {
                 tracing::warn!(
                     "dropped a notification or response that came before the session was opened"
@@ -123,10 +147,11 @@ impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
             }
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
-                    && let Some(id) = &cancelled.params.request_id
+                    &mut notification.notification
+                    && let Some(id) = &mut cancelled.params.request_id
                 {
-                    self.in_flight.end(id);
+                    // What has been answered meanwhile cannot be cancelled any more.
+                    *id = self.in_flight.cancel(id)?;
                 }
             }
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
@@ -141,23 +166,50 @@ enum Line {
     End,
 }
 
-/// The ids of requests that have no answer yet. A cancelled one gets none.
+/// The requests that have no answer yet: the client's ids, and the numbers they have inside. A
+/// cancelled one gets no answer, and its id is free again.
 #[derive(Clone, Default)]
-struct InFlight(Arc<Mutex<HashSet<RequestId>>>);
+struct InFlight(Arc<Mutex<Numbered>>);
+
+#[derive(Default)]
+struct Numbered {
+    last: i64,
+    numbers: HashMap<RequestId, RequestId>,
+    ids: HashMap<RequestId, RequestId>,
+}
 
 impl InFlight {
-    fn begin(&self, id: &RequestId) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone())
+    /// A number for a request; none where its id is in flight.
+    fn begin(&self, id: &RequestId) -> Option<RequestId> {
+        let mut all = self.lock();
+        if all.numbers.contains_key(id) {
+            return None;
+        }
+        all.last += 1;
+        let number = RequestId::Number(all.last);
+        all.numbers.insert(id.clone(), number.clone());
+        all.ids.insert(number.clone(), id.clone());
+        Some(number)
     }
 
-    fn end(&self, id: &RequestId) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+    /// The number of a request that is in flight no longer.
+    fn cancel(&self, id: &RequestId) -> Option<RequestId> {
+        let mut all = self.lock();
+        let number = all.numbers.remove(id)?;
+        all.ids.remove(&number);
+        Some(number)
+    }
+
+    /// The id to answer under; the request is in flight no longer.
+    fn end(&self, number: &RequestId) -> Option<RequestId> {
+        let mut all = self.lock();
+        let id = all.ids.remove(number)?;
+        all.numbers.remove(&id);
+        Some(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,20 +247,25 @@ where
 
     fn send(
         &mut self,
-        message: TxJsonRpcMessage<RoleServer>,
+        mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        match &message {
-            JsonRpcMessage::Response(response) => self.in_flight.end(&response.id),
-            JsonRpcMessage::Error(error) => {
-                if let Some(id) = &error.id {
-                    self.in_flight.end(id);
-                }
+        let answered = match &mut message {
+            JsonRpcMessage::Response(response) => Some(&mut response.id),
+            JsonRpcMessage::Error(error) => error.id.as_mut(),
+            _ => None,
+        };
+        let wanted = answered.is_none_or(|number| {
+            let id = self.in_flight.end(number);
+            id.map(|id| *number = id).is_some()
+        });
+        let line = wanted.then(|| serde_json::to_vec(&message).map_err(io::Error::other));
+        let written = line.map(|line| line.map(|line| self.output.write(line)));
+        async move {
+            match written {
+                Some(written) => written?.await,
+                None => Ok(()),
             }
-            _ => {}
         }
-        let line = serde_json::to_vec(&message).map_err(io::Error::other);
-        let written = line.map(|line| self.output.write(line));
-        async move { written?.await }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
@@ -251,7 +308,8 @@ where
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.output.stream.lock().await.flush().await
+        let flushed = async { self.output.stream.lock().await.flush().await };
+        tokio::time::timeout(CLOSING, flushed).await?
     }
 }
 

@@ -57,9 +57,15 @@ pub fn trace(
             "The workspace shows an account of that label, but not when it was created.".to_owned(),
         );
     };
-    let began = now - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
+    // A clock at the end of all dates is none to go by.
+    let ago = TimeDelta::from_std(elapsed)
+        .ok()
+        .and_then(|elapsed| elapsed.checked_add(&CLOCK));
+    let Some(began) = ago.and_then(|ago| now.checked_sub_signed(ago)) else {
+        return Trace::Unclear("The API's clock tells no time to go by.".to_owned());
+    };
     let is_since = |(made, account): &(DateTime<Utc>, ServiceAccount)| {
-        *made >= began - CLOCK && !is_known(&account.id)
+        *made >= began && !is_known(&account.id)
     };
     let (since, before): (Vec<_>, Vec<_>) = dated.into_iter().partition(is_since);
     if let (true, Some((_, older))) = (since.is_empty(), before.into_iter().next()) {
@@ -264,6 +270,19 @@ mod tests {
             trace(listing, &new(), Duration::ZERO, |_| false),
             Trace::Unclear(_)
         ));
+    }
+
+    #[test]
+    fn a_clock_at_the_end_of_all_dates_decides_nothing() {
+        for date in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            let listing = Listing {
+                accounts: vec![account("a", 1)],
+                size: 1,
+                date: Some(date),
+            };
+            let trace = trace(listing, &new(), Duration::MAX, |_| false);
+            assert!(matches!(trace, Trace::Unclear(_)), "{date}");
+        }
     }
 
     #[test]

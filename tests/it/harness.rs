@@ -207,7 +207,10 @@ impl Program {
         Session {
             era,
             input: child.stdin.take(),
-            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            lines: child
+                .stdout
+                .take()
+                .map(|output| BufReader::new(output).lines()),
             stderr: Some(stderr),
             child,
             stdout: String::new(),
@@ -231,7 +234,8 @@ impl Program {
         }
     }
 
-    fn command(&self) -> Command {
+    /// The command that starts it, its streams not decided yet.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.name);
         command
             .args(&self.arguments)
@@ -257,7 +261,7 @@ pub struct Ended {
 pub struct Session {
     pub era: Era,
     input: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     stderr: Option<JoinHandle<String>>,
     child: Child,
     stdout: String,
@@ -402,7 +406,7 @@ impl Session {
 
     /// The next message, which has to be one: anything else on standard output breaks clients.
     pub async fn message(&mut self) -> Option<Value> {
-        let line = patient("a message comes", self.lines.next_line()).await;
+        let line = patient("a message comes", self.lines().next_line()).await;
         let line = line.unwrap()?;
         self.stdout.push_str(&line);
         self.stdout.push('\n');
@@ -412,9 +416,29 @@ impl Session {
         Some(message)
     }
 
+    fn lines(&mut self) -> &mut Lines<BufReader<ChildStdout>> {
+        self.lines.as_mut().expect("the output is open")
+    }
+
     /// Ends the input.
     pub fn close_stdin(&mut self) {
         self.input = None;
+    }
+
+    /// Closes the client's end of the server's output.
+    pub fn close_stdout(&mut self) {
+        self.lines = None;
+    }
+
+    /// Waits for the process to go, reading nothing.
+    pub async fn exit(&mut self) -> ExitStatus {
+        patient("the server ends", self.child.wait()).await.unwrap()
+    }
+
+    /// The next line as it was written.
+    pub async fn raw_answer(&mut self) -> String {
+        let line = patient("a line comes", self.lines().next_line()).await;
+        line.unwrap().expect("an answer")
     }
 
     /// Ends the input and waits for the server to go, reading what it still has to say.
@@ -428,7 +452,7 @@ impl Session {
         while let Some(message) = self.message().await {
             self.file_away(message);
         }
-        patient("the server ends", self.child.wait()).await.unwrap()
+        self.exit().await
     }
 
     /// Whether a reply came that nobody has taken yet.
@@ -575,4 +599,19 @@ fn write(path: &Path, text: &str) {
 
 fn text_of(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// The most memory that a process has had, in KiB.
+pub fn memory_peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+/// Nothing that a terminal or a reader of lines would take for more than text.
+#[track_caller]
+pub fn assert_harmless(text: &str) {
+    let bad = text.chars().find(|c| apc_mcp::text::is_deceptive(*c));
+    assert_eq!(bad, None, "{text:?}");
 }

@@ -73,7 +73,7 @@ const MAP: &[(&str, &[&str])] = &[
             "apc", "ask", "config", "prompts", "sandbox", "secret", "text", "tools",
         ],
     ),
-    ("stdio", &["server", "tools"]),
+    ("stdio", &["server", "text", "tools"]),
     ("text", &[]),
     (
         "tools",
@@ -91,15 +91,13 @@ const HOMES: &[(&str, &[&str])] = &[
         "include_str!",
         &["apc/graphql.rs", "apc/operations.rs", "sandbox/"],
     ),
-    ("mutation {", &["sandbox/"]),
-    ("mutation($", &["sandbox/"]),
-    ("query {", &["sandbox/"]),
-    ("query($", &["sandbox/"]),
+    ("\"query ", &["sandbox/"]),
+    ("\"mutation ", &["sandbox/"]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/"]),
     // client.rs asks for the path of this executable and for nothing else.
-    ("std::env", &["config.rs", "client.rs"]),
-    ("env::var", &["config.rs"]),
+    ("std::env", &["config.rs", "config/", "client.rs"]),
+    ("env::var", &["config/"]),
     (
         "stdout()",
         &[

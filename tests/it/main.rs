@@ -1,12 +1,18 @@
 //! One integration binary, one module per topic.
 
 // Clippy takes helpers outside #[test] functions for product code.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod arguments;
 mod asking;
 #[cfg(unix)]
 mod audit;
+mod budget;
 mod bundle;
 mod call;
 mod client;
@@ -21,13 +27,18 @@ mod errors;
 mod get;
 mod guards;
 mod harness;
+mod hostile;
 mod house;
+mod idle;
 mod installation;
 #[cfg(unix)]
 mod keys;
 #[cfg(unix)]
 mod life;
+mod lifecycle;
+mod load;
 mod login;
+mod matrix;
 mod policy;
 mod prompts;
 mod property;
@@ -38,4 +49,7 @@ mod sandbox;
 mod secrets;
 mod settings;
 mod snapshots;
+mod standin;
+mod tls;
 mod tokens;
+mod wire;

@@ -1,0 +1,173 @@
+//! A stand-in for the Private Cloud API that costs next to nothing, and a client of it that does too.
+//! Reads requests well enough for the two callers it has, and shares no line with either.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The workspace of three accounts.
+pub const FEW: &str = "cmf3few0000000000000bench";
+/// The workspace of 10,000 accounts.
+pub const MANY: &str = "cmf3many000000000000bench";
+/// What whoever asks is known by.
+pub const TOKEN: &str = "a-token-for-the-benchmarks";
+
+const DOCUMENT: &str = include_str!("../src/apc/graphql/workspaceServiceAccounts.graphql");
+
+/// The API, on a port of loopback, until the process ends.
+pub struct Api {
+    address: SocketAddr,
+    answers: Arc<Answers>,
+}
+
+struct Answers {
+    workspaces: Vec<u8>,
+    workspace: Vec<u8>,
+    few: Vec<u8>,
+    many: Vec<u8>,
+    latency_us: AtomicU64,
+}
+
+impl Api {
+    /// One thread a connection: nothing answers sooner once it is asked.
+    pub fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let workspace = format!(r#"{{"id":"{FEW}","label":"Few"}}"#);
+        let answers = Arc::new(Answers {
+            workspaces: answer("workspaces", &format!("[{workspace}]")),
+            workspace: answer("workspace", &workspace),
+            few: answer("workspaceServiceAccounts", &accounts(FEW, 3)),
+            many: answer("workspaceServiceAccounts", &accounts(MANY, 10_000)),
+            latency_us: AtomicU64::new(0),
+        });
+        let api = Self {
+            address: listener.local_addr()?,
+            answers: Arc::clone(&answers),
+        };
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let answers = Arc::clone(&answers);
+                thread::spawn(move || answers.serve(connection));
+            }
+        });
+        Ok(api)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// From now on every answer takes this long.
+    pub fn set_latency(&self, latency: Duration) {
+        let latency = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.answers.latency_us.store(latency, Ordering::Relaxed);
+    }
+
+    /// A client that asks for the accounts of one workspace, again and again, over one connection.
+    pub fn raw_client(&self, workspace: &str) -> io::Result<RawClient> {
+        let query = DOCUMENT.trim_end().replace('\n', "\\n");
+        let body =
+            format!(r#"{{"query":"{query}","variables":{{"workspaceUuid":"{workspace}"}}}}"#);
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST /v1 HTTP/1.1\r\ncontent-type: application/json\r\nauthorization: {TOKEN}\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        Ok(RawClient {
+            stream,
+            request: (head + &body).into_bytes(),
+            message: Vec::new(),
+        })
+    }
+}
+
+impl Answers {
+    fn serve(&self, mut connection: TcpStream) -> io::Result<()> {
+        connection.set_nodelay(true)?;
+        let mut request = Vec::new();
+        loop {
+            read_message(&mut connection, &mut request)?;
+            let latency = self.latency_us.load(Ordering::Relaxed);
+            if latency > 0 {
+                thread::sleep(Duration::from_micros(latency));
+            }
+            connection.write_all(self.to(&String::from_utf8_lossy(&request)))?;
+        }
+    }
+
+    fn to(&self, request: &str) -> &[u8] {
+        match request {
+            list if list.contains("workspaceServiceAccounts(") && list.contains(MANY) => &self.many,
+            list if list.contains("workspaceServiceAccounts(") => &self.few,
+            one if one.contains("workspace(") => &self.workspace,
+            _ => &self.workspaces,
+        }
+    }
+}
+
+/// What a call costs whom nothing stands in the way of.
+pub struct RawClient {
+    stream: TcpStream,
+    request: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl RawClient {
+    /// Asks once and reads the whole answer.
+    pub fn ask(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.request)?;
+        read_message(&mut self.stream, &mut self.message)
+    }
+}
+
+fn answer(field: &str, data: &str) -> Vec<u8> {
+    let body = format!(r#"{{"data":{{"{field}":{data}}}}}"#);
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Mon, 23 Nov 2026 18:00:00 GMT\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Accounts with every field set and the key masked, as the API shows those older than 10 minutes.
+fn accounts(workspace: &str, number: u32) -> String {
+    let accounts: Vec<_> = (0..number)
+        .map(|number| {
+            format!(
+                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":"2026-11-20T22:15:00.000Z","roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
+            )
+        })
+        .collect();
+    format!("[{}]", accounts.join(","))
+}
+
+/// Reads one request or answer whole. Nobody here sends a second one before the first is answered.
+fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
+    message.clear();
+    let mut part = [0; 64 * 1024];
+    let mut length = None;
+    while length.is_none_or(|length| message.len() < length) {
+        let read = stream.read(&mut part)?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        message.extend_from_slice(&part[..read]);
+        length = length.or_else(|| whole_length(message));
+    }
+    Ok(())
+}
+
+/// The length of head and body, once the head is there.
+fn whole_length(message: &[u8]) -> Option<usize> {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&message[..end]).to_ascii_lowercase();
+    let (_, length) = head.split_once("content-length: ")?;
+    let body: usize = length.split('\r').next()?.parse().ok()?;
+    Some(end + body)
+}

@@ -1,0 +1,568 @@
+//! What the server costs, beside a hand-written floor and a raw HTTP client, all in one run:
+//! `cargo bench --bench cost`, or with `-- --quick` for fewer rounds.
+//!
+//! Prints one table and judges it; a figure over its budget is marked, and that is all. A megabyte is
+//! 1,000,000 bytes. What is measured against something is measured in turns with it.
+
+// It is for people at a terminal, and what fails here fails before their eyes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+mod api;
+mod session;
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use api::{Api, FEW, MANY, TOKEN};
+use session::{Program, Session};
+
+const SERVER: &str = env!("CARGO_BIN_EXE_apc-mcp");
+
+/// How many calls are under way at once where many are.
+const IN_FLIGHT: u32 = 64;
+
+/// How long the API takes where it is as far away as a real one.
+const FAR: Duration = Duration::from_millis(20);
+
+/// How often everything is done.
+struct Effort {
+    rounds: usize,
+    lives: usize,
+    calls: usize,
+    lists: usize,
+    far_calls: u32,
+    idle: Duration,
+}
+
+const FULL: Effort = Effort {
+    rounds: 5,
+    lives: 40,
+    calls: 1_000,
+    lists: 11,
+    far_calls: 6_400,
+    idle: Duration::from_secs(5),
+};
+
+const QUICK: Effort = Effort {
+    rounds: 2,
+    lives: 10,
+    calls: 200,
+    lists: 5,
+    far_calls: 1_280,
+    idle: Duration::from_secs(1),
+};
+
+fn main() -> io::Result<()> {
+    let effort = match std::env::args().any(|argument| argument == "--quick") {
+        true => QUICK,
+        false => FULL,
+    };
+    let directory = tempfile::tempdir()?;
+    let api = Api::start()?;
+    let floor = Program::new(build_floor(directory.path())?);
+    let home = directory.path().to_string_lossy();
+    let server = Program::new(SERVER)
+        .env("HOME", home)
+        .env("APC_API_URL", api.url())
+        .env("APC_API_TOKEN", TOKEN);
+    let stage = Stage { api, server, floor };
+    let mut rounds = Vec::new();
+    for number in 1..=effort.rounds {
+        eprintln!("round {number} of {}", effort.rounds);
+        rounds.push(stage.round(&effort)?);
+    }
+    let wake_ups = stage.wake_ups(effort.idle)?;
+    println!(
+        "{} processors, load {}, medians of {} rounds\n",
+        thread::available_parallelism()?,
+        std::fs::read_to_string("/proc/loadavg")?
+            .split(' ')
+            .next()
+            .unwrap_or_default(),
+        effort.rounds
+    );
+    print(&table(&rounds, wake_ups, &stage.words()?));
+    Ok(())
+}
+
+fn build_floor(directory: &Path) -> io::Result<std::path::PathBuf> {
+    let program = directory.join("floor");
+    let status = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args([
+            "--edition=2024",
+            "-O",
+            "-Cstrip=symbols",
+            "-Cpanic=abort",
+            "-o",
+        ])
+        .args([
+            &program,
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/floor.rs"),
+        ])
+        .status()?;
+    match status.success() {
+        true => Ok(program),
+        false => Err(io::Error::other("the floor does not build")),
+    }
+}
+
+/// All that takes part.
+struct Stage {
+    api: Api,
+    server: Program,
+    floor: Program,
+}
+
+/// Every figure once. Each is a median itself where that makes sense.
+struct Round {
+    life: Life,
+    floor_life: Life,
+    idle: Idle,
+    floor_idle: Idle,
+    call_us: f64,
+    raw_call_us: f64,
+    cpu_s_per_1000: f64,
+    peak_mb: f64,
+    far_rate: f64,
+    raw_far_rate: f64,
+    long: LongList,
+}
+
+struct Life {
+    initialized_ms: f64,
+    first_call_ms: f64,
+    cpu_ms: f64,
+    exit_ms: f64,
+}
+
+struct Idle {
+    resident_mb: f64,
+    anonymous_mb: f64,
+    threads: f64,
+}
+
+struct LongList {
+    page_100_ms: f64,
+    page_100_peak_mb: f64,
+    page_1000_ms: f64,
+    raw_ms: f64,
+}
+
+/// What a model has to read.
+struct Words {
+    tools: usize,
+    page_100: usize,
+}
+
+impl Stage {
+    fn round(&self, effort: &Effort) -> io::Result<Round> {
+        let mut lives = Vec::new();
+        let mut floor_lives = Vec::new();
+        for _ in 0..effort.lives {
+            lives.push(life(&self.server)?);
+            floor_lives.push(life(&self.floor)?);
+        }
+        let (call_us, raw_call_us) = self.one_call(effort.calls)?;
+        let (cpu_s_per_1000, peak_mb) = self.many_calls()?;
+        let (far_rate, raw_far_rate) = self.far_calls(effort.far_calls)?;
+        Ok(Round {
+            life: Life::median(&lives),
+            floor_life: Life::median(&floor_lives),
+            idle: idle(&self.server)?,
+            floor_idle: idle(&self.floor)?,
+            call_us,
+            raw_call_us,
+            cpu_s_per_1000,
+            peak_mb,
+            far_rate,
+            raw_far_rate,
+            long: self.long_list(effort.lists)?,
+        })
+    }
+
+    /// One call after the other, in turns with the request that it makes.
+    fn one_call(&self, number: usize) -> io::Result<(f64, f64)> {
+        let mut session = self.server.open()?;
+        let mut raw = self.api.raw_client(FEW)?;
+        session.calls(&few(), 50, 1)?;
+        let (mut calls, mut requests) = (Vec::new(), Vec::new());
+        for _ in 0..number {
+            calls.push(micros(|| session.call(&few()).map(drop))?);
+            requests.push(micros(|| raw.ask())?);
+        }
+        session.end()?;
+        Ok((median(calls), median(requests)))
+    }
+
+    fn many_calls(&self) -> io::Result<(f64, f64)> {
+        let mut session = self.server.open()?;
+        session.calls(&few(), 500, IN_FLIGHT)?;
+        let before = session.cpu()?;
+        session.calls(&few(), 5_000, IN_FLIGHT)?;
+        let cpu = session.cpu()? - before;
+        let peak = megabytes(session.status("VmHWM")?);
+        session.end()?;
+        Ok((cpu.as_secs_f64() / 5.0, peak))
+    }
+
+    /// Calls a second where the API is far away.
+    fn far_calls(&self, number: u32) -> io::Result<(f64, f64)> {
+        let mut session = self.server.open()?;
+        session.calls(&few(), 500, IN_FLIGHT)?;
+        self.api.set_latency(FAR);
+        let since = Instant::now();
+        session.calls(&few(), number, IN_FLIGHT)?;
+        let rate = f64::from(number) / since.elapsed().as_secs_f64();
+        let raw_rate = self.raw_rate(number);
+        self.api.set_latency(Duration::ZERO);
+        session.end()?;
+        Ok((rate, raw_rate?))
+    }
+
+    fn raw_rate(&self, number: u32) -> io::Result<f64> {
+        let clients: io::Result<Vec<_>> =
+            (0..IN_FLIGHT).map(|_| self.api.raw_client(FEW)).collect();
+        let since = Instant::now();
+        let asking = clients?.into_iter().map(|mut client| {
+            thread::spawn(move || (0..number / IN_FLIGHT).try_for_each(|_| client.ask()))
+        });
+        for asked in asking.collect::<Vec<_>>() {
+            asked.join().unwrap()?;
+        }
+        Ok(f64::from(number) / since.elapsed().as_secs_f64())
+    }
+
+    /// A page out of 10,000 accounts, in turns with the request that brings them all.
+    fn long_list(&self, number: usize) -> io::Result<LongList> {
+        let mut session = self.server.open()?;
+        let mut raw = self.api.raw_client(MANY)?;
+        session.call(&few())?;
+        let (mut hundreds, mut thousands, mut requests) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..number {
+            hundreds.push(micros(|| session.call(&many(100)).map(drop))?);
+            requests.push(micros(|| raw.ask())?);
+        }
+        let page_100_peak_mb = megabytes(session.status("VmHWM")?);
+        for _ in 0..number {
+            thousands.push(micros(|| session.call(&many(1_000)).map(drop))?);
+        }
+        session.end()?;
+        Ok(LongList {
+            page_100_ms: median(hundreds) / 1e3,
+            page_100_peak_mb,
+            page_1000_ms: median(thousands) / 1e3,
+            raw_ms: median(requests) / 1e3,
+        })
+    }
+
+    /// How often an idle server wakes, before its first call and once its connections are gone.
+    fn wake_ups(&self, idle: Duration) -> io::Result<f64> {
+        let mut session = self.server.open()?;
+        let before_any_call = switches_within(&session, idle)?;
+        session.call(&few())?;
+        // Connections are kept for 5 s.
+        thread::sleep(Duration::from_secs(6));
+        let after_one = switches_within(&session, idle)?;
+        session.end()?;
+        Ok(before_any_call + after_one)
+    }
+
+    fn words(&self) -> io::Result<Words> {
+        let mut session = self.server.open()?;
+        let tools = result(session.ask("tools/list", "{}")?)?["tools"].to_string();
+        let page = result(session.call(&many(100))?)?;
+        session.end()?;
+        Ok(Words {
+            tools: tools.chars().count(),
+            page_100: page["content"][0]["text"]
+                .as_str()
+                .unwrap_or_default()
+                .chars()
+                .count(),
+        })
+    }
+}
+
+fn result(answer: &str) -> io::Result<Value> {
+    Ok(serde_json::from_str::<Value>(answer)?["result"].take())
+}
+
+fn few() -> String {
+    format!(r#"{{"workspace_id":"{FEW}"}}"#)
+}
+
+fn many(limit: u32) -> String {
+    format!(r#"{{"workspace_id":"{MANY}","limit":{limit}}}"#)
+}
+
+/// From start to end with one call between.
+fn life(program: &Program) -> io::Result<Life> {
+    let since = Instant::now();
+    let mut session = program.open()?;
+    let initialized = since.elapsed();
+    session.call(&few())?;
+    let first_call = since.elapsed();
+    let end = session.end()?;
+    Ok(Life {
+        initialized_ms: millis(initialized),
+        first_call_ms: millis(first_call),
+        cpu_ms: millis(end.cpu),
+        exit_ms: millis(end.took),
+    })
+}
+
+impl Life {
+    fn median(lives: &[Self]) -> Self {
+        let of = |figure: fn(&Self) -> f64| median(lives.iter().map(figure).collect());
+        Self {
+            initialized_ms: of(|life| life.initialized_ms),
+            first_call_ms: of(|life| life.first_call_ms),
+            cpu_ms: of(|life| life.cpu_ms),
+            exit_ms: of(|life| life.exit_ms),
+        }
+    }
+}
+
+/// What a server is that has told its tools and waits.
+fn idle(program: &Program) -> io::Result<Idle> {
+    let mut session = program.open()?;
+    session.ask("tools/list", "{}")?;
+    thread::sleep(Duration::from_millis(100));
+    let idle = Idle {
+        resident_mb: megabytes(session.memory("Rss")?),
+        anonymous_mb: megabytes(session.memory("Anonymous")?),
+        threads: session.status("Threads")?,
+    };
+    session.end()?;
+    Ok(idle)
+}
+
+fn switches_within(session: &Session, time: Duration) -> io::Result<f64> {
+    thread::sleep(Duration::from_millis(100));
+    let before = session.status("voluntary_ctxt_switches")?;
+    thread::sleep(time);
+    Ok(session.status("voluntary_ctxt_switches")? - before)
+}
+
+fn micros(work: impl FnOnce() -> io::Result<()>) -> io::Result<f64> {
+    let since = Instant::now();
+    work()?;
+    Ok(since.elapsed().as_secs_f64() * 1e6)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The system counts in units of 1,024 bytes.
+fn megabytes(kibibytes: f64) -> f64 {
+    kibibytes * 1024.0 / 1e6
+}
+
+fn size_mb(program: &Path) -> f64 {
+    std::fs::metadata(program).map_or(0.0, |metadata| metadata.len() as f64 / 1e6)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// One line of the table.
+struct Line {
+    what: &'static str,
+    measured: f64,
+    beside: Option<(&'static str, f64)>,
+    budget: Budget,
+}
+
+enum Budget {
+    Most(f64),
+    /// So many times what stands beside it.
+    Times(f64),
+    NoLessThanTimes(f64),
+}
+
+fn table(rounds: &[Round], wake_ups: f64, words: &Words) -> Vec<Line> {
+    use Budget::{Most, NoLessThanTimes, Times};
+    let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let floor = |figure: fn(&Round) -> f64| Some(("floor", of(figure)));
+    let raw = |figure: fn(&Round) -> f64| Some(("raw", of(figure)));
+    let line = |what, measured, beside, budget| Line {
+        what,
+        measured,
+        beside,
+        budget,
+    };
+    vec![
+        line(
+            "spawn → initialize answered, ms",
+            of(|round| round.life.initialized_ms),
+            floor(|round| round.floor_life.initialized_ms),
+            Times(1.6),
+        ),
+        line(
+            "spawn → first tools/call result, ms",
+            of(|round| round.life.first_call_ms),
+            floor(|round| round.floor_life.first_call_ms),
+            Times(2.5),
+        ),
+        line(
+            "CPU of one life (start, one call, exit), ms",
+            of(|round| round.life.cpu_ms),
+            floor(|round| round.floor_life.cpu_ms),
+            Most(3.5),
+        ),
+        line(
+            "end of input → exit, ms",
+            of(|round| round.life.exit_ms),
+            floor(|round| round.floor_life.exit_ms),
+            Most(1.0),
+        ),
+        line(
+            "one call minus the raw HTTP round trip, µs",
+            of(|round| round.call_us - round.raw_call_us),
+            raw(|round| round.raw_call_us),
+            Most(120.0),
+        ),
+        line(
+            "CPU s per 1,000 calls, 64 in flight",
+            of(|round| round.cpu_s_per_1000),
+            None,
+            Most(0.045),
+        ),
+        line(
+            "calls/s at 20 ms upstream latency",
+            of(|round| round.far_rate),
+            raw(|round| round.raw_far_rate),
+            NoLessThanTimes(0.92),
+        ),
+        line(
+            "10,000 accounts, a page of 100, ms",
+            of(|round| round.long.page_100_ms),
+            raw(|round| round.long.raw_ms),
+            Most(15.0),
+        ),
+        line(
+            "10,000 accounts, a page of 100, peak MB",
+            of(|round| round.long.page_100_peak_mb),
+            None,
+            Most(17.0),
+        ),
+        line(
+            "10,000 accounts, a page of 1,000, ms",
+            of(|round| round.long.page_1000_ms),
+            raw(|round| round.long.raw_ms),
+            Most(25.0),
+        ),
+        line(
+            "idle, resident MB",
+            of(|round| round.idle.resident_mb),
+            floor(|round| round.floor_idle.resident_mb),
+            Most(6.5),
+        ),
+        line(
+            "idle, anonymous MB",
+            of(|round| round.idle.anonymous_mb),
+            floor(|round| round.floor_idle.anonymous_mb),
+            Most(1.0),
+        ),
+        line(
+            "peak after 5,000 calls, MB",
+            of(|round| round.peak_mb),
+            None,
+            Most(13.0),
+        ),
+        line(
+            "threads",
+            of(|round| round.idle.threads),
+            floor(|round| round.floor_idle.threads),
+            Most(1.0),
+        ),
+        line("wake-ups while idle", wake_ups, None, Most(0.0)),
+        line(
+            "executable, MB",
+            size_mb(Path::new(SERVER)),
+            None,
+            Most(9.0),
+        ),
+        line(
+            "tools/list, characters",
+            words.tools as f64,
+            None,
+            Most(5_000.0),
+        ),
+        line(
+            "100 full accounts as text, characters",
+            words.page_100 as f64,
+            None,
+            Most(29_000.0),
+        ),
+    ]
+}
+
+impl Line {
+    fn is_kept(&self) -> bool {
+        let beside = self.beside.map_or(f64::NAN, |(_, figure)| figure);
+        match self.budget {
+            Budget::Most(limit) => self.measured <= limit,
+            Budget::Times(times) => self.measured <= times * beside,
+            Budget::NoLessThanTimes(times) => self.measured >= times * beside,
+        }
+    }
+
+    /// The budget, and how many times the figure is what it is held against.
+    fn budget(&self) -> String {
+        let (name, figure) = self.beside.unwrap_or(("", f64::NAN));
+        let times = self.measured / figure;
+        match self.budget {
+            Budget::Most(limit) => format!("≤ {}", short(limit)),
+            Budget::Times(limit) => format!("≤ {limit} × {name} (is {times:.2})"),
+            Budget::NoLessThanTimes(limit) => format!("≥ {limit} × {name} (is {times:.2})"),
+        }
+    }
+}
+
+/// A table that reads as well in a document.
+fn print(lines: &[Line]) {
+    println!(
+        "| {:43} | {:>8} | {:>12} | {:25} | {:4} |",
+        "", "measured", "beside it", "budget", ""
+    );
+    println!(
+        "|{:-<45}|{:->9}:|{:->13}:|{:-<27}|{:-<6}|",
+        "", "", "", "", ""
+    );
+    for line in lines {
+        let beside = line.beside.map_or(String::new(), |(name, figure)| {
+            format!("{name} {}", short(figure))
+        });
+        println!(
+            "| {:43} | {:>8} | {beside:>12} | {:25} | {:4} |",
+            line.what,
+            short(line.measured),
+            line.budget(),
+            if line.is_kept() { "ok" } else { "OVER" },
+        );
+    }
+}
+
+/// Three digits or so; more would be noise.
+fn short(figure: f64) -> String {
+    match figure.abs() {
+        whole if whole.fract() == 0.0 || whole >= 100.0 => format!("{figure:.0}"),
+        10.0.. => format!("{figure:.1}"),
+        0.1.. => format!("{figure:.2}"),
+        _ => format!("{figure:.4}"),
+    }
+}

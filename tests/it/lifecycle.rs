@@ -1,0 +1,298 @@
+//! How a session ends: with the input, by a signal, with the output, and what becomes of reads.
+
+use std::process::{Command as StdCommand, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::*;
+use crate::standin::{Play, StandIn};
+
+const TOOL: &str = "get_service_accounts";
+
+/// Two seconds are promised; a slow machine gets some more.
+const SIGNAL_MAX: Duration = Duration::from_secs(4);
+
+/// Five seconds are for calls under way, and the rest is for a slow machine.
+const INPUT_MAX: Duration = Duration::from_secs(10);
+
+fn kill(signal: &str, process: u32) {
+    let sent = StdCommand::new("kill")
+        .args([signal, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+fn in_analytics() -> Value {
+    json!({"workspace_id": ANALYTICS})
+}
+
+/// Ends within the time, with success.
+async fn ends_within(session: &mut Session, most: Duration) {
+    let began = Instant::now();
+    let status = session.wait().await;
+    assert!(status.success(), "{status}");
+    assert!(began.elapsed() < most, "{:?}", began.elapsed());
+}
+
+async fn hanging() -> (Sandbox, StandIn, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let standin = StandIn::before(&sandbox).await;
+    let session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", standin.url())
+        // Longer than anything here waits: no request ends by its own time.
+        .env("APC_TIMEOUT", "45")
+        .serve(Era::USUAL)
+        .await;
+    standin.arm(LIST, Play::Hang, false, 0);
+    (sandbox, standin, session)
+}
+
+/// A call that the API has and does not answer.
+async fn hanging_call(standin: &StandIn, session: &mut Session) -> u64 {
+    let before = standin.seen(LIST);
+    let id = session.send_call(TOOL, in_analytics()).await;
+    until("the API has it", || standin.seen(LIST) > before).await;
+    id
+}
+
+async fn until(what: &str, done: impl Fn() -> bool) {
+    let waited = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    patient(what, waited).await;
+}
+
+#[tokio::test]
+async fn reads_in_flight_at_the_end_of_input_are_answered_first() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+    let slow = Fault::Delay(Duration::from_millis(500));
+    sandbox.handle().inject(slow, On::Field(LIST), 20);
+    let mut sent = Vec::new();
+    for _ in 0..20 {
+        sent.push(session.send_call(TOOL, in_analytics()).await);
+    }
+    assert!(session.close_stdin_and_wait().await.success());
+    for id in sent {
+        assert_eq!(session.outcome(TOOL, id).await.structured()["total"], 4);
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_holds_the_end_of_input_up_for_so_long_and_no_longer() {
+    let (_sandbox, standin, mut session) = hanging().await;
+    hanging_call(&standin, &mut session).await;
+    let began = Instant::now();
+    assert!(session.close_stdin_and_wait().await.success());
+    assert!(began.elapsed() < INPUT_MAX, "{:?}", began.elapsed());
+    assert_eq!(session.stderr().await, "");
+}
+
+#[tokio::test]
+async fn a_signal_before_the_handshake_ends_the_server_without_a_word() {
+    for signal in ["-TERM", "-INT"] {
+        let mut session = Program::bare().spawn(Era::USUAL);
+        // Once it answers, it listens for signals.
+        session.exchange("ping", json!({})).await;
+        kill(signal, session.id());
+        ends_within(&mut session, SIGNAL_MAX).await;
+        assert_eq!(session.stderr().await, "", "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_answers_what_the_api_leaves_unanswered() {
+    for signal in ["-TERM", "-INT"] {
+        let (_sandbox, standin, mut session) = hanging().await;
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            sent.push(hanging_call(&standin, &mut session).await);
+        }
+        kill(signal, session.id());
+        ends_within(&mut session, SIGNAL_MAX).await;
+        for id in sent {
+            let stopped = session.outcome(TOOL, id).await;
+            assert_says(
+                stopped.refusal("internal_error"),
+                &["cancelled", "stopping"],
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_signal_leaves_a_call_the_time_to_end() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+    let slow = Fault::Delay(Duration::from_millis(300));
+    sandbox.handle().inject(slow, On::Field(LIST), 1);
+    let id = session.send_call(TOOL, in_analytics()).await;
+    let handle = sandbox.handle();
+    until("the API has it", || count(&handle, LIST) == 1).await;
+    kill("-TERM", session.id());
+    ends_within(&mut session, SIGNAL_MAX).await;
+    assert_eq!(session.outcome(TOOL, id).await.structured()["total"], 4);
+}
+
+#[tokio::test]
+async fn a_cancelled_read_lets_go_of_its_request_and_gets_no_answer() {
+    let (_sandbox, standin, mut session) = hanging().await;
+    let id = hanging_call(&standin, &mut session).await;
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+    session.raw_line(&cancel.to_string()).await;
+    until("the connection closes", || standin.left() == 1).await;
+    standin.disarm();
+    let next = session.call(TOOL, in_analytics()).await;
+    assert_eq!(next.structured()["total"], 4);
+    assert!(session.close_stdin_and_wait().await.success());
+    assert!(!session.has_reply(id));
+}
+
+#[tokio::test]
+async fn an_output_that_is_closed_ends_the_server() {
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    session.close_stdout();
+    session.notify("notifications/initialized").await;
+    session
+        .raw_line(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#)
+        .await;
+    let status = session.exit().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn an_output_that_nobody_reads_does_not_hold_the_end_up() {
+    for by_signal in [false, true] {
+        let mut session = Program::bare().serve(Era::USUAL).await;
+        // Far more than a pipe holds.
+        for id in 100..200 {
+            let list = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"});
+            session.raw_line(&list.to_string()).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let began = Instant::now();
+        let most = match by_signal {
+            true => {
+                kill("-TERM", session.id());
+                SIGNAL_MAX
+            }
+            false => {
+                session.close_stdin();
+                INPUT_MAX
+            }
+        };
+        let status = session.exit().await;
+        assert!(status.success(), "{status}");
+        assert!(began.elapsed() < most, "{by_signal}: {:?}", began.elapsed());
+    }
+}
+
+// Other things than pipes.
+
+fn conversation() -> String {
+    let open =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": opening("2025-11-25")});
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    format!("{open}\n{list}\n")
+}
+
+fn assert_conversation(output: &str) {
+    let ids: Vec<_> = output
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
+        .collect();
+    assert_eq!(ids, [1, 2], "{output}");
+}
+
+#[tokio::test]
+async fn files_serve_as_input_and_output() {
+    let program = Program::bare().file("in", &conversation());
+    let (input, output) = (program.path("in"), program.path("out"));
+    let mut command = program.command();
+    command
+        .stdin(std::fs::File::open(input).unwrap())
+        .stdout(std::fs::File::create(&output).unwrap());
+    let status = patient("it ends", command.status()).await.unwrap();
+    assert!(status.success());
+    assert_conversation(&std::fs::read_to_string(output).unwrap());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_socket_serves_as_input_and_output_and_a_signal_ends_it() {
+    let program = Program::bare();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut command = program.command();
+    command
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(
+            theirs.try_clone().unwrap(),
+        )))
+        .stdout(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    ours.set_nonblocking(true).unwrap();
+    let mut ours = tokio::net::UnixStream::from_std(ours).unwrap();
+    ours.write_all(conversation().as_bytes()).await.unwrap();
+    let mut output = vec![0; 64 * 1024];
+    let mut read = 0;
+    while output[..read].iter().filter(|byte| **byte == b'\n').count() < 2 {
+        read += patient("it answers", ours.read(&mut output[read..]))
+            .await
+            .unwrap();
+    }
+    assert_conversation(std::str::from_utf8(&output[..read]).unwrap());
+    // The read from a socket blocks a thread, and the end must not wait for it.
+    let began = Instant::now();
+    kill("-TERM", child.id().unwrap());
+    let status = patient("it ends", child.wait()).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert!(began.elapsed() < SIGNAL_MAX, "{:?}", began.elapsed());
+}
+
+/// `script` gives its command a terminal. Where it is not installed there is nothing to try.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_terminal_serves_as_input_and_a_signal_ends_it() {
+    let program = Program::bare();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let server = format!("exec {} 2>&1", env!("CARGO_BIN_EXE_apc-mcp"));
+    let mut command = tokio::process::Command::new("script");
+    command
+        .args(["-qec", &server, "/dev/null"])
+        .env_clear()
+        .env("HOME", program.path(""))
+        .env("PATH", path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let Ok(mut child) = command.spawn() else {
+        return;
+    };
+    let mut input = child.stdin.take().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    input.write_all(conversation().as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    let answered = async {
+        let mut chunk = [0; 4096];
+        while !seen.contains("\"tools\":[") {
+            let read = output.read(&mut chunk).await.unwrap();
+            assert_ne!(read, 0, "{seen}");
+            seen.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
+    };
+    patient("it answers", answered).await;
+    // What the terminal makes of control-C.
+    input.write_all(b"\x03").await.unwrap();
+    let drained = async {
+        let _ = output.read_to_end(&mut Vec::new()).await;
+        child.wait().await.unwrap()
+    };
+    let status: ExitStatus = patient("it ends", drained).await;
+    assert!(status.success(), "{status}: {seen}");
+}

@@ -1,0 +1,54 @@
+//! Many calls at once, and none at all.
+
+use std::time::Duration;
+
+use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use serde_json::json;
+
+use crate::harness::*;
+use crate::standin::StandIn;
+
+const TOOL: &str = "get_service_accounts";
+
+/// As many requests as may be under way at once.
+const AT_ONCE: usize = 64;
+
+#[tokio::test]
+async fn a_thousand_calls_in_flight_are_all_answered_with_so_many_upstream_at_once() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let standin = StandIn::before(&sandbox).await;
+    let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", standin.url())
+        .serve(Era::USUAL)
+        .await;
+    // Slow enough that those which may go at once do.
+    let slow = Fault::Delay(Duration::from_millis(100));
+    sandbox.handle().inject(slow, On::Field(LIST), 200);
+    let mut peaks = Vec::new();
+    for _ in 0..2 {
+        let mut sent = Vec::new();
+        for _ in 0..1000 {
+            let one = json!({"workspace_id": ANALYTICS});
+            sent.push(session.send_call(TOOL, one).await);
+        }
+        for id in sent {
+            let found = session.outcome(TOOL, id).await;
+            assert_eq!(found.structured()["total"], 4);
+        }
+        peaks.push(memory_peak(session.id()));
+    }
+    assert_eq!(standin.most_busy(), AT_ONCE);
+    assert!(peaks[1] < 100 * 1024, "{peaks:?} KiB");
+    assert!(peaks[1] < peaks[0] + peaks[0] / 4, "{peaks:?} KiB");
+    assert!(session.close_stdin_and_wait().await.success());
+    assert_eq!(session.stderr().await, "");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_has_nothing_to_do_has_one_thread() {
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    session.list_tools().await;
+    let threads = std::fs::read_dir(format!("/proc/{}/task", session.id())).unwrap();
+    assert_eq!(threads.count(), 1);
+}
