@@ -1,7 +1,7 @@
 //! Where API keys go: one private file a key, the key and nothing else in it.
 //! Makes the file before the account, overwrites nothing, and leaves nothing behind by a failure.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -182,7 +182,7 @@ fn check(directory: &Path) -> Result<(), KeyDirProblem> {
 
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -334,7 +334,7 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let long_ago = SystemTime::now() - 2 * LEFT_OVER;
-        File::options()
+        fs::File::options()
             .write(true)
             .open(&old)
             .unwrap()
