@@ -1,5 +1,12 @@
 //! The MCP server: who it is, which tools it has, and the fences around a call.
 //! Knows no transport and no API; a call that panics or is cancelled ends here and nowhere else.
+//!
+//! What it does otherwise than rmcp by itself:
+//! - A call that panics gets no answer from rmcp. Here it is answered as a fault of ours.
+//! - A call that is cancelled goes on in rmcp, and its HTTP request with it. Here both are dropped.
+//! - A known method with parameters that do not parse is an unknown method to rmcp. Here its parameters
+//!   are what is wrong.
+//! - An unknown tool is "not found" to rmcp. Here the answer names those there are.
 
 use std::io;
 use std::panic::AssertUnwindSafe;

@@ -1,5 +1,14 @@
 //! The session over standard input and output: how it is served, and how it ends.
 //! Knows nothing of what is said in it; `lines` reads and writes the messages.
+//!
+//! What it does otherwise than rmcp by itself:
+//! - The end of input before the session is open is an error to rmcp. Here it is an end like any other.
+//! - rmcp knows no signals: the process would die with its calls. Here one ends the session within two
+//!   seconds, and the calls are answered.
+//! - At the end rmcp gives calls five seconds, and drops what is left. Changes have tasks of their own
+//!   here, which are waited for, and recorded where they could not be.
+//! - A question to the user that is open at the end of input would take up all of these seconds. Here the
+//!   end of input answers it.
 
 mod lines;
 

@@ -547,6 +547,7 @@ fn assert_truth(
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "how much is covered is asked for")]
 async fn every_fault_comes_to_the_right_end_for_every_tool() {
     let trap = Sandbox::start(0).await.unwrap();
     let (rows, tools) = (rows(&trap.url()), tools());
