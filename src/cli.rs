@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 ///
 /// Without a command it serves MCP on standard input and output: put it into the configuration of
 /// an MCP client. A flag beats its variable, a variable beats the astro login.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Cli {
     /// What to do instead of serving.
@@ -21,6 +21,17 @@ pub struct Cli {
     /// The settings.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+impl Cli {
+    /// The command line of this process; one that cannot be used ends it with a usage error.
+    pub fn of_process() -> Self {
+        // Clients start a server without arguments, and building the parser is half the work of a start.
+        match std::env::args_os().len() {
+            0 | 1 => Self::default(),
+            _ => Self::parse(),
+        }
+    }
 }
 
 /// What the program does besides serving.
@@ -200,6 +211,12 @@ fn typed(flag: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_arguments_are_what_the_parser_makes_of_none() {
+        let parsed = format!("{:?}", Cli::try_parse_from(["apc-mcp"]).unwrap());
+        assert_eq!(format!("{:?}", Cli::default()), parsed);
+    }
 
     #[test]
     fn every_flag_survives_being_typed_again() {

@@ -6,6 +6,7 @@
 //!
 //! | room | what for |
 //! |---|---|
+//! | [`program`] | from the command line to the exit code |
 //! | [`cli`], [`config`], [`astro_login`] | flags; all settings, the only reader of the environment; the astro CLI's login |
 //! | [`stdio`], [`server`] | the transport and how a session ends; identity, the list of tools, the fences around a call |
 //! | [`tools`] | the tools, their arguments, schemas, results and words; what changes share |
@@ -22,7 +23,7 @@
 //! a person or model is given in `tools::result` and the tools, in [`prompts`], [`config`] and [`doctor`].
 //! Standard output is written by [`stdio`], and by the commands for people.
 //!
-//! To add a tool, write its file in `tools/` and name it in `tools::definitions` and `tools::run`; to
+//! To add a tool, write its file in `tools/` and name it in `tools::TOOLS` and `tools::run`; to
 //! change what clients see, run `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
 pub mod apc;
 pub mod ask;
@@ -39,6 +40,7 @@ pub mod logging;
 pub mod open_sandbox;
 pub mod pipe;
 pub mod policy;
+pub mod program;
 pub mod prompts;
 pub mod sandbox;
 pub mod secret;

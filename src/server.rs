@@ -164,7 +164,7 @@ impl Server {
     }
 
     fn unknown_tool(&self, name: &str) -> ErrorData {
-        let names: Vec<_> = self.tools().iter().map(|tool| tool.name.as_ref()).collect();
+        let names: Vec<_> = tools::names(&self.shape.policy).collect();
         let read_only = match self.shape.policy.read_only {
             true => " It only reads: --read-only (APC_READ_ONLY) is set.",
             false => "",
@@ -257,7 +257,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        if !self.tools().iter().any(|tool| tool.name == name) {
+        if !tools::names(&self.shape.policy).any(|known| known == name) {
             return Err(self.unknown_tool(&name));
         }
         let leaving = self.ending.input.clone();

@@ -1,5 +1,5 @@
 //! The tools: which there are, and the way of a call to its tool. To add one, write its file and
-//! name it in `definitions`, and in `run` or `change`.
+//! name it in `TOOLS`, and in `run` or `change`.
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
 mod arguments;
@@ -96,23 +96,50 @@ pub struct Shape {
     pub policy: Policy,
 }
 
-/// The tools as clients see them, sorted by name. A policy that only reads leaves those that say
-/// they only read.
+/// A tool of the list.
+struct Listed {
+    name: &'static str,
+    only_reads: bool,
+    definition: fn(&Shape) -> Tool,
+}
+
+/// All there are, sorted by name.
+const TOOLS: [Listed; 3] = [
+    Listed {
+        name: create::NAME,
+        only_reads: false,
+        definition: create::definition,
+    },
+    Listed {
+        name: delete::NAME,
+        only_reads: false,
+        definition: |_| delete::definition(),
+    },
+    Listed {
+        name: get::NAME,
+        only_reads: true,
+        definition: |_| get::definition(),
+    },
+];
+
+/// Those that the policy leaves.
+fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
+    let read_only = policy.read_only;
+    TOOLS
+        .iter()
+        .filter(move |tool| tool.only_reads || !read_only)
+}
+
+/// The names of the tools, sorted. They cost nothing; a [definition](definitions) is made of schemas.
+pub fn names(policy: &Policy) -> impl Iterator<Item = &'static str> {
+    offered(policy).map(|tool| tool.name)
+}
+
+/// The tools as clients see them, sorted by name.
 pub fn definitions(shape: &Shape) -> Vec<Tool> {
-    let mut tools = vec![
-        create::definition(shape),
-        delete::definition(),
-        get::definition(),
-    ];
-    if shape.policy.read_only {
-        tools.retain(|tool| {
-            tool.annotations
-                .as_ref()
-                .and_then(|hints| hints.read_only_hint)
-                == Some(true)
-        });
-    }
-    tools
+    offered(&shape.policy)
+        .map(|tool| (tool.definition)(shape))
+        .collect()
 }
 
 /// How a call that did not succeed ends.
@@ -326,4 +353,20 @@ fn unknown_workspace(id: &WorkspaceId) -> Failure {
         quoted(id.as_str())
     );
     Failure::new(Code::NotFound, text).about_workspace(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_of_each_tool_what_its_definition_says() {
+        for tool in &TOOLS {
+            let definition = (tool.definition)(&Shape::default());
+            assert_eq!(definition.name, tool.name);
+            let hints = definition.annotations.unwrap();
+            assert_eq!(hints.read_only_hint, Some(tool.only_reads), "{}", tool.name);
+        }
+        assert!(TOOLS.is_sorted_by_key(|tool| tool.name));
+    }
 }

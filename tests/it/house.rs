@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The map of the house: which room of src/ may use which others. `main` is the door, and `lib` names them all.
+/// The map of the house: which room of src/ may use which others. `main` is the door, `program` what is behind it, and `lib` names them all.
 const MAP: &[(&str, &[&str])] = &[
     ("apc", &["secret", "text"]),
     ("ask", &["text"]),
@@ -45,8 +45,12 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("keys", &["secret"]),
     ("logging", &["secret"]),
+    ("main", &["program"]),
+    ("open_sandbox", &["sandbox", "stdio"]),
+    ("pipe", &["server", "stdio"]),
+    ("policy", &["apc"]),
     (
-        "main",
+        "program",
         &[
             "call",
             "cli",
@@ -61,9 +65,6 @@ const MAP: &[(&str, &[&str])] = &[
             "stdio",
         ],
     ),
-    ("open_sandbox", &["sandbox", "stdio"]),
-    ("pipe", &["server", "stdio"]),
-    ("policy", &["apc"]),
     ("prompts", &["apc", "policy", "text"]),
     ("sandbox", &[]),
     ("secret", &[]),
@@ -97,8 +98,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("query($", &["sandbox/"]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/"]),
-    // client.rs asks for the path of this executable and for nothing else.
-    ("std::env", &["config.rs", "config/", "client.rs"]),
+    // client.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
+    ("std::env", &["config.rs", "config/", "client.rs", "cli.rs"]),
     ("env::var", &["config/"]),
     (
         "stdout()",

@@ -1,0 +1,81 @@
+//! The program: parses, starts the log, runs.
+//! Holds the exit codes and nothing else.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::{self, Cli, Command, Flags};
+use crate::config::{Config, Environment};
+use crate::secret::Secrets;
+use crate::server::{Ending, Playground, Server};
+use crate::{call, client, demo, doctor, logging, open_sandbox, stdio};
+
+type Failed = Box<dyn std::error::Error>;
+
+/// Runs the program from its command line to its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::of_process();
+    let mut config = match Config::new(cli.flags.clone(), &Environment::of_process()) {
+        Ok(config) => config,
+        Err(broken) => cli::usage(broken).exit(),
+    };
+    let secrets = Secrets::default();
+    if let Err(error) = logging::start(config.log, config.log_file.as_deref(), &secrets) {
+        config.log_file_is_broken(&error);
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return ExitCode::FAILURE;
+    };
+    let serves = cli.command.is_none();
+    let done = runtime.block_on(run(cli.command, cli.flags, config, secrets));
+    // A read from standard input cannot be cancelled; waiting for it would hang.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| failed(error, serves))
+}
+
+async fn run(
+    command: Option<Command>,
+    flags: Flags,
+    config: Config,
+    secrets: Secrets,
+) -> Result<ExitCode, Failed> {
+    let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
+    if uses_the_token && config.connecting.insecure {
+        tracing::warn!(
+            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
+        );
+    }
+    match command {
+        None => serve(config, secrets).await?,
+        Some(Command::Demo) => demo::run(secrets).await?,
+        Some(Command::Client { name }) => client::run(name, &flags)?,
+        Some(Command::Sandbox { port }) => open_sandbox::run(port).await?,
+        Some(Command::Doctor) => return doctor::run(config, secrets).await,
+        Some(Command::Call { tool, json }) => {
+            return call::run(&tool, json.as_deref(), config, secrets).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A server tells its log, a command the person who typed it.
+fn failed(error: Failed, serves: bool) -> ExitCode {
+    match error.downcast::<clap::Error>() {
+        Ok(usage) => usage.exit(),
+        Err(error) if serves => tracing::error!(%error, "ended"),
+        Err(error) => drop(writeln!(anstream::stderr(), "apc-mcp: {error}")),
+    }
+    ExitCode::FAILURE
+}
+
+async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
+    let ending = Ending::default();
+    stdio::cancel_on_signal(ending.signal.clone());
+    let _playground = Playground::if_wanted(&mut config).await?;
+    let server = Server::new(config, secrets, ending).await;
+    let (input, output) = rmcp::transport::stdio_pipes();
+    Ok(stdio::serve(server, input, output).await?)
+}
