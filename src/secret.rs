@@ -197,6 +197,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_the_shortest_secret_and_no_more_is_taken_out() {
+        let secrets = Secrets::default();
+        let shortest = "a".repeat(SHORTEST);
+        secrets.remember(&shortest);
+        assert_eq!(secrets.scrub(&shortest), REDACTED);
+    }
+
+    #[test]
     fn of_two_secrets_the_longer_is_taken_out_whole() {
         let secrets = Secrets::default();
         secrets.remember("abcdefghijklmnop");
