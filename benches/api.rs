@@ -135,13 +135,12 @@ fn answer(field: &str, data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Accounts with the key masked, as the API shows those older than 10 minutes, and every field set but
-/// the last use, which most releases never write.
+/// Accounts with every field set and the key masked, as the API shows those older than 10 minutes.
 fn accounts(workspace: &str, number: u32) -> String {
     let accounts: Vec<_> = (0..number)
         .map(|number| {
             format!(
-                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":null,"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
+                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":"2026-11-20T22:15:00.000Z","roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
             )
         })
         .collect();

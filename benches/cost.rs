@@ -354,9 +354,10 @@ impl Life {
     }
 }
 
-/// What a server is whose session is open and who waits.
+/// What a server is that has told its tools and waits.
 fn idle(program: &Program) -> io::Result<Idle> {
-    let session = program.open()?;
+    let mut session = program.open()?;
+    session.ask("tools/list", "{}")?;
     thread::sleep(Duration::from_millis(100));
     let idle = Idle {
         resident_mb: megabytes(session.memory("Rss")?),
@@ -514,7 +515,7 @@ fn table(rounds: &[Round], wake_ups: f64, size_mb: f64, words: &Words) -> Vec<Li
             Most(5_000.0),
         ),
         line(
-            "100 accounts as text, characters",
+            "100 full accounts as text, characters",
             words.page_100 as f64,
             None,
             Most(29_000.0),
