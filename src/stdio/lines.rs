@@ -30,7 +30,7 @@ use std::time::Duration;
 use rmcp::RoleServer;
 use rmcp::model::{
     CallToolRequestMethod, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-    JsonRpcVersion2_0, ProtocolVersion, RequestId,
+    JsonRpcResponse, JsonRpcVersion2_0, ProtocolVersion, RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -41,6 +41,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio_util::sync::CancellationToken;
 
 use crate::text::harmless;
+use crate::tools::Structured;
 
 /// The longest line that is read, in bytes.
 const LINE_MAX: usize = 4 * 1024 * 1024;
@@ -259,7 +260,7 @@ where
             let id = self.in_flight.end(number);
             id.map(|id| *number = id).is_some()
         });
-        let line = wanted.then(|| serde_json::to_vec(&message).map_err(io::Error::other));
+        let line = wanted.then(|| written(&message).map_err(io::Error::other));
         let written = line.map(|line| line.map(|line| self.output.write(line)));
         async move {
             match written {
@@ -312,6 +313,23 @@ where
         let flushed = async { self.output.stream.lock().await.flush().await };
         tokio::time::timeout(CLOSING, flushed).await?
     }
+}
+
+/// The message as a line, without its end.
+fn written(message: &TxJsonRpcMessage<RoleServer>) -> serde_json::Result<Vec<u8>> {
+    if let JsonRpcMessage::Response(JsonRpcResponse { id, result, .. }) = message
+        && let Some(result) = Structured::of(result)
+    {
+        let mut line = Vec::with_capacity(result.size_hint());
+        let answer = JsonRpcResponse {
+            jsonrpc: JsonRpcVersion2_0,
+            id: id.clone(),
+            result,
+        };
+        serde_json::to_writer(&mut line, &answer)?;
+        return Ok(line);
+    }
+    serde_json::to_vec(message)
 }
 
 /// What a line is.

@@ -35,6 +35,8 @@ use change::Record;
 use result::{Code, Failure, api_failure};
 use turns::Turns;
 
+pub use result::Structured;
+
 /// The longest a call may take, apart from waiting for the user.
 const CALL: Duration = Duration::from_secs(45);
 

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject, ServerResult};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::apc::error::{ApiError, Rejection, Unreachable};
@@ -159,13 +160,43 @@ impl From<NotConfigured> for Failure {
     }
 }
 
-/// A result that succeeded: structured, and the same JSON as text for clients that know no better.
+/// A result that succeeded: JSON, as text. [`Structured`] is how it is written.
 pub fn success<T: Serialize>(value: &T) -> CallToolResult {
-    let structured = serde_json::to_value(value).unwrap_or_default();
     let text = serde_json::to_string(value).unwrap_or_default();
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(structured);
-    result
+    CallToolResult::success(vec![ContentBlock::text(text)])
+}
+
+/// A success as clients get it: its JSON as structured content, and as text for those that know no better.
+/// A `Value` beside the text, which rmcp would write, takes a quarter of the time of a call.
+#[derive(Serialize)]
+pub struct Structured<'a> {
+    #[serde(flatten)]
+    result: &'a CallToolResult,
+    #[serde(rename = "structuredContent")]
+    json: &'a RawValue,
+}
+
+impl<'a> Structured<'a> {
+    /// The result of a call, if it is a success whose one text is a JSON object.
+    pub fn of(result: &'a ServerResult) -> Option<Self> {
+        let ServerResult::CallToolResult(result) = result else {
+            return None;
+        };
+        let ([ContentBlock::Text(only)], None, Some(false)) = (
+            result.content.as_slice(),
+            &result.structured_content,
+            result.is_error,
+        ) else {
+            return None;
+        };
+        let json: &RawValue = serde_json::from_str(&only.text).ok()?;
+        json.get().starts_with('{').then_some(Self { result, json })
+    }
+
+    /// About how long it will be, in bytes: twice the JSON, once with its quotes escaped.
+    pub fn size_hint(&self) -> usize {
+        self.json.get().len() / 4 * 9 + 256
+    }
 }
 
 // A service account in a result. (A doc comment would become a description in the schema.)
