@@ -12,9 +12,13 @@ use std::time::Duration;
 pub const FEW: &str = "cmf3few0000000000000bench";
 /// The workspace of 10,000 accounts.
 pub const MANY: &str = "cmf3many000000000000bench";
+/// The workspace of 100 accounts that have never been used.
+pub const UNUSED: &str = "cmf3unused0000000000bench";
 /// What whoever asks is known by.
 pub const TOKEN: &str = "a-token-for-the-benchmarks";
 
+const LIST: &str = "workspaceServiceAccounts";
+const USED: &str = r#""2026-11-20T22:15:00.000Z""#;
 const DOCUMENT: &str = include_str!("../src/apc/graphql/workspaceServiceAccounts.graphql");
 
 /// The API, on a port of loopback, until the process ends.
@@ -28,6 +32,7 @@ struct Answers {
     workspace: Vec<u8>,
     few: Vec<u8>,
     many: Vec<u8>,
+    unused: Vec<u8>,
     latency_us: AtomicU64,
 }
 
@@ -39,8 +44,9 @@ impl Api {
         let answers = Arc::new(Answers {
             workspaces: answer("workspaces", &format!("[{workspace}]")),
             workspace: answer("workspace", &workspace),
-            few: answer("workspaceServiceAccounts", &accounts(FEW, 3)),
-            many: answer("workspaceServiceAccounts", &accounts(MANY, 10_000)),
+            few: answer(LIST, &accounts(FEW, 3, USED)),
+            many: answer(LIST, &accounts(MANY, 10_000, USED)),
+            unused: answer(LIST, &accounts(UNUSED, 100, "null")),
             latency_us: AtomicU64::new(0),
         });
         let api = Self {
@@ -104,6 +110,9 @@ impl Answers {
     fn to(&self, request: &str) -> &[u8] {
         match request {
             list if list.contains("workspaceServiceAccounts(") && list.contains(MANY) => &self.many,
+            list if list.contains("workspaceServiceAccounts(") && list.contains(UNUSED) => {
+                &self.unused
+            }
             list if list.contains("workspaceServiceAccounts(") => &self.few,
             one if one.contains("workspace(") => &self.workspace,
             _ => &self.workspaces,
@@ -135,12 +144,13 @@ fn answer(field: &str, data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Accounts with every field set and the key masked, as the API shows those older than 10 minutes.
-fn accounts(workspace: &str, number: u32) -> String {
+/// Accounts with the key masked, as the API shows those older than 10 minutes, and every other field set;
+/// the last use as JSON.
+fn accounts(workspace: &str, number: u32, last_used: &str) -> String {
     let accounts: Vec<_> = (0..number)
         .map(|number| {
             format!(
-                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":"2026-11-20T22:15:00.000Z","roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
+                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":{last_used},"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
             )
         })
         .collect();
