@@ -529,6 +529,34 @@ fn unreachable(why: &Unreachable, host: &str) -> Failure {
 mod tests {
     use super::*;
 
+    fn structured(result: CallToolResult) -> Option<Value> {
+        let result = ServerResult::CallToolResult(result);
+        Structured::of(&result).map(|result| serde_json::to_value(result).unwrap())
+    }
+
+    #[test]
+    fn a_success_is_written_as_text_and_once_more_as_structured_content() {
+        let written = structured(success(&json!({"total": 1}))).unwrap();
+        assert_eq!(written["content"][0]["text"], r#"{"total":1}"#);
+        assert_eq!(written["structuredContent"], json!({"total": 1}));
+        assert_eq!(written["isError"], false);
+    }
+
+    #[test]
+    fn only_a_success_of_one_json_object_has_structured_content() {
+        let text = |text: &str| ContentBlock::text(text);
+        let object = || text(r#"{"total":1}"#);
+        assert_eq!(structured(CallToolResult::error(vec![object()])), None);
+        assert_eq!(
+            structured(CallToolResult::success(vec![object(), object()])),
+            None
+        );
+        for other in ["", "[1]", "1", r#"{"total":"#, r#"{"total":1}}"#, "words"] {
+            let result = CallToolResult::success(vec![text(other)]);
+            assert_eq!(structured(result), None, "{other}");
+        }
+    }
+
     #[test]
     fn a_failure_carries_code_and_ids_for_programs() {
         let id = ServiceAccountId::verbatim("ck1".to_owned());
