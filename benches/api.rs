@@ -108,13 +108,12 @@ impl Answers {
     }
 
     fn to(&self, request: &str) -> &[u8] {
+        let is_list = request.contains("workspaceServiceAccounts(");
         match request {
-            list if list.contains("workspaceServiceAccounts(") && list.contains(MANY) => &self.many,
-            list if list.contains("workspaceServiceAccounts(") && list.contains(UNUSED) => {
-                &self.unused
-            }
-            list if list.contains("workspaceServiceAccounts(") => &self.few,
-            one if one.contains("workspace(") => &self.workspace,
+            _ if is_list && request.contains(MANY) => &self.many,
+            _ if is_list && request.contains(UNUSED) => &self.unused,
+            _ if is_list => &self.few,
+            _ if request.contains("workspace(") => &self.workspace,
             _ => &self.workspaces,
         }
     }
