@@ -13,6 +13,7 @@
 )]
 
 mod api;
+#[allow(dead_code, reason = "each benchmark needs its part of it")]
 mod session;
 
 use std::io;
@@ -25,9 +26,6 @@ use serde_json::Value;
 
 use api::{Api, FEW, MANY, TOKEN, UNUSED};
 use session::{Program, Session};
-
-/// Where cargo puts the executable, whatever it is built for.
-const BUILT: &str = env!("CARGO_BIN_EXE_apc-mcp");
 
 /// How many calls are under way at once where many are.
 const IN_FLIGHT: u32 = 64;
@@ -72,7 +70,7 @@ fn main() -> io::Result<()> {
     let api = Api::start()?;
     let floor = Program::new(build_floor(directory.path())?);
     let home = directory.path().to_string_lossy();
-    let executable = build_server(directory.path())?;
+    let executable = session::build_released(directory.path(), &[])?;
     let server = Program::new(&executable)
         .env("HOME", home)
         .env("APC_API_URL", api.url())
@@ -96,24 +94,6 @@ fn main() -> io::Result<()> {
     let size_mb = std::fs::metadata(&executable)?.len() as f64 / 1e6;
     print(&table(&rounds, wake_ups, size_mb, &stage.words()?));
     Ok(())
-}
-
-/// The server as it is released. What cargo builds for a benchmark has the features of what tests
-/// need, too; and what a linker has just written starts slower than a copy, which is what people install.
-fn build_server(directory: &Path) -> io::Result<PathBuf> {
-    let target = Path::new(BUILT).ancestors().nth(2);
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--locked", "--bin", "apc-mcp"])
-        .arg("--target-dir")
-        .arg(target.ok_or(io::ErrorKind::NotFound)?)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
-    if !status.success() {
-        return Err(io::Error::other("the server does not build"));
-    }
-    let copy = directory.join("apc-mcp");
-    std::fs::copy(BUILT, &copy)?;
-    Ok(copy)
 }
 
 fn build_floor(directory: &Path) -> io::Result<PathBuf> {
