@@ -36,13 +36,11 @@ impl Secret {
     /// The value as the API masks it: six characters and 26 asterisks, or asterisks alone where
     /// six characters would be all of it.
     pub fn masked(&self) -> String {
-        let shown = match self.0.char_indices().nth(6) {
-            Some((end, _)) => self.0.get(..end).unwrap_or_default(),
-            None => "",
+        let (shown, stars) = match self.0.char_indices().nth(6) {
+            Some((end, _)) => (self.0.get(..end).unwrap_or_default(), 26),
+            None => ("", 32),
         };
-        let mut masked = String::from(shown);
-        masked.extend(std::iter::repeat_n('*', 32 - shown.chars().count()));
-        masked
+        shown.to_owned() + &"*".repeat(stars)
     }
 
     /// Whether the value is one that was masked before it came here.

@@ -178,8 +178,8 @@ impl Server {
     }
 
     /// Waits until nobody waits for the call any more, or there is no time left for it.
-    async fn given_up(&self, context: &RequestContext<RoleServer>) {
-        context.ct.cancelled().await;
+    async fn given_up(&self, cancelled: CancellationToken) {
+        cancelled.cancelled().await;
         if self.ending.signal.is_cancelled() {
             tokio::time::sleep(SIGNAL_GRACE).await;
         }
@@ -260,12 +260,13 @@ impl ServerHandler for Server {
         if !tools::names(&self.shape.policy).any(|known| known == name) {
             return Err(self.unknown_tool(&name));
         }
-        let leaving = self.ending.input.clone();
+        let cancelled = context.ct.clone();
+        let signature = self.signature(&context);
         let user = User::new(
-            context.clone(),
+            context,
             request.input_responses,
             request.request_state,
-            leaving,
+            self.ending.input.clone(),
         );
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
         let call = Box::pin(tools::call(&self.house, &name, request.arguments, user));
@@ -275,11 +276,9 @@ impl ServerHandler for Server {
             response = call => response,
             // After a notification the client waits for nothing, and rmcp drops what is answered;
             // after a signal it still does.
-            () = self.given_up(&context) => tools::stopped(&name, &self.secrets).into(),
+            () = self.given_up(cancelled) => tools::stopped(&name, &self.secrets).into(),
         };
-        if let (Some(signature), CallToolResponse::Complete(result)) =
-            (self.signature(&context), &mut response)
-        {
+        if let (Some(signature), CallToolResponse::Complete(result)) = (signature, &mut response) {
             result.meta.get_or_insert_default().extend(signature);
         }
         Ok(response)
