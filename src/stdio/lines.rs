@@ -22,19 +22,23 @@
 //! [`crate::server`]; how it waits at the end of a session, in [`crate::stdio`].
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolRequestMethod, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-    JsonRpcResponse, JsonRpcVersion2_0, ProtocolVersion, RequestId,
+    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientNotification,
+    ClientRequest, GetMeta, JsonRpcMessage, JsonRpcResponse, JsonRpcVersion2_0, ProtocolVersion,
+    RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -358,29 +362,56 @@ fn read(line: &[u8]) -> Read {
 }
 
 /// A tool call, which most lines are, read as what it is. rmcp tries a request as one method after the
-/// other and words each failure, which takes three times as long.
+/// other and words each failure, and keeps what it has read of the parameters until it knows them.
 fn tool_call(line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
     #[derive(Deserialize)]
-    struct Head {
+    struct ToolCall {
         #[serde(rename = "jsonrpc")]
         _version: JsonRpcVersion2_0,
         id: RequestId,
         #[serde(rename = "method")]
         _method: CallToolRequestMethod,
+        #[serde(deserialize_with = "from_object")]
+        params: CallToolRequestParams,
         #[serde(default, deserialize_with = "present")]
         result: bool,
         #[serde(default, deserialize_with = "present")]
         error: bool,
     }
-    let head: Head = serde_json::from_slice(line).ok()?;
-    if head.result || head.error {
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let call: ToolCall = from_object(&mut reader).ok()?;
+    reader.end().ok()?;
+    if call.result || call.error {
         return None;
     }
-    let call = serde_json::from_slice(line).ok()?;
+    let mut request = CallToolRequest::new(call.params);
+    // Where rmcp looks for it in a message.
+    if let Some(meta) = request.params.meta.take() {
+        request.extensions.insert(meta);
+    }
     Some(JsonRpcMessage::request(
-        ClientRequest::CallToolRequest(call),
-        head.id,
+        ClientRequest::CallToolRequest(request),
+        call.id,
     ))
+}
+
+/// The value of an object and of nothing else: a struct would be read out of an array as well.
+fn from_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(entries))
+        }
+    }
+
+    value.deserialize_map(Object(PhantomData))
 }
 
 /// Whatever the value is, null included.
@@ -457,8 +488,12 @@ mod tests {
             r#"{"name":"x"}"#,
             r#"{"name":"x","arguments":{"a":[1,null]},"_meta":{"progressToken":"p","k":{"v":1}}}"#,
             r#"{"name":"x","arguments":null,"requestState":"s","inputResponses":{"q":{"action":"decline"}}}"#,
+            r#"{"name":"x","_meta":null,"more":1.5,"arguments":{"a":18446744073709551615,"b":1e3,"c":"\u00e4"}}"#,
+            r#"{"name":"x","_meta":5}"#,
+            r#"{"name":"x","name":"y"}"#,
             r#"{"name":1}"#,
             r#"{}"#,
+            r#"[null,"x",null,null,null]"#,
             "[]",
             "null",
         ];
@@ -474,6 +509,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":P,"result":null}"#,
             r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":P,"error":{}}"#,
             r#"{"jsonrpc":"2.0","id":7,"id":8,"method":"tools/call","params":P}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":P}}"#,
             r#"["2.0",7,"tools/call",P]"#,
         ];
         let mut read_here = 0;
@@ -488,7 +524,7 @@ mod tests {
                 read_here += 1;
             }
         }
-        assert_eq!(read_here, 6);
+        assert_eq!(read_here, 8);
     }
 
     #[test]
