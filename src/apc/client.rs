@@ -296,9 +296,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc2822(text)
-        .ok()
-        .map(|date| date.to_utc())
+    httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
