@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer};
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
 
+/// What hides the rest of a key, as the API does it.
+const STARS: &str = "**************************";
+
 /// How many secrets are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;
 
@@ -36,11 +39,10 @@ impl Secret {
     /// The value as the API masks it: six characters and 26 asterisks, or asterisks alone where
     /// six characters would be all of it.
     pub fn masked(&self) -> String {
-        let (shown, stars) = match self.0.char_indices().nth(6) {
-            Some((end, _)) => (self.0.get(..end).unwrap_or_default(), 26),
-            None => ("", 32),
-        };
-        shown.to_owned() + &"*".repeat(stars)
+        match self.0.char_indices().nth(6) {
+            Some((end, _)) => [self.0.get(..end).unwrap_or_default(), STARS].concat(),
+            None => "*".repeat(32),
+        }
     }
 
     /// Whether the value is one that was masked before it came here.
