@@ -53,7 +53,7 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
         url: ApiUrl::parse(&API.url()).unwrap(),
         token: Secret::new(TOKEN),
         token_source: TokenSource::Sandbox,
-        default_workspace: None,
+        login_workspace: None,
     };
     let workspace = WorkspaceId::parse(MANY).unwrap();
     bencher.bench_local(|| {

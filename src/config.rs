@@ -141,15 +141,11 @@ impl Config {
     /// directory, which goes with it.
     pub fn set_sandbox(&mut self, url: ApiUrl, token: Secret, key_dir: PathBuf) {
         self.key_dir = Some(key_dir);
-        let default_workspace = self
-            .workspace_id
-            .clone()
-            .filter(|id| self.policy.allows(id));
         self.in_sandbox = Some(Installation {
             url,
             token,
             token_source: TokenSource::Sandbox,
-            default_workspace,
+            login_workspace: None,
         });
     }
 
@@ -164,20 +160,32 @@ impl Config {
         if let Some(sandbox) = &self.in_sandbox {
             return Ok(sandbox.clone());
         }
-        let mut installation = match &self.place.token {
+        Ok(match &self.place.token {
             Some(token) => self.place.with_token(token)?,
             None => self.place.with_login().await?,
-        };
-        let default_workspace = self.workspace_id.clone().or(installation.default_workspace);
-        installation.default_workspace = default_workspace.filter(|id| self.policy.allows(id));
-        Ok(installation)
+        })
     }
 
-    /// The workspace meant where a call names none, as far as it is known now.
-    pub async fn default_workspace(&self) -> Option<WorkspaceId> {
+    /// The workspace meant where a call to this installation names none. Beside a token from the
+    /// settings the astro login is looked at for it here, and by no call that names one.
+    pub fn default_workspace(&self, found: &Installation) -> Option<WorkspaceId> {
+        let of_login = || match found.token_source {
+            TokenSource::AstroLogin => found.login_workspace.clone(),
+            TokenSource::Setting(_) => self.place.login_workspace(&found.url),
+            TokenSource::Sandbox => None,
+        };
+        let meant = self.workspace_id.clone().or_else(of_login);
+        meant.filter(|id| self.policy.allows(id))
+    }
+
+    /// Whether there is such a workspace now.
+    pub async fn has_default_workspace(&self) -> bool {
         match &self.workspace_id {
-            Some(id) => Some(id.clone()).filter(|id| self.policy.allows(id)),
-            None => self.installation().await.ok()?.default_workspace,
+            Some(id) => self.policy.allows(id),
+            None => self
+                .installation()
+                .await
+                .is_ok_and(|found| self.default_workspace(&found).is_some()),
         }
     }
 }

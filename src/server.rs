@@ -115,7 +115,7 @@ impl Server {
     /// A server with these settings. What shapes its tools is fixed from here on.
     pub async fn new(config: Config, secrets: Secrets, ending: Ending) -> Self {
         let shape = Shape {
-            has_default_workspace: config.default_workspace().await.is_some(),
+            has_default_workspace: config.has_default_workspace().await,
             policy: config.policy.clone(),
         };
         let house = Arc::new(House::new(config, secrets.clone()));

@@ -413,7 +413,7 @@ mod tests {
             url: ApiUrl::parse("http://127.0.0.1:1/v1").unwrap(),
             token: Secret::new("0123456789abcdef".to_owned()),
             token_source: TokenSource::Sandbox,
-            default_workspace: None,
+            login_workspace: None,
         };
         let mut turns = Vec::new();
         for _ in 0..64 {

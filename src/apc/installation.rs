@@ -22,8 +22,8 @@ pub struct Installation {
     pub token: Secret,
     /// Where the credential came from.
     pub token_source: TokenSource,
-    /// The workspace meant where a call names none.
-    pub default_workspace: Option<WorkspaceId>,
+    /// The workspace that the astro CLI is switched to, where the credential is its login.
+    pub login_workspace: Option<WorkspaceId>,
 }
 
 impl Installation {

@@ -96,17 +96,21 @@ impl Place {
     /// A token from the settings goes to the URL from the settings, never to a login's.
     pub(super) fn with_token(&self, setting: &TokenSetting) -> Result<Installation, Missing> {
         let url = self.url_for(setting)?;
-        let login = astro_login::glance(self.login_file.as_deref(), self.domain.as_ref());
-        let default_workspace = login
-            .filter(|login| login.url == url)
-            .and_then(|login| workspace_of(&login));
         let source = TokenSource::Setting(setting.name());
         Ok(Installation {
             token: usable(&setting.read()?, &source)?,
             token_source: source,
             url,
-            default_workspace,
+            login_workspace: None,
         })
+    }
+
+    /// The workspace that the astro CLI is switched to, where its login is for this very URL.
+    pub(super) fn login_workspace(&self, url: &ApiUrl) -> Option<WorkspaceId> {
+        let login = astro_login::glance(self.login_file.as_deref(), self.domain.as_ref());
+        login
+            .filter(|login| login.url == *url)
+            .and_then(|login| workspace_of(&login))
     }
 
     fn url_for(&self, setting: &TokenSetting) -> Result<ApiUrl, Missing> {
@@ -139,13 +143,13 @@ impl Place {
                 domain: login.domain,
             });
         }
-        let default_workspace = workspace_of(&login);
+        let login_workspace = workspace_of(&login);
         let token = usable(&login.token, &TokenSource::AstroLogin)?;
         Ok(Installation {
             url: login.url,
             token,
             token_source: TokenSource::AstroLogin,
-            default_workspace,
+            login_workspace,
         })
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Config;
 use super::credential::{TOKEN, TokenSetting, usable};
+use crate::apc::WorkspaceId;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::astro_login::{self, AstroLogin, LoginProblem};
 use crate::policy::{Confirm, KeyOutput};
@@ -151,7 +152,7 @@ impl Config {
 
     fn add_login(&self, settings: &mut [Setting], found: &Installation) {
         let of_login = found.token_source == TokenSource::AstroLogin;
-        let workspace = found.default_workspace.as_ref().filter(|_| !self.sandbox);
+        let workspace = self.default_workspace(found).filter(|_| !self.sandbox);
         let added = [
             (
                 "--domain",
@@ -161,7 +162,7 @@ impl Config {
                 "APC_API_TOKEN",
                 of_login.then(|| token_in_words(&found.token)),
             ),
-            ("--workspace-id", workspace.map(ToString::to_string)),
+            ("--workspace-id", workspace.map(WorkspaceId::into_string)),
         ];
         for (name, value) in added {
             let unset = settings

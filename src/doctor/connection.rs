@@ -42,7 +42,7 @@ impl Doctor<'_> {
             url,
             token: Secret::new(""),
             token_source: TokenSource::Setting("APC_API_TOKEN"),
-            default_workspace: None,
+            login_workspace: None,
         };
         let houston = self.houston();
         let api = houston.within(&anonymous, Instant::now() + ASKING).once();
@@ -228,9 +228,10 @@ impl Doctor<'_> {
         found: &Installation,
         visible: &[Workspace],
     ) -> io::Result<()> {
-        let default = found.default_workspace.iter();
+        let default = self.config.default_workspace(found);
         let allowed = self.config.policy.allowed_workspaces.iter().flatten();
         let named = default
+            .iter()
             .map(|id| ("--workspace-id", id))
             .chain(allowed.map(|id| ("--allow-workspace", id)));
         let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));

@@ -153,7 +153,7 @@ fn read(
         call.secrets(),
     )?;
     let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
-    let workspace_id = workspace_id.or_else(|| call.installation.default_workspace.clone());
+    let workspace_id = workspace_id.or_else(|| call.default_workspace());
     if let Some(id) = &workspace_id {
         record.workspace(id);
     }

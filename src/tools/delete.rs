@@ -116,7 +116,7 @@ fn read(given: Option<JsonObject>, call: &Call, record: &mut Record) -> Result<N
         record.account(id);
     }
     let workspace: Option<WorkspaceId> = arguments.optional("workspace_id")?;
-    let workspace = workspace.or_else(|| call.installation.default_workspace.clone());
+    let workspace = workspace.or_else(|| call.default_workspace());
     if let Some(workspace) = &workspace {
         record.workspace(workspace);
         call.check_workspace(workspace)?;

@@ -283,6 +283,11 @@ impl Call {
         result::happened(error, self.installation.url.host(), self.secrets())
     }
 
+    /// The workspace that is meant where the call names none.
+    fn default_workspace(&self) -> Option<WorkspaceId> {
+        self.house.config.default_workspace(&self.installation)
+    }
+
     /// Whether the policy lets calls be about this workspace.
     fn check_workspace(&self, id: &WorkspaceId) -> Result<(), Failure> {
         if self.policy().allows(id) {
@@ -328,9 +333,8 @@ impl Call {
             .await
             .map_err(|error| self.failure(&error))?;
         visible.retain(|workspace| self.policy().allows(&workspace.id));
-        let named = self
-            .installation
-            .default_workspace
+        let default = self.default_workspace();
+        let named = default
             .iter()
             .chain(self.policy().allowed_workspaces.iter().flatten());
         for id in named {
