@@ -6,7 +6,9 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::nfa::noncontiguous::NFA;
+use aho_corasick::{Input, MatchKind};
 use serde::{Deserialize, Deserializer};
 
 /// What stands where a secret stood.
@@ -72,7 +74,7 @@ struct Known {
     values: HashSet<Arc<str>>,
     by_age: VecDeque<Arc<str>>,
     /// Built when first needed after a change: a list may bring a thousand new keys at once.
-    matcher: Option<AhoCorasick>,
+    matcher: Option<Arc<NFA>>,
 }
 
 impl Secrets {
@@ -98,13 +100,16 @@ impl Secrets {
         if text.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
-        match self.matcher() {
-            Some(matcher) if matcher.is_match(text) => {
-                let replacements = vec![REDACTED; matcher.patterns_len()];
-                Cow::Owned(matcher.replace_all(text, &replacements))
-            }
-            _ => Cow::Borrowed(text),
+        let Some(matcher) = self.matcher() else {
+            return Cow::Borrowed(text);
+        };
+        if let Ok(None) = matcher.try_find(&Input::new(text)) {
+            return Cow::Borrowed(text);
         }
+        let replacements = vec![REDACTED; matcher.patterns_len()];
+        let clean = matcher.try_replace_all(text, &replacements);
+        // What cannot be searched does not leave.
+        Cow::Owned(clean.unwrap_or_else(|_| REDACTED.to_owned()))
     }
 
     /// The text without remembered secrets and without anything that has the shape of one: 32 hex
@@ -124,18 +129,18 @@ impl Secrets {
         clean
     }
 
-    fn matcher(&self) -> Option<AhoCorasick> {
+    /// The automaton that is quickest to build, since texts are short.
+    fn matcher(&self) -> Option<Arc<NFA>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_age.is_empty() {
             return None;
         }
         if known.matcher.is_none() {
-            known.matcher = AhoCorasick::builder()
+            known.matcher = NFA::builder()
                 .match_kind(MatchKind::LeftmostLongest)
-                // The quickest to build, and texts are short.
-                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
                 .build(known.by_age.iter().map(AsRef::<str>::as_ref))
-                .ok();
+                .ok()
+                .map(Arc::new);
         }
         known.matcher.clone()
     }

@@ -196,10 +196,8 @@ impl Doctor<'_> {
             TokenKind::UserToken {
                 expires: Some(expires),
             } => {
-                let text = format!(
-                    "accepted; a user's token from {source}, which expires on {}",
-                    expires.format("%Y-%m-%d %H:%M UTC")
-                );
+                let text =
+                    format!("accepted; a user's token from {source}, which expires on {expires}");
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
                     true => self.warn("token", &format!("{text}, within the hour")),

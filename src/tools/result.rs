@@ -425,14 +425,14 @@ fn unauthenticated(installation: &Installation) -> Failure {
         TokenKind::UserToken {
             expires: Some(expires),
         } if expires < chrono::Utc::now() => {
-            format!("; it expired on {}", expires.format("%Y-%m-%d"))
+            format!("; it expired on {}", expires.date_naive())
         }
         TokenKind::UserToken {
             expires: Some(expires),
         } => {
             format!(
                 "; it would expire on {}, so it was revoked or belongs to another installation",
-                expires.format("%Y-%m-%d")
+                expires.date_naive()
             )
         }
         TokenKind::UserToken { expires: None } => "; it may have expired".to_owned(),
