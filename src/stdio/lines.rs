@@ -473,11 +473,20 @@ fn opens(request: &ClientRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rmcp::model::RequestMetaObject;
+
     use super::*;
 
     fn answer(line: &str) -> Option<serde_json::Value> {
         match read(line.as_bytes()) {
             Read::Invalid(answer) => Some(serde_json::from_str(&answer).unwrap()),
+            _ => None,
+        }
+    }
+
+    fn meta(message: &RxJsonRpcMessage<RoleServer>) -> Option<&RequestMetaObject> {
+        match message {
+            JsonRpcMessage::Request(request) => Some(request.request.get_meta()),
             _ => None,
         }
     }
@@ -521,6 +530,8 @@ mod tests {
             if let Some(call) = tool_call(line.as_bytes()) {
                 let whole: RxJsonRpcMessage<RoleServer> = serde_json::from_str(&line).unwrap();
                 assert_eq!(format!("{call:?}"), format!("{whole:?}"), "{line}");
+                // Debug does not show where `_meta` is kept.
+                assert_eq!(meta(&call), meta(&whole), "{line}");
                 read_here += 1;
             }
         }
