@@ -296,7 +296,9 @@ fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    httpdate::parse_http_date(text).ok().map(DateTime::from)
+    DateTime::parse_from_rfc2822(text)
+        .ok()
+        .map(|date| date.to_utc())
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -376,6 +378,16 @@ fn tls(error: &rustls::Error) -> Unreachable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_may_have_its_zone_in_numbers() {
+        let date = http_date("Mon, 23 Nov 2026 18:00:00 GMT");
+        assert!(date.is_some());
+        for zone in ["+0000", "-0000", "UT"] {
+            let text = format!("Mon, 23 Nov 2026 18:00:00 {zone}");
+            assert_eq!(http_date(&text), date, "{zone}");
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
