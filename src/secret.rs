@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::noncontiguous::NFA;
-use aho_corasick::{Input, MatchKind};
+use aho_corasick::{BuildError, Input, MatchError, MatchKind};
 use serde::{Deserialize, Deserializer};
 
 /// What stands where a secret stood.
@@ -77,6 +77,15 @@ struct Known {
     matcher: Option<Arc<NFA>>,
 }
 
+/// Why a text was not searched: more secrets, or another search, than the automaton is made for.
+#[derive(Debug, thiserror::Error)]
+enum Unsearchable {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Match(#[from] MatchError),
+}
+
 impl Secrets {
     /// Remembers a secret, so that [`scrub`](Self::scrub) takes it out of every text from now on.
     pub fn remember(&self, value: &str) {
@@ -100,16 +109,19 @@ impl Secrets {
         if text.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
-        let Some(matcher) = self.matcher() else {
-            return Cow::Borrowed(text);
+        // What cannot be searched does not leave.
+        self.searched(text).unwrap_or(Cow::Borrowed(REDACTED))
+    }
+
+    fn searched<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Unsearchable> {
+        let Some(matcher) = self.matcher()? else {
+            return Ok(Cow::Borrowed(text));
         };
-        if let Ok(None) = matcher.try_find(&Input::new(text)) {
-            return Cow::Borrowed(text);
+        if matcher.try_find(&Input::new(text))?.is_none() {
+            return Ok(Cow::Borrowed(text));
         }
         let replacements = vec![REDACTED; matcher.patterns_len()];
-        let clean = matcher.try_replace_all(text, &replacements);
-        // What cannot be searched does not leave.
-        Cow::Owned(clean.unwrap_or_else(|_| REDACTED.to_owned()))
+        Ok(Cow::Owned(matcher.try_replace_all(text, &replacements)?))
     }
 
     /// The text without remembered secrets and without anything that has the shape of one: 32 hex
@@ -129,20 +141,19 @@ impl Secrets {
         clean
     }
 
-    /// The automaton that is quickest to build, since texts are short.
-    fn matcher(&self) -> Option<Arc<NFA>> {
+    /// The automaton that is quickest to build, since texts are short; none where nothing is known.
+    fn matcher(&self) -> Result<Option<Arc<NFA>>, BuildError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_age.is_empty() {
-            return None;
+            return Ok(None);
         }
         if known.matcher.is_none() {
-            known.matcher = NFA::builder()
+            let matcher = NFA::builder()
                 .match_kind(MatchKind::LeftmostLongest)
-                .build(known.by_age.iter().map(AsRef::<str>::as_ref))
-                .ok()
-                .map(Arc::new);
+                .build(known.by_age.iter().map(AsRef::<str>::as_ref))?;
+            known.matcher = Some(Arc::new(matcher));
         }
-        known.matcher.clone()
+        Ok(known.matcher.clone())
     }
 }
 
