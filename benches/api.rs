@@ -19,7 +19,7 @@ pub const TOKEN: &str = "a-token-for-the-benchmarks";
 
 const LIST: &str = "workspaceServiceAccounts";
 const USED: &str = r#""2026-11-20T22:15:00.000Z""#;
-const DOCUMENT: &str = include_str!("../src/apc/graphql/workspaceServiceAccounts.graphql");
+const DOCUMENT: &str = include_str!("../src/apc/documents/workspaceServiceAccounts.graphql");
 
 /// The API, on a port of loopback, until the process ends.
 pub struct Api {

@@ -12,15 +12,15 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use apc_mcp::apc::WorkspaceId;
-use apc_mcp::apc::client::Connecting;
-use apc_mcp::apc::graphql::Houston;
+use apc_mcp::apc::exchange::Houston;
+use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
 use apc_mcp::apc::operations::select_service_accounts;
 use apc_mcp::cli::Flags;
 use apc_mcp::config::{Config, Environment};
-use apc_mcp::secret::{Secret, Secrets};
-use apc_mcp::server::{Ending, Server};
-use apc_mcp::stdio;
+use apc_mcp::guards::secret::{Secret, Secrets};
+use apc_mcp::session::server::{Ending, Server};
+use apc_mcp::session::shutdown;
 use apc_mcp::tools::{self, Shape};
 use divan::{AllocProfiler, Bencher, black_box};
 use tokio::io::{
@@ -132,7 +132,7 @@ impl Client {
         let server = Server::new(config, Secrets::default(), Ending::default()).await;
         let (near, far) = tokio::io::duplex(64 * 1024);
         let (input, output) = tokio::io::split(far);
-        tokio::spawn(stdio::serve(server, input, output));
+        tokio::spawn(shutdown::serve(server, input, output));
         let (input, output) = tokio::io::split(near);
         let mut client = Self {
             output,

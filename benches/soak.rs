@@ -11,7 +11,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_sandbox::{Persona, Sandbox};
 use serde_json::{Value, json};
 
 const CALLS: u64 = 100_000;

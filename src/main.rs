@@ -2,5 +2,5 @@
 //! futures itself would hold a second copy of each.
 
 fn main() -> std::process::ExitCode {
-    apc_mcp::program::main()
+    apc_mcp::commands::main()
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use super::WorkspaceId;
-use crate::secret::Secret;
+use crate::guards::secret::Secret;
 
 /// Where calls go and with which credential.
 #[derive(Debug, Clone)]

@@ -1,15 +1,15 @@
 //! The vocabulary of the Private Cloud API: workspaces, service accounts, roles, and their bounds.
 //! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
 
-pub mod client;
 pub mod error;
-pub mod graphql;
+pub mod exchange;
+pub mod http;
 pub mod installation;
 pub mod operations;
 
 use std::fmt;
 
-use crate::secret::Secret;
+use crate::guards::secret::Secret;
 
 /// Why a text is not a value of the vocabulary: what would have been accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,31 +7,31 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::graphql::{Api, Document, read};
+use super::exchange::{Api, Document, read};
 use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
-use crate::secret::Secret;
+use crate::guards::secret::Secret;
 
 const APP_CONFIG: Document = Document {
     field: "appConfig",
-    text: include_str!("graphql/appConfig.graphql"),
+    text: include_str!("documents/appConfig.graphql"),
     optional: &["version", "baseDomain"],
 };
 
 const WORKSPACES: Document = Document {
     field: "workspaces",
-    text: include_str!("graphql/workspaces.graphql"),
+    text: include_str!("documents/workspaces.graphql"),
     optional: &["label"],
 };
 
 const WORKSPACE: Document = Document {
     field: "workspace",
-    text: include_str!("graphql/workspace.graphql"),
+    text: include_str!("documents/workspace.graphql"),
     optional: &["label"],
 };
 
 const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
     field: "workspaceServiceAccounts",
-    text: include_str!("graphql/workspaceServiceAccounts.graphql"),
+    text: include_str!("documents/workspaceServiceAccounts.graphql"),
     optional: &[
         "label",
         "apiKey",
@@ -48,7 +48,7 @@ const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
 // The key is not optional here: an account whose key nobody gets to see is of no use.
 const CREATE: Document = Document {
     field: "createWorkspaceServiceAccount",
-    text: include_str!("graphql/createWorkspaceServiceAccount.graphql"),
+    text: include_str!("documents/createWorkspaceServiceAccount.graphql"),
     optional: &[
         "label",
         "category",
@@ -61,7 +61,7 @@ const CREATE: Document = Document {
 
 const DELETE: Document = Document {
     field: "deleteWorkspaceServiceAccount",
-    text: include_str!("graphql/deleteWorkspaceServiceAccount.graphql"),
+    text: include_str!("documents/deleteWorkspaceServiceAccount.graphql"),
     optional: &["label"],
 };
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::settings::Broken;
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{ApiUrl, Domain, Installation, TokenSource};
-use crate::astro_login::{self, AstroLogin, LoginProblem};
-use crate::secret::Secret;
+use crate::config::astro_login::{self, AstroLogin, LoginProblem};
+use crate::guards::secret::Secret;
 
 /// The largest token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;

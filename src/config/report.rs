@@ -8,9 +8,9 @@ use super::Config;
 use super::credential::{TOKEN, TokenSetting, usable};
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
-use crate::astro_login::{self, AstroLogin, LoginProblem};
-use crate::policy::{Confirm, KeyOutput};
-use crate::secret::Secret;
+use crate::config::astro_login::{self, AstroLogin, LoginProblem};
+use crate::guards::policy::{Confirm, KeyOutput};
+use crate::guards::secret::Secret;
 
 /// One setting.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use super::values::{
     changes, confirm, key_output, not_a_placeholder, path, role, switch, workspace_ids,
 };
 use crate::cli::Flags;
-use crate::policy::Policy;
-use crate::secret::Secret;
+use crate::guards::policy::Policy;
+use crate::guards::secret::Secret;
 
 /// A setting whose value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Role, WorkspaceId};
-use crate::logging::Level;
-use crate::policy::{Confirm, KeyOutput};
+use crate::guards::logging::Level;
+use crate::guards::policy::{Confirm, KeyOutput};
 
 /// The longest refused value that is shown.
 const SHOWN_MAX: usize = 20;

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::result::{Code, Failure};
 use crate::apc::{Label, Role, ServiceAccountId, WorkspaceId};
-use crate::policy::Policy;
-use crate::secret::Secrets;
-use crate::text::quoted;
+use crate::guards::policy::Policy;
+use crate::guards::secret::Secrets;
+use crate::guards::text::quoted;
 
 /// A type that an argument may have.
 pub trait Argument: Sized {

@@ -15,9 +15,9 @@ use super::result::{Code, Failure, audit_unusable};
 use super::{Call, Ended, House};
 use crate::apc::operations::{self, Listing};
 use crate::apc::{ServiceAccountId, WorkspaceId};
-use crate::ask::User;
-use crate::audit::{Attempt, OpenAudit};
-use crate::text::harmless;
+use crate::guards::audit::{Attempt, OpenAudit};
+use crate::guards::text::harmless;
+use crate::session::elicitation::User;
 
 /// The time for finding a lost answer, kept free at the end of a call.
 pub const LOOKING_AGAIN: Duration = Duration::from_secs(15);

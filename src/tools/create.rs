@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::arguments::Arguments;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
-use super::lost::{Trace, has_label, trace};
+use super::recovery::{Trace, has_label, trace};
 use super::result::{
     AccountView, Code, Failure, key_dir_unusable, role_not_allowed, scrubbed, success,
     too_many_changes,
@@ -20,9 +20,9 @@ use super::{Call, Shape, schema, unknown_workspace};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations;
 use crate::apc::{Label, NewServiceAccount, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::keys::{self, KeyFile};
-use crate::policy::KeyOutput;
-use crate::text::quoted;
+use crate::guards::key_files::{self, KeyFile};
+use crate::guards::policy::KeyOutput;
+use crate::guards::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "create_service_account";
@@ -183,7 +183,7 @@ fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
     match call.policy().key_output {
         KeyOutput::Show => Ok(None),
         KeyOutput::File => {
-            let prepared = keys::prepare(call.house.config.key_dir.as_deref());
+            let prepared = key_files::prepare(call.house.config.key_dir.as_deref());
             prepared
                 .map(Some)
                 .map_err(|problem| key_dir_unusable(&problem))

@@ -14,9 +14,9 @@ use crate::apc::error::{ApiError, Effect};
 use crate::apc::installation::TokenKind;
 use crate::apc::operations;
 use crate::apc::{ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::ask::{Answer, Form, Question};
-use crate::policy::Confirm;
-use crate::text::quoted;
+use crate::guards::policy::Confirm;
+use crate::guards::text::quoted;
+use crate::session::elicitation::{Answer, Form, Question};
 
 /// The tool's name.
 pub const NAME: &str = "delete_service_account";

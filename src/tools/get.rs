@@ -11,8 +11,8 @@ use super::result::{AccountView, Code, Failure, success};
 use super::{Call, schema};
 use crate::apc::operations::Glimpse;
 use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
-use crate::secret::Secrets;
-use crate::text::quoted;
+use crate::guards::secret::Secrets;
+use crate::guards::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "get_service_accounts";

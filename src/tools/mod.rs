@@ -7,10 +7,10 @@ mod change;
 mod create;
 mod delete;
 mod get;
-mod lost;
+mod label_locks;
+mod recovery;
 mod result;
 mod schema;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::apc::error::ApiError;
-use crate::apc::graphql::{Api, Houston};
+use crate::apc::exchange::{Api, Houston};
 use crate::apc::installation::Installation;
 use crate::apc::operations::{self, Glimpse};
 use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
-use crate::ask::User;
 use crate::config::Config;
-use crate::policy::{ChangeRate, Policy};
-use crate::secret::Secrets;
-use crate::text::quoted;
+use crate::guards::policy::{ChangeRate, Policy};
+use crate::guards::secret::Secrets;
+use crate::guards::text::quoted;
+use crate::session::elicitation::User;
 
 use change::Record;
+use label_locks::Turns;
 use result::{Code, Failure, api_failure};
-use turns::Turns;
 
 pub use result::Structured;
 

@@ -15,10 +15,10 @@ use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
 use crate::apc::{Role, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::config::NotConfigured;
-use crate::keys::KeyDirProblem;
-use crate::policy::{KeyOutput, Policy};
-use crate::secret::Secrets;
-use crate::text::{harmless, quoted};
+use crate::guards::key_files::KeyDirProblem;
+use crate::guards::policy::{KeyOutput, Policy};
+use crate::guards::secret::Secrets;
+use crate::guards::text::{harmless, quoted};
 
 /// The longest reason of the operating system's in an error, in characters.
 const REASON_MAX: usize = 200;

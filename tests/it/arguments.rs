@@ -1,6 +1,6 @@
 //! Every argument's type and bounds: what does not fit is named, and nothing reaches the API.
 
-use apc_mcp::sandbox::Sandbox;
+use apc_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::harness::*;

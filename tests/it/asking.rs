@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Fault, On, Persona, Role, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::guards::*;
@@ -143,7 +143,7 @@ async fn an_account_that_changed_while_the_user_was_thinking_is_left_alone() {
             match change {
                 "label" => other.label = "production".into(),
                 "role" => other.role = Role::WorkspaceAdmin,
-                "moved" => other.entity = apc_mcp::sandbox::Entity::Workspace(DATA_SCIENCE.into()),
+                "moved" => other.entity = apc_sandbox::Entity::Workspace(DATA_SCIENCE.into()),
                 _ => {}
             }
             if change != "gone" {
@@ -192,10 +192,7 @@ async fn an_account_selected_that_has_changed_meanwhile_is_left_alone() {
     }
 }
 
-fn colleague_of(
-    mut account: apc_mcp::sandbox::NewAccount,
-    label: &str,
-) -> apc_mcp::sandbox::NewAccount {
+fn colleague_of(mut account: apc_sandbox::NewAccount, label: &str) -> apc_sandbox::NewAccount {
     account.label = label.into();
     account
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use apc_mcp::sandbox::{Fault, On, Persona, Role, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::guards::*;

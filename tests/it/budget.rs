@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Entity, NewAccount, Role, Sandbox, Store};
+use apc_sandbox::{Entity, NewAccount, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
 use crate::harness::*;

@@ -1,6 +1,6 @@
 //! `delete_service_account`: looks first, and never sends an id that it did not see.
 
-use apc_mcp::sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::json;
 
 use crate::harness::*;

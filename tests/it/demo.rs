@@ -1,6 +1,6 @@
 //! `apc-mcp demo`: what a person sees who types one command.
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_sandbox::{Persona, Sandbox};
 
 use crate::harness::*;
 

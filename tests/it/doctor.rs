@@ -1,6 +1,6 @@
 //! `apc-mcp doctor`: broken one setting at a time, it names the line and the way out.
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -517,13 +517,13 @@ async fn no_token_is_ever_printed() {
 
 #[tokio::test]
 async fn a_label_cannot_forge_a_line() {
-    let store = apc_mcp::sandbox::Store::empty()
+    let store = apc_sandbox::Store::empty()
         .workspace(ANALYTICS, "x'\nfail  token: no\u{1b}[31m\u{202e}")
         .user(
             "admin",
             &[(
-                apc_mcp::sandbox::Role::WorkspaceAdmin,
-                apc_mcp::sandbox::Entity::Workspace(ANALYTICS.to_owned()),
+                apc_sandbox::Role::WorkspaceAdmin,
+                apc_sandbox::Entity::Workspace(ANALYTICS.to_owned()),
             )],
         );
     let sandbox = Sandbox::start_with(0, store).await.unwrap();

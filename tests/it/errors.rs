@@ -1,6 +1,6 @@
 //! What the API and everything before it may answer, and which kind of failure it becomes.
 
-use apc_mcp::sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};

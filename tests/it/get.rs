@@ -1,6 +1,6 @@
 //! `get_service_accounts`: one workspace or all that are visible, filtered and in pages.
 
-use apc_mcp::sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
+use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -5,9 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apc_mcp::sandbox::{
-    AccountSnapshot, Entity, Fault, Handle, NewAccount, Persona, Role, Sandbox,
-};
+use apc_sandbox::{AccountSnapshot, Entity, Fault, Handle, NewAccount, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::*;

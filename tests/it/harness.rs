@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use apc_mcp::sandbox::{AccountSnapshot, Handle, Persona, Sandbox};
+use apc_sandbox::{AccountSnapshot, Handle, Persona, Sandbox};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
@@ -559,8 +559,7 @@ pub fn assert_says(text: &str, parts: &[&str]) {
 /// How often this field was asked for at the top of a request.
 pub fn count(handle: &Handle, field: &str) -> usize {
     let requests = handle.requests();
-    let asked =
-        |request: &&apc_mcp::sandbox::Recorded| request.operation.iter().any(|f| f == field);
+    let asked = |request: &&apc_sandbox::Recorded| request.operation.iter().any(|f| f == field);
     requests.iter().filter(asked).count()
 }
 
@@ -612,6 +611,8 @@ pub fn memory_peak(process: u32) -> u64 {
 /// Nothing that a terminal or a reader of lines would take for more than text.
 #[track_caller]
 pub fn assert_harmless(text: &str) {
-    let bad = text.chars().find(|c| apc_mcp::text::is_deceptive(*c));
+    let bad = text
+        .chars()
+        .find(|c| apc_mcp::guards::text::is_deceptive(*c));
     assert_eq!(bad, None, "{text:?}");
 }

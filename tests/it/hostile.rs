@@ -1,6 +1,6 @@
 //! Text that others wrote: labels and messages of the API are data wherever they come out.
 
-use apc_mcp::sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::*;

@@ -8,110 +8,36 @@ use std::process::Command;
 
 /// The map of the house: which room of src/ may use which others. `main` is the door, `program` what is behind it, and `lib` names them all.
 const MAP: &[(&str, &[&str])] = &[
-    ("apc", &["secret", "text"]),
-    ("ask", &["text"]),
-    ("astro_login", &["apc", "secret"]),
-    ("audit", &["secret", "text"]),
-    (
-        "call",
-        &[
-            "cli", "config", "pipe", "secret", "server", "stdio", "text", "tools",
-        ],
-    ),
+    ("apc", &["guards"]),
     ("cli", &[]),
-    ("client", &["cli"]),
     (
-        "config",
-        &[
-            "apc",
-            "astro_login",
-            "audit",
-            "cli",
-            "logging",
-            "policy",
-            "secret",
-            "text",
-        ],
+        "commands",
+        &["apc", "cli", "config", "guards", "session", "tools"],
     ),
-    (
-        "demo",
-        &["cli", "config", "pipe", "secret", "server", "text"],
-    ),
-    (
-        "doctor",
-        &[
-            "apc", "config", "keys", "policy", "secret", "server", "text", "tools",
-        ],
-    ),
-    ("keys", &["secret"]),
-    ("logging", &["secret"]),
-    ("main", &["program"]),
-    ("open_sandbox", &["sandbox", "stdio"]),
-    ("pipe", &["server", "stdio"]),
-    ("policy", &["apc"]),
-    (
-        "program",
-        &[
-            "call",
-            "cli",
-            "client",
-            "config",
-            "demo",
-            "doctor",
-            "logging",
-            "open_sandbox",
-            "secret",
-            "server",
-            "stdio",
-        ],
-    ),
-    ("prompts", &["apc", "policy", "text"]),
-    ("sandbox", &[]),
-    ("secret", &[]),
-    (
-        "server",
-        &[
-            "apc", "ask", "config", "prompts", "sandbox", "secret", "text", "tools",
-        ],
-    ),
-    ("stdio", &["server", "text", "tools"]),
-    ("text", &[]),
-    (
-        "tools",
-        &[
-            "apc", "ask", "audit", "config", "keys", "policy", "secret", "text",
-        ],
-    ),
+    ("config", &["apc", "cli", "guards"]),
+    ("guards", &["apc"]),
+    ("main", &["commands"]),
+    ("session", &["apc", "config", "guards", "tools"]),
+    ("tools", &["apc", "config", "guards", "session"]),
 ];
 
 /// Words with a home: where else than there they may not stand. A path that ends in `/` is a whole room.
 const HOMES: &[(&str, &[&str])] = &[
-    ("reqwest", &["apc/client.rs"]),
-    ("async_graphql", &["sandbox/"]),
-    (
-        "include_str!",
-        &["apc/graphql.rs", "apc/operations.rs", "sandbox/"],
-    ),
-    ("mutation {", &["sandbox/"]),
-    ("mutation($", &["sandbox/"]),
-    ("query {", &["sandbox/"]),
-    ("query($", &["sandbox/"]),
+    ("reqwest", &["apc/http.rs"]),
+    ("include_str!", &["apc/operations.rs"]),
+    ("mutation {", &[]),
+    ("mutation($", &[]),
+    ("query {", &[]),
+    ("query($", &[]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/"]),
-    // client.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
-    ("std::env", &["config.rs", "config/", "client.rs", "cli.rs"]),
-    ("env::var", &["config/"]),
+    // client_config.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
     (
-        "stdout()",
-        &[
-            "stdio/",
-            "call.rs",
-            "client.rs",
-            "demo.rs",
-            "doctor/",
-            "open_sandbox.rs",
-        ],
+        "std::env",
+        &["config/", "commands/client_config.rs", "cli.rs"],
     ),
+    ("env::var", &["config/"]),
+    ("stdout()", &["session/", "commands/"]),
     // These panic where the reader has gone, and on standard output they break the protocol.
     ("println!", &[]),
     ("print!(", &[]),
@@ -282,20 +208,21 @@ fn words_stay_in_the_rooms_that_own_them() {
 fn the_rules_notice_every_form_of_an_import() {
     for (code, used) in [
         ("use crate::config::Config;", "config"),
-        ("use crate::{\n    apc::{self, X},\n    keys,\n};", "keys"),
-        ("let x = crate::keys::place();", "keys"),
-        ("use super::super::keys;", "keys"),
+        ("use crate::{\n    apc::{self, X},\n    tools,\n};", "tools"),
+        ("let x = crate::tools::place();", "tools"),
+        ("use super::super::tools;", "tools"),
     ] {
         let file = Source {
-            path: "sandbox/store.rs".to_owned(),
+            path: "guards/secret.rs".to_owned(),
             text: code.to_owned(),
         };
         assert!(file.uses().contains(used), "{code}");
         assert!(!strangers(&file).is_empty(), "{code}");
     }
     let comment = Source {
-        path: "text.rs".to_owned(),
-        text: "// crate::keys\nfn a() {}\n#[cfg(test)]\nmod tests { use crate::keys; }".to_owned(),
+        path: "cli.rs".to_owned(),
+        text: "// crate::tools\nfn a() {}\n#[cfg(test)]\nmod tests { use crate::tools; }"
+            .to_owned(),
     };
     assert!(strangers(&comment).is_empty());
 }
@@ -334,10 +261,10 @@ fn graphql_documents_live_with_the_client_and_the_sandbox() {
     let folder = root().join("src");
     for path in files_below(&folder) {
         let path = below(&folder, &path);
-        let at_home = is_at_home(&path, &["apc/graphql/", "sandbox/"]);
+        let at_home = is_at_home(&path, &["apc/documents/", "sandbox/"]);
         assert!(
             !path.ends_with(".graphql") || at_home,
-            "src/{path}: GraphQL lives in src/apc/graphql/"
+            "src/{path}: GraphQL lives in src/apc/documents/"
         );
     }
 }

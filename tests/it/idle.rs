@@ -1,7 +1,7 @@
 //! Connections that the other side has closed while they were idle: never the price of a change's
 //! certainty, and no loss to a read.
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_sandbox::{Persona, Sandbox};
 use serde_json::json;
 
 use crate::harness::*;

@@ -1,6 +1,6 @@
 //! What the tests of settings share: logins as the astro CLI writes them, and what became of a call.
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_sandbox::{Persona, Sandbox};
 use serde_json::json;
 
 use crate::harness::*;

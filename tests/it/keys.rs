@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
 use crate::guards::*;
@@ -53,7 +53,7 @@ async fn a_deleted_account_shows_no_key_either() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let fresh = sandbox
         .handle()
-        .add_account(colleague("fresh", apc_mcp::sandbox::Role::WorkspaceViewer));
+        .add_account(colleague("fresh", apc_sandbox::Role::WorkspaceViewer));
     let gone = session.call(DELETE_TOOL, doomed(&fresh.id)).await;
     assert_eq!(
         gone.account()["api_key"],

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Fault, On, Sandbox};
+use apc_sandbox::{Fault, On, Sandbox};
 use rustix::process::Signal;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::process::{Command as StdCommand, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

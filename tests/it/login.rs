@@ -1,6 +1,6 @@
 //! The astro CLI's login: found, believed and no further trusted than it has to be.
 
-use apc_mcp::sandbox::Persona;
+use apc_sandbox::Persona;
 use serde_json::json;
 
 use crate::harness::*;

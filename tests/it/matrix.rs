@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use apc_mcp::sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
@@ -531,8 +531,8 @@ fn assert_truth(
     name: &str,
     row: &Row,
     tool: &Tool,
-    before: &[apc_mcp::sandbox::AccountSnapshot],
-    after: &[apc_mcp::sandbox::AccountSnapshot],
+    before: &[apc_sandbox::AccountSnapshot],
+    after: &[apc_sandbox::AccountSnapshot],
 ) {
     let new: Vec<_> = after.iter().filter(|a| !before.contains(a)).collect();
     let gone: Vec<_> = before.iter().filter(|a| !after.contains(a)).collect();

@@ -1,6 +1,6 @@
 //! What the settings forbid: in the schema, in the call, and on the wire.
 
-use apc_mcp::sandbox::{Handle, Persona, Sandbox};
+use apc_sandbox::{Handle, Persona, Sandbox};
 use serde_json::{Value, json};
 
 use crate::guards::*;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use apc_mcp::sandbox::{AccountSnapshot, Fault, Handle, On, Persona, Sandbox};
+use apc_sandbox::{AccountSnapshot, Fault, Handle, On, Persona, Sandbox};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;

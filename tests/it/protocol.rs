@@ -1,6 +1,6 @@
 //! MCP in all its versions, over the real pipes of the real executable.
 
-use apc_mcp::sandbox::{Persona, Sandbox};
+use apc_sandbox::{Persona, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::*;

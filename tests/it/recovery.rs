@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Fault, Handle, On, Persona, Role, Sandbox};
+use apc_sandbox::{Fault, Handle, On, Persona, Role, Sandbox};
 use serde_json::json;
 
 use crate::guards::*;
@@ -226,7 +226,7 @@ async fn an_account_of_another_workspace_or_spelling_is_not_taken() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     let mut elsewhere = colleague("etl", Role::WorkspaceViewer);
-    elsewhere.entity = apc_mcp::sandbox::Entity::Workspace(DATA_SCIENCE.into());
+    elsewhere.entity = apc_sandbox::Entity::Workspace(DATA_SCIENCE.into());
     handle.add_account(elsewhere);
     handle.add_account(colleague("ETL", Role::WorkspaceViewer));
     handle.add_account(colleague("etl ", Role::WorkspaceViewer));

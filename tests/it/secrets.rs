@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use apc_mcp::sandbox::{Fault, On, Persona, Role, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::guards::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::Persona;
+use apc_sandbox::Persona;
 use serde_json::json;
 
 use crate::harness::*;
@@ -313,10 +313,8 @@ async fn the_version_is_that_of_the_crate() {
 #[tokio::test]
 async fn the_time_for_a_request_is_that_of_the_setting() {
     let sandbox = sandbox().await;
-    let hang = apc_mcp::sandbox::Fault::Hang;
-    sandbox
-        .handle()
-        .inject(hang, apc_mcp::sandbox::On::Any, 1_000);
+    let hang = apc_sandbox::Fault::Hang;
+    sandbox.handle().inject(hang, apc_sandbox::On::Any, 1_000);
     let program = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_TIMEOUT", "300")
         .args(&["--timeout", "0.5"]);

@@ -1,6 +1,6 @@
 //! Tokens: what may be one, where it may go, and that none of them shows.
 
-use apc_mcp::sandbox::Persona;
+use apc_sandbox::Persona;
 use serde_json::json;
 
 use crate::harness::*;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use apc_mcp::cli::Cli;
 use apc_mcp::config::{Config, Environment};
-use apc_mcp::sandbox::{Fault, On, Sandbox};
-use apc_mcp::secret::Secrets;
-use apc_mcp::server::{Ending, Server};
+use apc_mcp::guards::secret::Secrets;
+use apc_mcp::session::server::{Ending, Server};
+use apc_sandbox::{Fault, On, Sandbox};
 use clap::Parser;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
@@ -304,7 +304,7 @@ async fn an_id_cannot_forge_a_line_of_the_log() {
 async fn an_id_may_be_used_again_after_its_request_was_cancelled() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let standin = StandIn::before(&sandbox).await;
-    let mut session = Program::at(&sandbox, apc_mcp::sandbox::Persona::WorkspaceAdmin)
+    let mut session = Program::at(&sandbox, apc_sandbox::Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
         .serve(Era::USUAL)
         .await;
@@ -356,7 +356,7 @@ async fn converse(pieces: Vec<Vec<u8>>) -> Vec<Value> {
     let server = Server::new(config.unwrap(), Secrets::default(), Ending::default()).await;
     let (mut to, input) = duplex(512);
     let (output, from) = duplex(512);
-    let served = tokio::spawn(apc_mcp::stdio::serve(server, input, output));
+    let served = tokio::spawn(apc_mcp::session::shutdown::serve(server, input, output));
     let written = tokio::spawn(async move {
         for piece in pieces {
             to.write_all(&piece).await.unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::secret::Secret;
+use crate::guards::secret::Secret;
 
 /// What the names of files begin with that are not published yet.
 const PENDING: &str = ".pending-";

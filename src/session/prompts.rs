@@ -9,8 +9,8 @@ use rmcp::model::{
 use serde_json::Value;
 
 use crate::apc::{ServiceAccountId, WorkspaceId};
-use crate::policy::{KeyOutput, Policy};
-use crate::text::quoted;
+use crate::guards::policy::{KeyOutput, Policy};
+use crate::guards::text::quoted;
 
 const AUDIT: &str = "audit_service_accounts";
 const ROTATE: &str = "rotate_service_account";

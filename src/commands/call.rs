@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use crate::cli;
+use crate::commands::in_process::{Client, PipeError};
+use crate::commands::sandbox::Playground;
 use crate::config::Config;
-use crate::pipe::{Client, PipeError};
-use crate::secret::Secrets;
-use crate::server::{Ending, Playground, Server};
-use crate::stdio;
-use crate::text::{harmless_json, on_one_line};
+use crate::guards::secret::Secrets;
+use crate::guards::text::{harmless_json, on_one_line};
+use crate::session::server::{Ending, Server};
+use crate::session::shutdown;
 
 /// What stands for standard input in place of the arguments.
 const STDIN: &str = "-";
@@ -33,7 +34,7 @@ pub async fn run(
     let arguments = object(arguments)?;
     let _playground = Playground::if_wanted(&mut config).await?;
     let ending = Ending::default();
-    stdio::cancel_on_signal(ending.signal.clone());
+    shutdown::cancel_on_signal(ending.signal.clone());
     let mut client = Client::of(Server::new(config, secrets, ending.clone()).await);
     let capabilities = match asking {
         true => json!({"elicitation": {}}),

@@ -1,14 +1,23 @@
 //! The program: parses, starts the log, runs.
 //! Holds the exit codes and nothing else.
 
+pub mod call;
+pub mod client_config;
+pub mod demo;
+pub mod doctor;
+pub mod in_process;
+pub mod sandbox;
+
 use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cli::{self, Cli, Command, Flags};
+use crate::commands::sandbox::Playground;
 use crate::config::{Config, Environment};
-use crate::secret::Secrets;
-use crate::server::{Ending, Playground, Server};
-use crate::{call, client, demo, doctor, logging, open_sandbox, stdio};
+use crate::guards::logging;
+use crate::guards::secret::Secrets;
+use crate::session::server::{Ending, Server};
+use crate::session::shutdown;
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -51,8 +60,8 @@ async fn run(
     match command {
         None => serve(config, secrets).await?,
         Some(Command::Demo) => demo::run(secrets).await?,
-        Some(Command::Client { name }) => client::run(name, &flags)?,
-        Some(Command::Sandbox { port }) => open_sandbox::run(port).await?,
+        Some(Command::Client { name }) => client_config::run(name, &flags)?,
+        Some(Command::Sandbox { port }) => sandbox::run(port).await?,
         Some(Command::Doctor) => return doctor::run(config, secrets).await,
         Some(Command::Call { tool, json }) => {
             return call::run(&tool, json.as_deref(), config, secrets).await;
@@ -73,9 +82,9 @@ fn failed(error: Failed, serves: bool) -> ExitCode {
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
     let ending = Ending::default();
-    stdio::cancel_on_signal(ending.signal.clone());
+    shutdown::cancel_on_signal(ending.signal.clone());
     let _playground = Playground::if_wanted(&mut config).await?;
     let server = Server::new(config, secrets, ending).await;
     let (input, output) = rmcp::transport::stdio_pipes();
-    Ok(stdio::serve(server, input, output).await?)
+    Ok(shutdown::serve(server, input, output).await?)
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::secret::Secrets;
+use crate::guards::secret::Secrets;
 
 /// What is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

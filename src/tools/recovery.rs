@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apc::operations::Listing;
 use crate::apc::{Label, NewServiceAccount, ServiceAccount, ServiceAccountId};
-use crate::text::quoted;
+use crate::guards::text::quoted;
 
 /// How far the API's clock may be off from what we make of it: its `Date` has whole seconds.
 const CLOCK: TimeDelta = TimeDelta::seconds(2);
@@ -125,7 +125,7 @@ fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
 mod tests {
     use super::*;
     use crate::apc::{Role, WorkspaceId};
-    use crate::secret::Secret;
+    use crate::guards::secret::Secret;
 
     const NOW: &str = "2026-11-23T12:00:00Z";
 

@@ -9,14 +9,14 @@ use chrono::Utc;
 use tokio::time::{Instant, timeout};
 
 use super::Doctor;
-use crate::apc::client;
 use crate::apc::error::{ApiError, Unreachable};
-use crate::apc::graphql::{Api, Houston};
+use crate::apc::exchange::{Api, Houston};
+use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
 use crate::apc::operations::{self, AppConfig};
 use crate::apc::{Workspace, WorkspaceId};
-use crate::secret::Secret;
-use crate::text::{on_one_line, quoted};
+use crate::guards::secret::Secret;
+use crate::guards::text::{on_one_line, quoted};
 use crate::tools;
 
 /// How long the system may take to find an address.
@@ -79,7 +79,7 @@ impl Doctor<'_> {
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.as_str())?;
-        let proxy = client::proxy(url);
+        let proxy = http::proxy(url);
         match &proxy {
             Some(proxy) => self.ok("proxy", proxy)?,
             None => self.ok("proxy", "none")?,

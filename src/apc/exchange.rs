@@ -10,10 +10,10 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::client::{Client, Connecting, Purpose, Reply};
 use super::error::{ApiError, GraphqlError, Unreachable};
+use super::http::{Client, Connecting, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
-use crate::secret::Secrets;
+use crate::guards::secret::Secrets;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 3;
@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long a release is remembered to lack a field. An upgrade shows after that without a restart.
 const LACKING: Duration = Duration::from_secs(300);
 
-/// A document of `apc/graphql/`, one field a line.
+/// A document of `apc/documents/`, one field a line.
 pub struct Document {
     /// The one top-level field it selects.
     pub field: &'static str,
@@ -397,7 +397,7 @@ fn is_graphql(body: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::apc::installation::TokenSource;
-    use crate::secret::Secret;
+    use crate::guards::secret::Secret;
 
     const DOCUMENT: Document = Document {
         field: "q",

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox, Store};
+use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

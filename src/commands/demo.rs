@@ -7,11 +7,12 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::cli::Flags;
+use crate::commands::in_process::Client;
+use crate::commands::sandbox::Playground;
 use crate::config::{Config, Environment};
-use crate::pipe::Client;
-use crate::secret::Secrets;
-use crate::server::{Ending, Playground, Server};
-use crate::text::harmless_json;
+use crate::guards::secret::Secrets;
+use crate::guards::text::harmless_json;
+use crate::session::server::{Ending, Server};
 
 const TITLE: Style = Style::new().bold();
 const ASKED: Style = AnsiColor::Cyan.on_default().bold();

@@ -10,17 +10,15 @@
 //! - A question to the user that is open at the end of input would take up all of these seconds. Here the
 //!   end of input answers it.
 
-mod lines;
-
 use std::time::Duration;
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{Ending, Server};
+use super::transport::LineTransport;
+use crate::session::server::{Ending, Server};
 use crate::tools::House;
-use lines::LineTransport;
 
 /// How long changes under way may take once the input has ended. As long does rmcp wait for calls.
 const INPUT_GRACE: Duration = Duration::from_secs(5);

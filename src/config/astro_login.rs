@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
-use crate::secret::Secret;
+use crate::guards::secret::Secret;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;

@@ -1,6 +1,7 @@
 //! Flags, environment and astro login become one configuration; the only reader of the environment.
 //! A broken setting never falls back to its default: it is kept, and every call names it.
 
+pub mod astro_login;
 mod credential;
 mod report;
 mod settings;
@@ -14,13 +15,13 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 
 use crate::apc::WorkspaceId;
-use crate::apc::client::Connecting;
+use crate::apc::http::Connecting;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
-use crate::audit::AuditLog;
 use crate::cli::Flags;
-use crate::logging::Level;
-use crate::policy::Policy;
-use crate::secret::Secret;
+use crate::guards::audit::AuditLog;
+use crate::guards::logging::Level;
+use crate::guards::policy::Policy;
+use crate::guards::secret::Secret;
 
 use credential::{Missing, Place};
 use settings::Settings;

@@ -8,7 +8,6 @@
 //!   are what is wrong.
 //! - An unknown tool is "not found" to rmcp. Here the answer names those there are.
 
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,16 +21,13 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::apc::installation::ApiUrl;
-use crate::ask::User;
 use crate::config::Config;
-use crate::prompts;
-use crate::sandbox::{Persona, Sandbox};
-use crate::secret::{Secret, Secrets};
-use crate::text::quoted;
+use crate::guards::secret::Secrets;
+use crate::guards::text::quoted;
+use crate::session::elicitation::User;
+use crate::session::prompts;
 use crate::tools::{self, House, Shape};
 
 /// How long a client may keep the list of tools, in milliseconds: it is fixed at start.
@@ -72,43 +68,6 @@ pub struct Ending {
     pub signal: CancellationToken,
     /// Cancelled when the input has ended: nobody is left to answer a question.
     pub input: CancellationToken,
-}
-
-/// What a sandbox leaves nothing of: its port and its key files go with this.
-pub struct Playground {
-    _sandbox: Sandbox,
-    _keys: TempDir,
-}
-
-impl Playground {
-    /// Starts a sandbox where the settings want one.
-    ///
-    /// # Errors
-    /// As for [`enter`](Self::enter).
-    pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
-        match config.sandbox {
-            true => Self::enter(config).await.map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// Starts a sandbox and makes it the installation.
-    ///
-    /// # Errors
-    /// There is no port or no temporary directory to be had.
-    pub async fn enter(config: &mut Config) -> io::Result<Self> {
-        let sandbox = Sandbox::start(0).await?;
-        let keys = tempfile::Builder::new()
-            .prefix("apc-mcp-sandbox-")
-            .tempdir()?;
-        let url = ApiUrl::parse(&sandbox.url()).map_err(io::Error::other)?;
-        let token = Secret::new(sandbox.token(Persona::WorkspaceAdmin));
-        config.set_sandbox(url, token, keys.path().join("keys"));
-        Ok(Self {
-            _sandbox: sandbox,
-            _keys: keys,
-        })
-    }
 }
 
 impl Server {

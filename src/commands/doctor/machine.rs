@@ -4,8 +4,8 @@
 use std::io;
 
 use super::Doctor;
-use crate::keys;
-use crate::policy::{Confirm, KeyOutput};
+use crate::guards::key_files;
+use crate::guards::policy::{Confirm, KeyOutput};
 
 impl Doctor<'_> {
     /// A line for each.
@@ -23,7 +23,7 @@ impl Doctor<'_> {
                 "not used: no key is kept under these settings",
             );
         }
-        match keys::prepare(self.config.key_dir.as_deref()) {
+        match key_files::prepare(self.config.key_dir.as_deref()) {
             // Dropped, the unpublished file is gone.
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
-use crate::secret::Secrets;
-use crate::text::harmless_json;
+use crate::guards::secret::Secrets;
+use crate::guards::text::harmless_json;
 
 /// Where the lines go; nowhere where no file is set.
 #[derive(Debug, Clone, Default)]

@@ -1,13 +1,54 @@
 //! `apc-mcp sandbox`: the embedded API on a port of its own, for any other program to try things on.
 //! Reads no setting, and ends with everything in it.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anstyle::Style;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::sandbox::{Persona, Sandbox};
-use crate::stdio;
+use crate::apc::installation::ApiUrl;
+use crate::config::Config;
+use crate::guards::secret::Secret;
+use crate::session::shutdown;
+use apc_sandbox::{Persona, Sandbox};
+
+/// What a sandbox leaves nothing of: its port and its key files go with this.
+pub struct Playground {
+    _sandbox: Sandbox,
+    _keys: TempDir,
+}
+
+impl Playground {
+    /// Starts a sandbox where the settings want one.
+    ///
+    /// # Errors
+    /// As for [`enter`](Self::enter).
+    pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
+        match config.sandbox {
+            true => Self::enter(config).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Starts a sandbox and makes it the installation.
+    ///
+    /// # Errors
+    /// There is no port or no temporary directory to be had.
+    pub async fn enter(config: &mut Config) -> io::Result<Self> {
+        let sandbox = Sandbox::start(0).await?;
+        let keys = tempfile::Builder::new()
+            .prefix("apc-mcp-sandbox-")
+            .tempdir()?;
+        let url = ApiUrl::parse(&sandbox.url()).map_err(io::Error::other)?;
+        let token = Secret::new(sandbox.token(Persona::WorkspaceAdmin));
+        config.set_sandbox(url, token, keys.path().join("keys"));
+        Ok(Self {
+            _sandbox: sandbox,
+            _keys: keys,
+        })
+    }
+}
 
 const TITLE: Style = Style::new().bold();
 
@@ -25,7 +66,7 @@ const PERSONAS: [(&str, Persona); 5] = [
 /// The port is taken, or nobody reads what is printed.
 pub async fn run(port: u16) -> Result<(), Box<dyn std::error::Error>> {
     let interrupted = CancellationToken::new();
-    stdio::cancel_on_signal(interrupted.clone());
+    shutdown::cancel_on_signal(interrupted.clone());
     let sandbox = Sandbox::start(port)
         .await
         .map_err(|error| format!("port {port} of 127.0.0.1 cannot be served: {error}"))?;

@@ -9,8 +9,8 @@ use tokio::io::{
 };
 use tokio::task::JoinHandle;
 
-use crate::server::Server;
-use crate::stdio;
+use crate::session::server::Server;
+use crate::session::shutdown;
 
 /// What either side of the pipe may hold, in bytes.
 const PIPE: usize = 64 * 1024;
@@ -55,7 +55,7 @@ impl Client {
         let (near, far) = tokio::io::duplex(PIPE);
         let (input, output) = tokio::io::split(far);
         let served = tokio::spawn(async move {
-            let ended = stdio::serve(server, input, output).await;
+            let ended = shutdown::serve(server, input, output).await;
             ended.map_err(|error| error.to_string())
         });
         let (input, output) = tokio::io::split(near);

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Doctor, TITLE};
 use crate::apc::installation::Installation;
 use crate::config::token_in_words;
-use crate::policy::KeyOutput;
+use crate::guards::policy::KeyOutput;
 
 impl Doctor<'_> {
     /// A line for each, and for the astro login.

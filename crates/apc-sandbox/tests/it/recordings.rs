@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use apc_mcp::sandbox::{Entity, NewAccount, Role, Sandbox, Store};
+use apc_sandbox::{Entity, NewAccount, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::sandbox::{Answer, post};
+use crate::behaviour::{Answer, post};
 
 const RECORDINGS: &str = include_str!("recordings.json");
 const WS1: &str = "ckws1aaaa0000000000000000";

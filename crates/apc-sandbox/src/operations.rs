@@ -256,7 +256,7 @@ fn changes(payload: &Value) -> std::result::Result<Changes, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::store::Store;
+    use crate::store::Store;
 
     /// The indented lines of a schema's text, with the head of their block.
     fn fields(sdl: &str) -> Vec<String> {

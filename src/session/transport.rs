@@ -19,7 +19,7 @@
 //!   the end has its time and no more.
 //!
 //! What rmcp does with a call that panics, is cancelled, or has parameters that do not parse is mended in
-//! [`crate::server`]; how it waits at the end of a session, in [`crate::stdio`].
+//! [`crate::session::server`]; how it waits at the end of a session, in [`crate::session::shutdown`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,7 +44,7 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::text::harmless;
+use crate::guards::text::harmless;
 use crate::tools::Structured;
 
 /// The longest line that is read, in bytes.

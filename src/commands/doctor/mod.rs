@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::commands::sandbox::Playground;
 use crate::config::Config;
-use crate::secret::Secrets;
-use crate::server::Playground;
-use crate::text::on_one_line;
+use crate::guards::secret::Secrets;
+use crate::guards::text::on_one_line;
 
 const TITLE: Style = Style::new().bold();
 const OK: Style = AnsiColor::Green.on_default();
