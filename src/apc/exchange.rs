@@ -2,12 +2,12 @@
 //! Decides nothing about tools; knows no operation by name.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{ApiError, GraphqlError, Unreachable};
@@ -32,6 +32,20 @@ pub struct Document {
     pub text: &'static str,
     /// The fields that a release may lack: each costs itself, not the call.
     pub optional: &'static [&'static str],
+    /// The newer and the older name of one field: the older one is asked for where the newer one is lacking.
+    pub renamed: Option<Renamed>,
+}
+
+/// Two names of one field.
+pub struct Renamed {
+    /// The name that is asked for first.
+    pub newer: &'static str,
+    /// The name in older releases.
+    pub older: &'static str,
+    /// The type of its values. A release that lacks a part of it is asked without the field.
+    pub of_type: &'static str,
+    /// The sentence for the log, once, where a release has neither.
+    pub lacking: &'static str,
 }
 
 /// The API of every installation this server may meet.
@@ -39,11 +53,12 @@ pub struct Houston {
     client: Client,
     timeout: Duration,
     secrets: Secrets,
-    lacking: Mutex<HashMap<Place, Lacking>>,
+    lacking: Mutex<HashMap<DocumentAt, Lacking>>,
+    warned: Mutex<HashSet<DocumentAt>>,
 }
 
-/// Where a field may be lacking: in one document to one installation.
-type Place = (ApiUrl, &'static str);
+/// A document, by its field, at one installation.
+type DocumentAt = (ApiUrl, &'static str);
 
 struct Lacking {
     since: Instant,
@@ -59,6 +74,7 @@ impl Houston {
             timeout,
             secrets,
             lacking: Mutex::default(),
+            warned: Mutex::default(),
         }
     }
 
@@ -73,7 +89,7 @@ impl Houston {
         }
     }
 
-    fn lacking(&self, place: &Place) -> Arc<BTreeSet<&'static str>> {
+    fn lacking(&self, place: &DocumentAt) -> Arc<BTreeSet<&'static str>> {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, lacking| lacking.since.elapsed() < LACKING);
         all.get(place)
@@ -81,7 +97,7 @@ impl Houston {
             .unwrap_or_default()
     }
 
-    fn remember_lacking(&self, place: Place, fields: Arc<BTreeSet<&'static str>>) {
+    fn remember_lacking(&self, place: DocumentAt, fields: Arc<BTreeSet<&'static str>>) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(
             place,
@@ -90,6 +106,16 @@ impl Houston {
                 fields,
             },
         );
+    }
+}
+
+impl Houston {
+    /// Says once per installation that a release has neither name of a field.
+    fn warn_of_lacking(&self, place: &DocumentAt, sentence: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(place.clone()) {
+            tracing::warn!(api = %place.0, "{sentence}");
+        }
     }
 }
 
@@ -106,6 +132,17 @@ impl Api<'_> {
     /// The same API, each request sent once, whatever happens.
     pub fn once(self) -> Self {
         Self { tries: 1, ..self }
+    }
+
+    /// The name by which a renamed field is asked of this installation.
+    pub fn renamed_field(&self, document: &Document) -> Option<&'static str> {
+        let at = (self.installation.url.clone(), document.field);
+        document.renamed_field(&self.houston.lacking(&at))
+    }
+
+    /// Whether the token says of itself that its time is over.
+    pub fn token_has_expired(&self) -> bool {
+        self.installation.token_has_expired()
     }
 
     /// Remembers a key that came from the API, unless the API masked it.
@@ -169,11 +206,13 @@ impl Api<'_> {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
             match keep(&reply, document.field) {
-                Err(Refusal::Document(message)) => {
-                    let fields = without_named(document, &lacking, &message);
-                    lacking = Arc::new(fields.ok_or(ApiError::Incompatible { message })?);
+                Err(Refusal::Document(messages)) => {
+                    lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
                     self.houston
                         .remember_lacking(place.clone(), Arc::clone(&lacking));
+                    if let Some(field) = document.wholly_lacking(&lacking) {
+                        self.houston.warn_of_lacking(&place, field.lacking);
+                    }
                 }
                 Err(Refusal::Other(error)) => return Err(error),
                 Ok(data) => return Ok(data),
@@ -269,13 +308,67 @@ fn request_body<V: Serialize>(
 impl Document {
     /// The text without the lines of the fields that the release lacks.
     fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
-        if lacking.is_empty() {
+        if lacking.is_empty() && self.renamed.is_none() {
             return self.text.trim_end().into();
         }
         let selected =
-            |line: &&str| !(line.starts_with("    ") && lacking.contains(field_of(line)));
+            |line: &&str| !line.starts_with("    ") || self.asks(field_of(line), lacking);
         let lines: Vec<_> = self.text.lines().filter(selected).collect();
         lines.join("\n").into()
+    }
+
+    /// Whether the field is asked of a release that lacks these.
+    fn asks(&self, field: &str, lacking: &BTreeSet<&str>) -> bool {
+        let newer_is_there =
+            |renamed: &Renamed| renamed.older == field && !lacking.contains(renamed.newer);
+        !lacking.contains(field) && !self.renamed.as_ref().is_some_and(newer_is_there)
+    }
+
+    /// The renamed field, by the name that is asked of a release that lacks these.
+    fn renamed_field(&self, lacking: &BTreeSet<&str>) -> Option<&'static str> {
+        let renamed = self.renamed.as_ref()?;
+        [renamed.newer, renamed.older]
+            .into_iter()
+            .find(|name| self.asks(name, lacking))
+    }
+
+    /// The renamed field, where the release has it by neither name.
+    fn wholly_lacking(&self, lacking: &BTreeSet<&str>) -> Option<&Renamed> {
+        self.renamed
+            .as_ref()
+            .filter(|renamed| lacking.contains(renamed.newer) && lacking.contains(renamed.older))
+    }
+
+    /// The fields to leave out after the API refused the document with these words.
+    ///
+    /// # Errors
+    /// Leaving out what may be left out would not help.
+    fn after_refusal(
+        &self,
+        lacking: &BTreeSet<&'static str>,
+        messages: &[String],
+    ) -> Result<BTreeSet<&'static str>, ApiError> {
+        let named: BTreeSet<&str> = messages
+            .iter()
+            .flat_map(|message| words_of(message))
+            .collect();
+        let mut refused: BTreeSet<_> = self
+            .optional
+            .iter()
+            .copied()
+            .filter(|field| named.contains(field) && self.asks(field, lacking))
+            .collect();
+        let of_type = self.renamed.as_ref().map(|renamed| renamed.of_type);
+        if refused.is_empty() || of_type.is_some_and(|name| named.contains(name)) {
+            // Not in words we know: of our selection, the field with two names is the likeliest to be lacking.
+            refused.extend(self.renamed_field(lacking));
+        }
+        if refused.is_empty() {
+            let message = messages.join("\n");
+            return Err(ApiError::Incompatible { message });
+        }
+        refused.extend(lacking);
+        Ok(refused)
     }
 }
 
@@ -283,64 +376,64 @@ fn field_of(line: &str) -> &str {
     line.split_whitespace().next().unwrap_or_default()
 }
 
-/// The fields to leave out after the API refused the document with these words; none where that
-/// would not help.
-fn without_named(
-    document: &Document,
-    lacking: &BTreeSet<&'static str>,
-    message: &str,
-) -> Option<BTreeSet<&'static str>> {
-    // Suggestions name fields that do exist.
+/// The words of a complaint. Suggestions name fields that do exist, so they are left out.
+fn words_of(message: &str) -> impl Iterator<Item = &str> {
     let complaint = message.split("Did you mean").next().unwrap_or(message);
-    let words: BTreeSet<&str> = complaint
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .collect();
-    let still_asked = || {
-        document
-            .optional
-            .iter()
-            .filter(|field| !lacking.contains(*field))
-    };
-    let mut named: BTreeSet<_> = still_asked()
-        .filter(|field| words.contains(*field))
-        .copied()
-        .collect();
-    if named.is_empty() {
-        // Not in words we know: what the astro CLI does not ask for is the likeliest.
-        named.extend(still_asked().find(|field| **field == NOT_ASKED_BY_THE_CLI));
-    }
-    if named.is_empty() {
-        return None;
-    }
-    named.extend(lacking);
-    Some(named)
+    complaint.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
-
-/// The only field of our selection that the astro CLI never asks for.
-const NOT_ASKED_BY_THE_CLI: &str = "roleBinding";
 
 /// Why an answer holds no data.
 pub enum Refusal {
     /// The document was refused, with these words, before anything was done.
-    Document(String),
+    Document(Vec<String>),
     /// Anything else.
     Other(ApiError),
+}
+
+/// The data of an answer, and the errors that came beside it.
+pub struct Answer<D> {
+    /// The value of the one top-level field; none where it is null and no error says why.
+    pub data: Option<D>,
+    /// The errors that came with it. The data may lack what they are about.
+    pub errors: Vec<GraphqlError>,
+}
+
+impl<D> Answer<D> {
+    /// The data of a change. An error about a part of the answer leaves the rest certain; any other speaks against
+    /// the data, whatever it holds.
+    ///
+    /// # Errors
+    /// The first error that is about the whole.
+    pub fn of_change(self) -> Result<Option<D>, Refusal> {
+        match self.errors.iter().find(|error| !error.is_partial()) {
+            Some(error) => Err(Refusal::Other(error.classify(200, true))),
+            None => Ok(self.data),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(bound = "D: Deserialize<'de>")]
 struct Envelope<D> {
     // A map and not a struct of one field: serde would read such a struct out of an array as well.
-    data: Option<HashMap<String, Option<D>>>,
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Option<HashMap<String, Option<D>>>>,
     #[serde(default)]
     errors: Option<Vec<GraphqlError>>,
 }
 
-/// The data of an answer; it may borrow from it.
+/// A member that is there, even if it is null.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+/// Reads an answer; its data may borrow from it.
 ///
 /// # Errors
-/// Why there is none.
-pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Option<D>, Refusal> {
+/// Why there is no data, where an error says so or the answer is not GraphQL's.
+pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Answer<D>, Refusal> {
     // Checked to be text once, as a whole: thousands of strings need not be, each by itself.
     let Ok(text) = std::str::from_utf8(&reply.body) else {
         return Err(unreadable(reply));
@@ -348,38 +441,52 @@ pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Opt
     if !text.trim_ascii_start().starts_with('{') {
         return Err(unreadable(reply));
     }
-    match serde_json::from_str::<Envelope<D>>(text) {
-        Ok(Envelope {
-            errors: Some(errors),
-            ..
-        }) if !errors.is_empty() => Err(refused(&errors, reply.status)),
-        Ok(Envelope {
-            data: Some(mut data),
-            ..
-        }) if reply.status == 200 => data
-            .remove(field)
-            .ok_or(Refusal::Other(ApiError::MissingData)),
+    let Ok(envelope) = serde_json::from_str::<Envelope<D>>(text) else {
+        return Err(unreadable(reply));
+    };
+    let errors = envelope.errors.unwrap_or_default();
+    let has_data = envelope.data.is_some();
+    let value = envelope
+        .data
+        .flatten()
+        .and_then(|mut data| data.remove(field));
+    match value {
+        Some(Some(data)) if reply.status == 200 => Ok(Answer {
+            data: Some(data),
+            errors,
+        }),
+        _ if !errors.is_empty() => Err(refused(&errors, reply.status, has_data)),
+        Some(None) if reply.status == 200 => Ok(Answer { data: None, errors }),
+        None if reply.status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
         _ => Err(unreadable(reply)),
     }
 }
 
-fn refused(errors: &[GraphqlError], status: u16) -> Refusal {
-    if errors.iter().any(GraphqlError::is_validation) {
-        let messages: Vec<_> = errors.iter().map(GraphqlError::message).collect();
-        return Refusal::Document(messages.join("\n"));
+fn refused(errors: &[GraphqlError], status: u16, has_data: bool) -> Refusal {
+    if !has_data && errors.iter().any(GraphqlError::is_validation) {
+        let messages = errors.iter().map(|error| error.message().to_owned());
+        return Refusal::Document(messages.collect());
     }
-    let classified = errors.first().map(|error| error.classify(status));
+    let first = errors
+        .iter()
+        .find(|error| !error.is_partial())
+        .or(errors.first());
+    let classified = first.map(|error| error.classify(status, has_data));
     Refusal::Other(classified.unwrap_or(ApiError::MissingData))
 }
 
-/// An answer that is no answer to what was asked: why, as far as its form tells.
+/// Tells why an answer cannot be read, as far as its form tells.
 fn unreadable(reply: &Reply) -> Refusal {
     #[derive(Deserialize)]
     struct Errors {
         errors: Vec<GraphqlError>,
+        #[serde(default, deserialize_with = "present")]
+        data: Option<IgnoredAny>,
     }
     match serde_json::from_slice::<Errors>(&reply.body) {
-        Ok(Errors { errors }) if !errors.is_empty() => refused(&errors, reply.status),
+        Ok(Errors { errors, data }) if !errors.is_empty() => {
+            refused(&errors, reply.status, data.is_some())
+        }
         _ if reply.status != 200 => Refusal::Other(ApiError::Status {
             status: reply.status,
         }),
@@ -401,8 +508,14 @@ mod tests {
 
     const DOCUMENT: Document = Document {
         field: "q",
-        text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBinding { role }\n  }\n}\n",
-        optional: &["label", "createdAt", "roleBinding"],
+        text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBindings { role }\n    roleBinding { role }\n  }\n}\n",
+        optional: &["label", "createdAt", "roleBindings", "roleBinding"],
+        renamed: Some(Renamed {
+            newer: "roleBindings",
+            older: "roleBinding",
+            of_type: "RoleBinding",
+            lacking: "no roles",
+        }),
     };
 
     #[tokio::test(start_paused = true)]
@@ -422,59 +535,94 @@ mod tests {
         let began = Instant::now();
         let asked = houston
             .within(&installation, began + 45 * second)
-            .query(&DOCUMENT, &(), |reply, field| read::<String>(reply, field))
+            .query(&DOCUMENT, &(), |reply, field| {
+                Ok(read::<String>(reply, field)?.data)
+            })
             .await;
         let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
         assert_eq!(asked, Err(late));
         assert_eq!(began.elapsed().as_secs(), 45);
     }
 
-    fn lacking(message: &str) -> Option<Vec<&'static str>> {
-        without_named(&DOCUMENT, &BTreeSet::new(), message)
-            .map(|fields| fields.into_iter().collect())
+    fn lacking(known: &[&'static str], messages: &[&str]) -> Option<Vec<&'static str>> {
+        let messages: Vec<_> = messages.iter().map(|text| (*text).to_owned()).collect();
+        let known = known.iter().copied().collect();
+        let fields = DOCUMENT.after_refusal(&known, &messages).ok()?;
+        Some(fields.into_iter().collect())
     }
 
     #[test]
     fn a_named_field_is_left_out_and_a_suggested_one_is_not() {
-        let message =
+        let suggesting =
             r#"Cannot query field "label" on type "ServiceAccount". Did you mean "createdAt"?"#;
-        assert_eq!(lacking(message), Some(vec!["label"]));
+        let named = "Unknown field 'createdAt' on 'ServiceAccount'";
+        assert_eq!(lacking(&[], &[suggesting]), Some(vec!["label"]));
+        assert_eq!(lacking(&[], &[named]), Some(vec!["createdAt"]));
         assert_eq!(
-            lacking("Unknown field 'createdAt' on 'ServiceAccount'"),
-            Some(vec!["createdAt"])
+            lacking(&[], &[suggesting, named]),
+            Some(vec!["createdAt", "label"])
         );
     }
 
     #[test]
-    fn words_that_name_nothing_cost_the_field_that_the_cli_does_not_ask_for() {
-        assert_eq!(lacking("The query is invalid."), Some(vec!["roleBinding"]));
-        let without = BTreeSet::from(["roleBinding"]);
+    fn the_older_name_follows_the_newer_one_and_nothing_follows_both() {
+        let newer = r#"Cannot query field "roleBindings" on type "ServiceAccount". Did you mean "roleBinding"?"#;
+        let older = r#"Cannot query field "roleBinding" on type "ServiceAccount"."#;
+        let part = r#"Cannot query field "deployment" on type "RoleBinding"."#;
+        let (first, both) = (vec!["roleBindings"], vec!["roleBinding", "roleBindings"]);
+        assert_eq!(lacking(&[], &[newer]), Some(first.clone()));
+        assert_eq!(lacking(&[], &[part]), Some(first.clone()));
+        assert_eq!(lacking(&["roleBindings"], &[older]), Some(both.clone()));
+        assert_eq!(lacking(&["roleBindings"], &[part]), Some(both));
+        assert_eq!(lacking(&["roleBinding", "roleBindings"], &[part]), None);
+        assert!(
+            DOCUMENT
+                .wholly_lacking(&BTreeSet::from(["roleBindings"]))
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn words_that_name_nothing_cost_the_field_with_two_names() {
         assert_eq!(
-            without_named(&DOCUMENT, &without, "The query is invalid."),
-            None
+            lacking(&[], &["The query is invalid."]),
+            Some(vec!["roleBindings"])
         );
     }
 
     #[test]
     fn a_field_leaves_the_selection_and_stays_among_the_variables() {
-        let text = DOCUMENT.without(&BTreeSet::from(["label", "roleBinding"]));
+        let asked = |lacking: &[&'static str]| {
+            let text = DOCUMENT.without(&lacking.iter().copied().collect());
+            let text = text.strip_prefix("query q($label: String!) {\n  q(label: $label) {\n");
+            text.unwrap()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(asked(&[]), "id label createdAt roleBindings { role } } }");
         assert_eq!(
-            text,
-            "query q($label: String!) {\n  q(label: $label) {\n    id\n    createdAt\n  }\n}"
+            asked(&["label", "roleBindings"]),
+            "id createdAt roleBinding { role } } }"
+        );
+        assert_eq!(
+            asked(&["label", "roleBinding", "roleBindings"]),
+            "id createdAt } }"
         );
     }
 
     fn answered(status: u16, body: &str) -> ApiError {
         let reply = Reply {
             status,
-            date: None,
             retry_after: None,
             body: body.as_bytes().to_vec(),
         };
         match read::<String>(&reply, "q") {
             Err(Refusal::Other(error)) => error,
-            Err(Refusal::Document(message)) => ApiError::Incompatible { message },
-            Ok(data) => panic!("read as {data:?}"),
+            Err(Refusal::Document(messages)) => ApiError::Incompatible {
+                message: messages.join("\n"),
+            },
+            Ok(answer) => panic!("read as {:?}", answer.data),
         }
     }
 
@@ -495,6 +643,37 @@ mod tests {
             ApiError::Status { status: 500 }
         );
         let forbidden = r#"{"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}], "data": {"a": null}}"#;
-        assert_eq!(answered(200, forbidden), ApiError::Forbidden);
+        assert_eq!(answered(200, forbidden), ApiError::Refused);
+    }
+
+    #[test]
+    fn what_has_no_data_member_was_not_executed() {
+        let began = |body| match answered(200, body) {
+            ApiError::Rejected(rejection) => rejection.began,
+            other => panic!("{other:?}"),
+        };
+        assert!(began(r#"{"errors": [{"message": "x"}], "data": null}"#));
+        assert!(began(
+            r#"{"errors": [{"message": "x"}], "data": {"q": null}}"#
+        ));
+        assert!(!began(r#"{"errors": [{"message": "x"}]}"#));
+    }
+
+    #[test]
+    fn data_beside_errors_is_used() {
+        let body = r#"{"errors": [{"message": "x", "path": ["q", 1]}], "data": {"q": "a"}}"#;
+        let reply = Reply {
+            status: 200,
+            retry_after: None,
+            body: body.as_bytes().to_vec(),
+        };
+        let Ok(answer) = read::<String>(&reply, "q") else {
+            panic!("not read");
+        };
+        assert_eq!(
+            (answer.data.as_deref(), answer.errors.len()),
+            (Some("a"), 1)
+        );
+        assert!(matches!(answer.of_change(), Ok(Some(_))));
     }
 }

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, ClientBuilder, Response, StatusCode, redirect, retry};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
@@ -56,8 +54,6 @@ pub enum Purpose {
 pub struct Reply {
     /// The HTTP status; any but 429, 401, 407 and redirects, which are errors.
     pub status: u16,
-    /// The API's clock, from the `Date` header.
-    pub date: Option<DateTime<Utc>>,
     /// How long something before the API asks to wait.
     pub retry_after: Option<Duration>,
     /// The body, unread.
@@ -250,7 +246,6 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         return Err(refusal);
     }
     let status = response.status().as_u16();
-    let date = header(response.headers(), &DATE).and_then(http_date);
     let retry_after = retry_after(response.headers());
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
@@ -265,7 +260,6 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     }
     Ok(Reply {
         status,
-        date,
         retry_after,
         body,
     })

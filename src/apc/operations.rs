@@ -1,82 +1,144 @@
-//! One typed function per document: what this server asks of the API.
-//! Trusts no hole: lists are checked for foreign accounts, mutations select scalars only.
+//! One typed function per document: everything that this server asks of the API.
+//! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
-use std::borrow::Cow;
-
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::exchange::{Api, Document, read};
-use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
-use crate::guards::secret::Secret;
+use super::exchange::{Answer, Api, Document, Renamed, read};
+use super::wire::{WireAccount, WireDeleted, WireWorkspace};
+use super::{
+    Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
+    Workspace, WorkspaceId,
+};
 
 const APP_CONFIG: Document = Document {
     field: "appConfig",
     text: include_str!("documents/appConfig.graphql"),
     optional: &["version", "baseDomain"],
+    renamed: None,
 };
 
 const WORKSPACES: Document = Document {
     field: "workspaces",
     text: include_str!("documents/workspaces.graphql"),
     optional: &["label"],
+    renamed: None,
+};
+
+const SYS_WORKSPACES: Document = Document {
+    field: "sysWorkspaces",
+    text: include_str!("documents/sysWorkspaces.graphql"),
+    optional: &["label"],
+    renamed: None,
 };
 
 const WORKSPACE: Document = Document {
     field: "workspace",
     text: include_str!("documents/workspace.graphql"),
     optional: &["label"],
+    renamed: None,
 };
+
+/// The fields of a listed account that a release may lack.
+const OPTIONAL: &[&str] = &[
+    "label",
+    "apiKey",
+    "category",
+    "active",
+    "createdAt",
+    "updatedAt",
+    "lastUsedAt",
+    "roleBindings",
+    "roleBinding",
+];
+
+/// A list since 2021, a single one before.
+const BINDINGS: Option<Renamed> = Some(Renamed {
+    newer: "roleBindings",
+    older: "roleBinding",
+    of_type: "RoleBinding",
+    lacking: "this release shows no role bindings: roles are missing in results, and no account can be told to belong elsewhere as well",
+});
 
 const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
     field: "workspaceServiceAccounts",
     text: include_str!("documents/workspaceServiceAccounts.graphql"),
-    optional: &[
-        "label",
-        "apiKey",
-        "category",
-        "entityUuid",
-        "active",
-        "createdAt",
-        "updatedAt",
-        "lastUsedAt",
-        "roleBinding",
-    ],
+    optional: OPTIONAL,
+    renamed: BINDINGS,
 };
 
-// The key is not optional here: an account whose key nobody gets to see is of no use.
-const CREATE: Document = Document {
+const DEPLOYMENT_SERVICE_ACCOUNTS: Document = Document {
+    field: "deploymentServiceAccounts",
+    text: include_str!("documents/deploymentServiceAccounts.graphql"),
+    optional: OPTIONAL,
+    renamed: BINDINGS,
+};
+
+/// The fields of a created account that a release may lack. The key is not among them: an account whose key nobody
+/// gets to see is of no use.
+const OPTIONAL_IN_CREATED: &[&str] = &[
+    "label",
+    "category",
+    "active",
+    "createdAt",
+    "updatedAt",
+    "lastUsedAt",
+];
+
+const CREATE_IN_WORKSPACE: Document = Document {
     field: "createWorkspaceServiceAccount",
     text: include_str!("documents/createWorkspaceServiceAccount.graphql"),
-    optional: &[
-        "label",
-        "category",
-        "active",
-        "createdAt",
-        "updatedAt",
-        "lastUsedAt",
-    ],
+    optional: OPTIONAL_IN_CREATED,
+    renamed: None,
 };
 
-const DELETE: Document = Document {
+const CREATE_IN_DEPLOYMENT: Document = Document {
+    field: "createDeploymentServiceAccount",
+    text: include_str!("documents/createDeploymentServiceAccount.graphql"),
+    optional: OPTIONAL_IN_CREATED,
+    renamed: None,
+};
+
+const DELETE_IN_WORKSPACE: Document = Document {
     field: "deleteWorkspaceServiceAccount",
     text: include_str!("documents/deleteWorkspaceServiceAccount.graphql"),
     optional: &["label"],
+    renamed: None,
 };
 
-/// The accounts of one workspace, in the API's order.
+const DELETE_IN_DEPLOYMENT: Document = Document {
+    field: "deleteDeploymentServiceAccount",
+    text: include_str!("documents/deleteDeploymentServiceAccount.graphql"),
+    optional: &["label"],
+    renamed: None,
+};
+
+/// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
+const NO_WORKSPACE: &str = "c000000000000000000000000";
+
+/// Workspaces that the API lists.
+#[derive(Debug, Default)]
+pub struct Workspaces {
+    /// Those that could be read.
+    pub listed: Vec<Workspace>,
+    /// The number of entries that could not be read.
+    pub unreadable: usize,
+}
+
+/// The accounts of one place, in the API's order.
 #[derive(Debug)]
 pub struct Listing {
     /// The accounts that were selected.
     pub accounts: Vec<ServiceAccount>,
-    /// How many the workspace has.
+    /// The number of accounts that the place has, as far as they could be read.
     pub size: usize,
-    /// The API's clock when it answered.
-    pub date: Option<DateTime<Utc>>,
+    /// The number of accounts that could not be read.
+    pub unreadable: usize,
+    /// Whether everything could be read, so that an account that is not listed is not there.
+    pub is_complete: bool,
 }
 
-/// What the platform says of itself to anybody.
+/// The platform's own description, which needs no token.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppConfig {
@@ -89,315 +151,288 @@ pub struct AppConfig {
 #[derive(Serialize)]
 struct NoVariables {}
 
+/// The one place that a document is about.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InWorkspace<'a> {
-    workspace_uuid: &'a str,
+enum InPlace<'a> {
+    #[serde(rename = "workspaceUuid")]
+    Workspace(&'a str),
+    #[serde(rename = "deploymentUuid")]
+    Deployment(&'a str),
 }
 
-/// What the platform is; needs no token.
+impl<'a> From<&'a Place> for InPlace<'a> {
+    fn from(place: &'a Place) -> Self {
+        match place {
+            Place::Workspace(id) => Self::Workspace(id.as_str()),
+            Place::Deployment(id) => Self::Deployment(id.as_str()),
+        }
+    }
+}
+
+/// Asks the platform for its version; needs no token.
 ///
 /// # Errors
 /// What happened instead of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
-        read::<AppConfig>(reply, field)
+        Ok(read::<AppConfig>(reply, field)?.data)
     });
     told.await?.ok_or(ApiError::MissingData)
 }
 
-/// The workspaces the token is bound to; system-level tokens see none.
+/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
 ///
 /// # Errors
-/// `FORBIDDEN` here means a bad token and nothing else, so it is `Unauthenticated`.
-pub async fn workspaces(api: &Api<'_>) -> Result<Vec<Workspace>, ApiError> {
-    let listed = api.query(&WORKSPACES, &NoVariables {}, |reply, field| {
-        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
-        Ok(listed.map(|listed| {
-            listed
-                .into_iter()
-                .flatten()
-                .map(|workspace| workspace.read(api))
-                .collect()
-        }))
-    });
-    match listed.await {
-        Ok(workspaces) => workspaces.ok_or(ApiError::MissingData),
-        Err(ApiError::Forbidden) => Err(ApiError::Unauthenticated),
-        Err(error) => Err(error),
+/// `Unauthenticated` for every error of the API but those of its database: this list is refused to nobody whose
+/// token is good.
+pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
+    match list_workspaces(api, &WORKSPACES).await {
+        Err(error) if error.speaks_against_the_token() => Err(ApiError::Unauthenticated),
+        listed => listed,
     }
 }
 
-/// One workspace; none where the API knows no such id.
+/// Lists all workspaces, for system-level tokens.
+///
+/// # Errors
+/// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
+/// is not asked.
+pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
+    match list_workspaces(api, &SYS_WORKSPACES).await {
+        Err(ApiError::Refused) => Err(ApiError::PermissionDenied),
+        listed => listed,
+    }
+}
+
+async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
+    let listed = api.query(document, &NoVariables {}, |reply, field| {
+        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?.data;
+        Ok(listed.map(|entries| {
+            let all = entries.len();
+            let readable = entries.into_iter().flatten();
+            let listed: Vec<_> = readable.map(|workspace| workspace.read(api)).collect();
+            Workspaces {
+                unreadable: all - listed.len(),
+                listed,
+            }
+        }))
+    });
+    listed.await?.ok_or(ApiError::MissingData)
+}
+
+/// Reads one workspace; none where the API knows no such id.
 ///
 /// # Errors
 /// What happened, with a bad token and a missing permission told apart.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
-    let variables = InWorkspace {
-        workspace_uuid: id.as_str(),
-    };
+    let variables = InPlace::Workspace(id.as_str());
     let found = api.query(&WORKSPACE, &variables, |reply, field| {
-        read::<WireWorkspace>(reply, field)
+        Ok(read::<WireWorkspace>(reply, field)?.data)
     });
     match found.await {
         Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
-        Err(error) => Err(told_apart(api, error).await),
+        Err(error) => Err(explained_read(api, error).await),
     }
 }
 
-/// The accounts of a workspace. A workspace that does not exist has none, for a system admin.
+/// Tells whether the token is a system-level one, on releases without a list of all workspaces.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
-pub async fn workspace_service_accounts(
-    api: &Api<'_>,
-    workspace_id: &WorkspaceId,
-) -> Result<Listing, ApiError> {
-    select_service_accounts(api, workspace_id, |_| true).await
-}
-
-/// Those accounts of a workspace that are selected. The others are never owned: a list may hold
-/// thousands, and a page a hundred.
-///
-/// # Errors
-/// What happened, with a bad token and a missing permission told apart.
-pub async fn select_service_accounts(
-    api: &Api<'_>,
-    workspace_id: &WorkspaceId,
-    mut select: impl FnMut(Glimpse<'_>) -> bool,
-) -> Result<Listing, ApiError> {
-    let variables = InWorkspace {
-        workspace_uuid: workspace_id.as_str(),
-    };
+/// What happened instead of an answer.
+pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
+    let variables = InPlace::Workspace(NO_WORKSPACE);
     let listed = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables, |reply, field| {
-        let Some(listed) = read::<Vec<Option<WireAccount<'_>>>>(reply, field)? else {
-            return Ok(None);
-        };
-        let mut listing = Listing {
-            accounts: Vec::new(),
-            size: 0,
-            date: reply.date,
-        };
-        // All keys first: one may stand in the label of an account before its own.
-        listed
-            .iter()
-            .flatten()
-            .for_each(|account| account.remember_key(api));
-        for account in listed
-            .into_iter()
-            .flatten()
-            .filter(|account| account.is_of(workspace_id))
-        {
-            listing.size += 1;
-            if select(account.glimpse()) {
-                listing.accounts.push(
-                    account
-                        .placed_in(api, workspace_id)
-                        .with_masked_key_if_undated(),
-                );
-            }
-        }
-        Ok(Some(listing))
+        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
+        Ok(answer.data.map(drop))
     });
     match listed.await {
-        Ok(listing) => listing.ok_or(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+        Ok(listed) => Ok(listed.is_some()),
+        Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// What of an account decides whether it is selected.
+/// The field by which the release shows roles, as far as lists that were read before have told; none where it has
+/// neither of the two.
+pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
+    api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS)
+}
+
+/// The parts of an account that decide whether it is selected.
 #[derive(Debug, Clone, Copy)]
-pub struct Glimpse<'a> {
+pub struct Candidate<'a> {
     /// Its id.
     pub id: &'a str,
     /// Its label.
     pub label: Option<&'a str>,
 }
 
+/// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page
+/// a hundred. A place that does not exist has none, for a system-level token.
+///
+/// # Errors
+/// What happened, with a bad token and a missing permission told apart.
+pub async fn service_accounts(
+    api: &Api<'_>,
+    place: &Place,
+    mut select: impl FnMut(Candidate<'_>) -> bool,
+) -> Result<Listing, ApiError> {
+    let document = match place {
+        Place::Workspace(_) => &WORKSPACE_SERVICE_ACCOUNTS,
+        Place::Deployment(_) => &DEPLOYMENT_SERVICE_ACCOUNTS,
+    };
+    let variables = InPlace::from(place);
+    let listed = api.query(document, &variables, |reply, field| {
+        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
+        Ok(listing(api, place, answer, &mut select))
+    });
+    match listed.await {
+        Ok(listing) => listing.ok_or(ApiError::MissingData),
+        Err(error) => Err(explained_read(api, error).await),
+    }
+}
+
+fn listing(
+    api: &Api<'_>,
+    place: &Place,
+    answer: Answer<Vec<Option<WireAccount<'_>>>>,
+    select: &mut impl FnMut(Candidate<'_>) -> bool,
+) -> Option<Listing> {
+    let rows = answer.data?;
+    // All keys first: one may stand in the label of an account before its own.
+    rows.iter().flatten().for_each(|row| row.remember_key(api));
+    let mut listing = Listing {
+        accounts: Vec::new(),
+        size: 0,
+        unreadable: 0,
+        is_complete: answer.errors.iter().all(|error| error.is_about_a_member()),
+    };
+    for row in rows {
+        let Some(row) = row.filter(|row| row.id.is_some()) else {
+            listing.unreadable += 1;
+            listing.is_complete = false;
+            continue;
+        };
+        let bindings = row.bindings(api);
+        if !bindings.allow(place) {
+            continue;
+        }
+        listing.size += 1;
+        if row.candidate().is_some_and(&mut *select) {
+            let account = row.read(api, place, bindings);
+            listing
+                .accounts
+                .extend(account.map(ServiceAccount::with_masked_key_if_undated));
+        }
+    }
+    Some(listing)
+}
+
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
 /// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
-pub async fn create_workspace_service_account(
+pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
 ) -> Result<ServiceAccount, ApiError> {
     #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
     struct Variables<'a> {
         label: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         category: Option<&'a str>,
-        workspace_uuid: &'a str,
         role: &'a str,
+        #[serde(flatten)]
+        place: InPlace<'a>,
     }
+    let document = match &new.place {
+        Place::Workspace(_) => &CREATE_IN_WORKSPACE,
+        Place::Deployment(_) => &CREATE_IN_DEPLOYMENT,
+    };
     let variables = Variables {
         label: new.label.as_str(),
         category: new.category.as_ref().map(|category| category.as_str()),
-        workspace_uuid: new.workspace_id.as_str(),
         role: new.role.name(),
+        place: InPlace::from(&new.place),
     };
-    let created = api.mutate(&CREATE, &variables, |reply, field| {
-        let created = read::<WireAccount<'_>>(reply, field)?;
-        Ok(created.map(|account| {
+    let created = api.mutate(document, &variables, |reply, field| {
+        let created = read::<WireAccount<'_>>(reply, field)?.of_change()?;
+        Ok(created.and_then(|account| {
             account.remember_key(api);
-            account.placed_in(api, &new.workspace_id)
+            account.read(api, &new.place, bindings_of(new))
         }))
     });
     match created.await {
-        Ok(Some(account)) if account.api_key.is_some() => Ok(ServiceAccount {
-            role: Some(new.role.name().to_owned()),
-            ..account
-        }),
+        Ok(Some(account)) if account.api_key.is_some() => Ok(account),
         Ok(_) => Err(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+        Err(error) => Err(explained(api, error).await),
     }
 }
 
-/// Deletes an account, whichever workspace it is in: the API does not compare, so the caller has to.
+/// The binding that a creation makes. It is not asked for: a selected binding can fail although the account was made.
+fn bindings_of(new: &NewServiceAccount) -> Bindings {
+    Bindings::Known(vec![Binding {
+        role: Some(new.role.name().to_owned()),
+        entity: Entity::Place(new.place.clone()),
+    }])
+}
+
+/// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
 /// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
-pub async fn delete_workspace_service_account(
+pub async fn delete_service_account(
     api: &Api<'_>,
-    workspace_id: &WorkspaceId,
+    place: &Place,
     id: &ServiceAccountId,
 ) -> Result<(), ApiError> {
     #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
     struct Variables<'a> {
-        service_account_uuid: &'a str,
-        workspace_uuid: &'a str,
+        #[serde(rename = "serviceAccountUuid")]
+        id: &'a str,
+        #[serde(flatten)]
+        place: InPlace<'a>,
     }
-    let variables = Variables {
-        service_account_uuid: id.as_str(),
-        workspace_uuid: workspace_id.as_str(),
+    let document = match place {
+        Place::Workspace(_) => &DELETE_IN_WORKSPACE,
+        Place::Deployment(_) => &DELETE_IN_DEPLOYMENT,
     };
-    let deleted = api.mutate(&DELETE, &variables, |reply, field| {
-        let deleted = read::<WireDeleted>(reply, field)?;
+    let variables = Variables {
+        id: id.as_str(),
+        place: InPlace::from(place),
+    };
+    let deleted = api.mutate(document, &variables, |reply, field| {
+        let deleted = read::<WireDeleted>(reply, field)?.of_change()?;
         Ok(deleted.and_then(|deleted| deleted.id))
     });
     match deleted.await {
         // Only an answer about this account says that it is gone.
         Ok(Some(deleted)) if deleted == id.as_str() => Ok(()),
         Ok(_) => Err(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+        Err(error) => Err(explained(api, error).await),
     }
 }
 
-/// The API says `FORBIDDEN` for a bad token and for a missing permission alike. Its list of
-/// workspaces is refused for a bad token only, so asking for that tells which it was.
-async fn told_apart(api: &Api<'_>, error: ApiError) -> ApiError {
-    if !matches!(
-        error,
-        ApiError::Forbidden | ApiError::Status { status: 403 }
-    ) {
+/// Explains the error of a read. The token's own date of expiry decides alone, whatever words the API refused it with.
+async fn explained_read(api: &Api<'_>, error: ApiError) -> ApiError {
+    match error {
+        ApiError::Rejected(_) if api.token_has_expired() => ApiError::Unauthenticated,
+        error => explained(api, error).await,
+    }
+}
+
+/// Explains a refusal. The API says the same of a bad token and of a missing permission, but refuses its list of
+/// workspaces for a bad token only.
+async fn explained(api: &Api<'_>, error: ApiError) -> ApiError {
+    if error != ApiError::Refused {
         return error;
     }
-    match (workspaces(api).await, error) {
-        (Ok(_), _) => ApiError::PermissionDenied,
-        (Err(ApiError::Unauthenticated), _) => ApiError::Unauthenticated,
-        (Err(_), ApiError::Forbidden) => ApiError::ForbiddenUndecided,
-        (Err(_), error) => error,
+    if api.token_has_expired() {
+        return ApiError::Unauthenticated;
     }
-}
-
-impl ServiceAccount {
-    /// The API masks an old key only where it is asked for the date of creation as well. From a
-    /// release without that field every key comes in full, however old.
-    fn with_masked_key_if_undated(mut self) -> Self {
-        if self.created_at.is_none() {
-            self.api_key = self.api_key.map(|key| Secret::new(key.masked()));
-        }
-        self
-    }
-}
-
-#[derive(Deserialize)]
-struct WireWorkspace {
-    id: String,
-    label: Option<String>,
-}
-
-impl WireWorkspace {
-    fn read(self, api: &Api<'_>) -> Workspace {
-        Workspace {
-            id: WorkspaceId::verbatim(self.id),
-            label: self.label.map(|label| api.scrubbed(label)),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireDeleted {
-    id: Option<String>,
-}
-
-/// Text that stays in the answer where it can. (`Option<Cow<str>>` alone never does.)
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn owned(text: Option<Text<'_>>) -> Option<String> {
-    text.map(|text| text.0.into_owned())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAccount<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    label: Option<Text<'a>>,
-    api_key: Option<Text<'a>>,
-    category: Option<Text<'a>>,
-    entity_uuid: Option<Text<'a>>,
-    active: Option<bool>,
-    created_at: Option<Text<'a>>,
-    updated_at: Option<Text<'a>>,
-    last_used_at: Option<Text<'a>>,
-    role_binding: Option<WireRoleBinding<'a>>,
-}
-
-#[derive(Deserialize)]
-struct WireRoleBinding<'a> {
-    #[serde(borrow)]
-    role: Option<Text<'a>>,
-}
-
-impl WireAccount<'_> {
-    /// Whether nothing speaks against the account being of that workspace.
-    fn is_of(&self, workspace_id: &WorkspaceId) -> bool {
-        self.entity_uuid
-            .as_ref()
-            .is_none_or(|entity| entity.0 == workspace_id.as_str())
-    }
-
-    fn glimpse(&self) -> Glimpse<'_> {
-        Glimpse {
-            id: &self.id.0,
-            label: self.label.as_ref().map(|label| &*label.0),
-        }
-    }
-
-    fn remember_key(&self, api: &Api<'_>) {
-        if let Some(key) = &self.api_key {
-            api.remember_key(&key.0);
-        }
-    }
-
-    fn placed_in(self, api: &Api<'_>, workspace_id: &WorkspaceId) -> ServiceAccount {
-        let clean = |text: Option<Text<'_>>| owned(text).map(|text| api.scrubbed(text));
-        ServiceAccount {
-            id: ServiceAccountId::verbatim(self.id.0.into_owned()),
-            label: clean(self.label),
-            api_key: owned(self.api_key).map(Secret::new),
-            role: clean(self.role_binding.and_then(|binding| binding.role)),
-            category: clean(self.category),
-            workspace_id: workspace_id.clone(),
-            active: self.active,
-            created_at: clean(self.created_at),
-            updated_at: clean(self.updated_at),
-            last_used_at: clean(self.last_used_at),
-        }
+    match workspaces(api).await {
+        Ok(_) => ApiError::PermissionDenied,
+        Err(ApiError::Unauthenticated) => ApiError::Unauthenticated,
+        Err(_) => ApiError::RefusalUnexplained,
     }
 }

@@ -29,6 +29,9 @@ pub struct Attempt {
     /// The workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_id: Option<String>,
+    /// The deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
     /// The account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_id: Option<String>,

@@ -126,6 +126,12 @@ fn publish_beside(file: NamedTempFile, directory: &Path, name: &str) -> io::Resu
     Ok(path)
 }
 
+/// Whether the directory holds a key file of this account: some process has published its key already.
+pub fn has_key_of(directory: Option<&Path>, account_id: &str) -> bool {
+    let file = |directory: &Path| directory.join(format!("{account_id}.key"));
+    names_a_file(account_id) && directory.is_some_and(|directory| file(directory).exists())
+}
+
 fn names_a_file(id: &str) -> bool {
     (1..=NAMING_ID_MAX).contains(&id.len())
         && id

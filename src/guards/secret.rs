@@ -17,6 +17,9 @@ pub const REDACTED: &str = "[redacted]";
 /// What hides the rest of a key, as the API does it.
 const STARS: &str = "**************************";
 
+/// The number of characters that show of a masked key.
+const SHOWN: usize = 6;
+
 /// How many secrets are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;
 
@@ -38,12 +41,18 @@ impl Secret {
         &self.0
     }
 
+    /// The first six characters, which show of a masked key.
+    pub fn beginning(&self) -> &str {
+        let end = self.0.char_indices().nth(SHOWN);
+        end.map_or(&self.0, |(end, _)| self.0.get(..end).unwrap_or_default())
+    }
+
     /// The value as the API masks it: six characters and 26 asterisks, or asterisks alone where
     /// six characters would be all of it.
     pub fn masked(&self) -> String {
-        match self.0.char_indices().nth(6) {
-            Some((end, _)) => [self.0.get(..end).unwrap_or_default(), STARS].concat(),
-            None => "*".repeat(32),
+        match self.beginning() {
+            beginning if beginning.len() < self.0.len() => [beginning, STARS].concat(),
+            _ => "*".repeat(SHOWN + STARS.len()),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::result::{Code, Failure, audit_unusable};
 use super::{Call, Ended, House};
 use crate::apc::operations::{self, Listing};
-use crate::apc::{ServiceAccountId, WorkspaceId};
+use crate::apc::{Place, ServiceAccountId};
 use crate::guards::audit::{Attempt, OpenAudit};
 use crate::guards::text::harmless;
 use crate::session::elicitation::User;
@@ -22,7 +22,7 @@ use crate::session::elicitation::User;
 /// The time for finding a lost answer, kept free at the end of a call.
 pub const LOOKING_AGAIN: Duration = Duration::from_secs(15);
 
-/// How often a workspace is read to find a lost answer.
+/// The number of times that a place is read to find a lost answer.
 const LOOKS: u32 = 2;
 
 /// The pause between two looks: the change may still be under way.
@@ -56,9 +56,13 @@ impl Record {
         })
     }
 
-    /// Notes the workspace.
-    pub fn workspace(&mut self, id: &WorkspaceId) {
-        self.note(|attempt| attempt.workspace_id = Some(id.as_str().to_owned()));
+    /// Notes the place.
+    pub fn place(&mut self, place: &Place) {
+        let id = Some(place.id().to_owned());
+        self.note(|attempt| match place {
+            Place::Workspace(_) => attempt.workspace_id = id,
+            Place::Deployment(_) => attempt.deployment_id = id,
+        });
     }
 
     /// Notes the account.
@@ -75,11 +79,11 @@ impl Record {
     }
 
     /// Writes the line, unless a task has taken the record along, or the call only asked.
-    pub fn close(self, ended: &Result<CallToolResult, Ended>) {
+    pub fn close(mut self, ended: &Result<CallToolResult, Ended>) {
         match ended {
             Ok(_) => self.write("ok"),
             Err(Ended::Failed(failure)) => self.write(failure.code().name()),
-            Err(Ended::Asked(_)) => {}
+            Err(Ended::Asked(_)) => self.open = None,
         }
     }
 
@@ -96,10 +100,17 @@ impl Record {
         }
     }
 
-    fn write(self, outcome: &'static str) {
-        if let Some((audit, attempt)) = self.open {
+    fn write(&mut self, outcome: &'static str) {
+        if let Some((audit, attempt)) = self.open.take() {
             audit.write(attempt, outcome, &self.house.secrets);
         }
+    }
+}
+
+/// A call that is taken back while it still looks ends here: its line is written all the same.
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write("cancelled");
     }
 }
 
@@ -150,11 +161,11 @@ fn fault() -> Failure {
     Failure::new(Code::OutcomeUnknown, text)
 }
 
-/// Looks at the workspace again after a lost answer: at most twice, until what it shows decides.
-/// None where nothing could be read.
+/// Reads a place again after a lost answer: at most twice, until what it shows decides. None where nothing could be
+/// read.
 pub async fn look_again<T>(
     call: &Call,
-    workspace_id: &WorkspaceId,
+    place: &Place,
     mut seen: impl FnMut(Listing) -> Seen<T>,
 ) -> Option<T> {
     let end = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
@@ -163,8 +174,7 @@ pub async fn look_again<T>(
         let left = end.saturating_duration_since(Instant::now());
         // Each look gets its share of the time, so that the first cannot use up the second's.
         let until = Instant::now() + left / (LOOKS - look + 1);
-        let api = call.api_until(until).once();
-        if let Ok(listing) = operations::workspace_service_accounts(&api, workspace_id).await {
+        if let Some(listing) = look_until(call, place, until).await {
             match seen(listing) {
                 Seen::Decided(found) => return Some(found),
                 Seen::NotYet(found) => last = Some(found),
@@ -177,7 +187,19 @@ pub async fn look_again<T>(
     last
 }
 
-/// What a look showed.
+/// Reads a place once after the API answered a change with an error. None where it could not be read.
+pub async fn look_once(call: &Call, place: &Place) -> Option<Listing> {
+    let until = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
+    look_until(call, place, until).await
+}
+
+async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listing> {
+    let api = call.api_until(until).once();
+    let listing = operations::service_accounts(&api, place, |_| true).await;
+    listing.ok()
+}
+
+/// The verdict of one look.
 pub enum Seen<T> {
     /// It is decided.
     Decided(T),

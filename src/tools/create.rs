@@ -1,25 +1,27 @@
 //! `create_service_account`: a new account in a workspace, and its key.
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::arguments::Arguments;
-use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
-use super::recovery::{Trace, has_label, trace};
+use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
+use super::recovery::{self, SeenBefore, Trace, new_ones, trace};
 use super::result::{
     AccountView, Code, Failure, key_dir_unusable, role_not_allowed, scrubbed, success,
     too_many_changes,
 };
-use super::{Call, Shape, schema, unknown_workspace};
+use super::{Call, Shape, schema, unknown_place};
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations;
-use crate::apc::{Label, NewServiceAccount, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::operations::{self, Candidate};
+use crate::apc::{
+    Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
+};
 use crate::guards::key_files::{self, KeyFile};
 use crate::guards::policy::KeyOutput;
 use crate::guards::text::quoted;
@@ -88,7 +90,7 @@ struct Created {
     /// The file that holds the key and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key_file: Option<String>,
-    /// The answer was lost and found again.
+    /// The answer was lost, and the account was found by reading again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
 }
@@ -113,28 +115,24 @@ pub async fn call(
     record: &mut Record,
 ) -> Result<CallToolResult, Failure> {
     let new = read(given, call, record)?;
-    let until = call.deadline - 2 * LOOKING_AGAIN;
-    let turn = call
-        .house
-        .creations
-        .turn(&new, until)
-        .await
-        .ok_or_else(|| still_busy(&new))?;
-    if turn.waited {
-        // A creation of this label has just ended, and releases up to 0.16 do not check labels.
-        refuse_taken(call, &new).await?;
-    }
+    let locked = call.house.creations.lock(&new, call.half_time()).await;
+    let label_lock = locked.ok_or_else(|| still_busy(&new))?;
     let key_file = key_file(call)?;
+    let before = look(call, &new).await?;
     call.house
         .rate
         .take()
         .map_err(|wait| too_many_changes(wait, call.policy()))?;
-    let undecided = outcome_unknown(&new, "This server was stopped before the answer came.");
+    let undecided = outcome_unknown(
+        call,
+        &new,
+        "This server was stopped before the answer came.",
+    );
     let work = {
         let call = call.clone();
         async move {
-            let _turn = turn;
-            make(&call, &new, key_file).await
+            let _locked = label_lock;
+            make(&call, &new, &before, key_file).await
         }
     };
     let made = carry_through(call, record, undecided, work).await?;
@@ -155,30 +153,30 @@ fn read(
     let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
     let workspace_id = workspace_id.or_else(|| call.default_workspace());
     if let Some(id) = &workspace_id {
-        record.workspace(id);
+        record.place(&id.clone().into());
     }
     let label: Label = arguments.required("label")?;
     record.label_and_role(Some(label.as_str()), None);
     let role = arguments.role(call.policy())?;
     record.label_and_role(Some(label.as_str()), Some(role.name()));
     let category = arguments.optional("category")?;
-    let workspace_id = match workspace_id {
+    let place = Place::Workspace(match workspace_id {
         Some(id) => id,
         None => arguments.required("workspace_id")?,
-    };
-    call.check_workspace(&workspace_id)?;
+    });
+    call.check_place(&place)?;
     if role > call.policy().max_role {
         return Err(role_not_allowed(role, call.policy()));
     }
     Ok(NewServiceAccount {
-        workspace_id,
+        place,
         label,
         role,
         category,
     })
 }
 
-/// What could not be kept is not created: the file comes before the account.
+/// Prepares the file of the key: no account is created unless its key can be stored.
 fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
     match call.policy().key_output {
         KeyOutput::Show => Ok(None),
@@ -191,23 +189,41 @@ fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
     }
 }
 
+/// Looks before creating: the place is known, all of its accounts can be read, and none has the label. Returns the ids
+/// that were there, which tell a new account from an older one afterwards.
+async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failure> {
+    let mut before = SeenBefore::new();
+    let has_label = |account: Candidate<'_>| {
+        before.insert(account.id.to_owned());
+        account.label == Some(new.label.as_str())
+    };
+    let listing = call.list(&new.place, has_label).await;
+    let listing = listing.map_err(|failure| not_looked(failure, new))?;
+    if let Some(account) = listing.accounts.first() {
+        return Err(already_exists(new, Some(account)));
+    }
+    match listing.is_complete {
+        true => Ok(before),
+        false => Err(not_all_readable(new)),
+    }
+}
+
 async fn make(
     call: &Call,
     new: &NewServiceAccount,
+    before: &SeenBefore,
     key_file: Option<KeyFile>,
 ) -> Result<Made, Failure> {
-    let sent = Instant::now();
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let (account, recovered) = match operations::create_workspace_service_account(&api, new).await {
+    let created = operations::create_service_account(&api, new).await;
+    let (account, recovered) = match created {
         Ok(account) => (account, false),
-        Err(error) if error.effect() == Effect::Unknown => {
-            (find_lost(call, new, sent, &error).await?, true)
-        }
-        Err(ApiError::LabelTaken) => return Err(taken(call, new).await),
-        Err(ApiError::WorkspaceUnknown) => return Err(unknown_workspace(&new.workspace_id)),
-        Err(error) => return Err(call.failure(&error).about_workspace(&new.workspace_id)),
+        Err(error) => match error.effect() {
+            Effect::None => return Err(not_made(call, new, &error).await),
+            Effect::AnsweredWithError => return Err(answered(call, new, before, &error).await),
+            Effect::AnswerLost => (find_lost(call, new, before, &error).await?, true),
+        },
     };
-    call.house.creations.remember(&account.id);
     let key_file = match (key_file, &account.api_key) {
         (Some(file), Some(key)) => {
             let published = file.publish(account.id.as_str(), key);
@@ -231,96 +247,188 @@ fn shown(made: Made, call: &Call) -> Created {
     }
 }
 
-async fn refuse_taken(call: &Call, new: &NewServiceAccount) -> Result<(), Failure> {
-    match existing(call, new).await {
-        Some(account) => Err(already_exists(new, Some(&account))),
-        None => Ok(()),
+/// The failure of a creation that was certainly not made.
+async fn not_made(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
+    match error {
+        ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
+        ApiError::PlaceUnknown => unknown_place(&new.place),
+        error => call.failure(error).about_place(&new.place),
     }
 }
 
-async fn taken(call: &Call, new: &NewServiceAccount) -> Failure {
-    already_exists(new, existing(call, new).await.as_ref())
+/// The account that has the label, where its place can be read.
+async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount> {
+    let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
+    let listing = operations::service_accounts(&call.api(), &new.place, has_label).await;
+    listing.ok()?.accounts.into_iter().next()
 }
 
-/// The account that has the label, where its workspace can be read.
-async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount> {
-    let listing = operations::workspace_service_accounts(&call.api(), &new.workspace_id)
-        .await
-        .ok()?;
-    listing
-        .accounts
-        .into_iter()
-        .find(|account| has_label(account, new))
+/// The failure of a creation that the API answered with an error. Nothing is taken for ours, whatever is there now.
+async fn answered(
+    call: &Call,
+    new: &NewServiceAccount,
+    before: &SeenBefore,
+    error: &ApiError,
+) -> Failure {
+    let what = call.happened(error);
+    let Some(listing) = look_once(call, &new.place).await else {
+        return outcome_unknown(
+            call,
+            new,
+            &format!(
+                "{what} The {} could not be read afterwards.",
+                new.place.kind()
+            ),
+        );
+    };
+    let is_complete = listing.is_complete;
+    let there = new_ones(listing, new, before);
+    let ids: Vec<_> = there.iter().map(|account| account.id.clone()).collect();
+    match (ids.as_slice(), is_complete) {
+        ([], true) => refused_creation(new, &what),
+        ([], false) => outcome_unknown(
+            call,
+            new,
+            &format!("{what} Not every account could be read afterwards."),
+        ),
+        (ids, _) => {
+            let why = "is there now, and may be this one or a colleague's";
+            unclear(call, new, &what, ids, why)
+        }
+    }
 }
 
 /// Finds the account of a creation whose answer was lost, or says what is there instead.
 async fn find_lost(
     call: &Call,
     new: &NewServiceAccount,
-    sent: Instant,
+    before: &SeenBefore,
     error: &ApiError,
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
-    let seen = look_again(call, &new.workspace_id, |listing| {
-        match trace(listing, new, sent.elapsed(), |id| {
-            call.house.creations.has_made(id)
-        }) {
+    let kind = new.place.kind();
+    let directory = call.house.config.key_dir.as_deref();
+    let has_key_file = |id: &ServiceAccountId| {
+        call.policy().key_output == KeyOutput::File && key_files::has_key_of(directory, id.as_str())
+    };
+    let seen = look_again(call, &new.place, |listing| {
+        match trace(listing, new, before, has_key_file) {
             Trace::New(account) => Seen::Decided(Trace::New(account)),
             trace => Seen::NotYet(trace),
         }
     });
     match seen.await {
         Some(Trace::New(account)) => Ok(*account),
-        Some(Trace::Older(account)) => Err(already_exists(new, Some(&account))),
+        Some(Trace::Unclear { ids, why }) => Err(unclear(call, new, &what, &ids, &why)),
         Some(Trace::Nothing) => Err(outcome_unknown(
+            call,
             new,
-            &format!("{what} The workspace does not show it so far."),
+            &format!("{what} The {kind} does not show it so far."),
         )),
-        Some(Trace::Unclear(seen)) => Err(outcome_unknown(new, &format!("{what} {seen}"))),
         None => Err(outcome_unknown(
+            call,
             new,
-            &format!("{what} The workspace could not be read afterwards."),
+            &format!("{what} The {kind} could not be read afterwards."),
         )),
     }
 }
 
+/// The failure of a look that failed: nothing is created without it.
+fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
+    match failure.code() {
+        Code::PermissionDenied => {
+            let text = format!(
+                "The token may not list the service accounts of {place}, or there is no such {kind}: the API says the same of both. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. Ask an admin of the {kind} for a role that may list its accounts, or call get_service_accounts without arguments to see the workspaces of this token.",
+                place = new.place,
+                kind = new.place.kind()
+            );
+            Failure::new(Code::PermissionDenied, text).about_place(&new.place)
+        }
+        _ => failure,
+    }
+}
+
+fn not_all_readable(new: &NewServiceAccount) -> Failure {
+    let text = format!(
+        "The API could not read every service account of {}, so it is not certain that {} is free there. Nothing was created. Choose another place, or ask those who run the installation to look at the accounts of that {}.",
+        new.place,
+        quoted(new.label.as_str()),
+        new.place.kind()
+    );
+    Failure::new(Code::ApiError, text).about_place(&new.place)
+}
+
 fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> Failure {
     let label = quoted(new.label.as_str());
-    let workspace = quoted(new.workspace_id.as_str());
-    let way_out = "Nothing was created. Choose another label, or delete that account first if it is no longer used; its key cannot be shown again.";
-    let failure = |which: String| {
-        let text = format!(
-            "Workspace {workspace} already has a service account {label}{which}. {way_out}"
-        );
-        Failure::new(Code::AlreadyExists, text).about_workspace(&new.workspace_id)
-    };
-    let Some(account) = account else {
-        return failure(String::new());
-    };
+    let which = account.map(particulars).unwrap_or_default();
+    let text = format!(
+        "There is a service account {label} in {} already{which}. Nothing was created. Choose another label, or delete that account first if it is no longer used; its key cannot be shown again.",
+        new.place
+    );
+    let failure = Failure::new(Code::AlreadyExists, text).about_place(&new.place);
+    match account {
+        Some(account) => failure.about_account(&account.id),
+        None => failure,
+    }
+}
+
+/// The id, role and date of an account, in brackets.
+fn particulars(account: &ServiceAccount) -> String {
     let role = account
-        .role
-        .as_deref()
+        .role()
         .map(|role| format!(", role {}", quoted(role)));
     let date = account
         .created_at
         .as_deref()
         .map(|date| format!(", created {}", quoted(date)));
-    let id = quoted(account.id.as_str());
-    let which = format!(
-        " (id {id}{}{})",
+    format!(
+        " (id {}{}{})",
+        quoted(account.id.as_str()),
         role.unwrap_or_default(),
         date.unwrap_or_default()
-    );
-    failure(which).about_account(&account.id)
+    )
 }
 
-fn outcome_unknown(new: &NewServiceAccount, what: &str) -> Failure {
+/// The failure of a creation that the API refused with an error, where nothing was made.
+fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
+    let text = format!(
+        "{what} Nothing was created: {} does not show {}. If the same label fails again, choose another one, since a label can stay taken by an account whose workspace was deleted; else ask those who run the installation.",
+        new.place,
+        quoted(new.label.as_str())
+    );
+    Failure::new(Code::ApiError, text).about_place(&new.place)
+}
+
+fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure {
     let label = quoted(new.label.as_str());
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {what} Call get_service_accounts with workspace_id {} and label {label} before creating it again.",
-        quoted(new.workspace_id.as_str())
+        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. After that call get_service_accounts with workspace_id {} and label {label}: if it is not there, it is safe to create it again; if it is, delete it first, since nobody holds its key.",
+        call.appearing().as_secs(),
+        quoted(new.place.id())
     );
-    Failure::new(Code::OutcomeUnknown, text).about_workspace(&new.workspace_id)
+    Failure::new(Code::OutcomeUnknown, text).about_place(&new.place)
+}
+
+/// The failure of a creation after which accounts of its label are there that cannot be told to be it.
+fn unclear(
+    call: &Call,
+    new: &NewServiceAccount,
+    what: &str,
+    ids: &[ServiceAccountId],
+    why: impl Display,
+) -> Failure {
+    let listed = recovery::listed(ids);
+    let text = format!(
+        "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
+        label = quoted(new.label.as_str()),
+        place = new.place,
+        wait = call.appearing().as_secs(),
+    );
+    let failure = Failure::new(Code::OutcomeUnknown, text).about_place(&new.place);
+    match ids {
+        [only] => failure.about_account(only),
+        several => failure.about_accounts(several),
+    }
 }
 
 fn key_not_kept(account: &ServiceAccount, error: &std::io::Error) -> Failure {
@@ -330,13 +438,14 @@ fn key_not_kept(account: &ServiceAccount, error: &std::io::Error) -> Failure {
     );
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)
-        .about_workspace(&account.workspace_id)
+        .about_place(&account.place)
 }
 
 fn still_busy(new: &NewServiceAccount) -> Failure {
     let text = format!(
-        "Another creation of {} in that workspace is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
-        quoted(new.label.as_str())
+        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
+        quoted(new.label.as_str()),
+        new.place.kind()
     );
-    Failure::new(Code::TimedOut, text).about_workspace(&new.workspace_id)
+    Failure::new(Code::TimedOut, text).about_place(&new.place)
 }

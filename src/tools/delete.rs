@@ -7,13 +7,14 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::arguments::Arguments;
-use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
+use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
+use super::places::{self, Gaps};
 use super::result::{AccountView, Code, Failure, success, too_many_changes};
 use super::{Call, Ended, schema};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::installation::TokenKind;
-use crate::apc::operations;
-use crate::apc::{ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::operations::{self, Listing};
+use crate::apc::{Bindings, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::session::elicitation::{Answer, Form, Question};
@@ -26,9 +27,6 @@ const LISTED: usize = 50;
 
 /// How many accounts a user is given to choose from.
 const CHOICES: usize = 100;
-
-/// How much of a masked key shows.
-const KEY_SHOWN: usize = 6;
 
 /// The tool as clients see it.
 pub fn definition() -> Tool {
@@ -87,12 +85,12 @@ pub async fn call(
     given: Option<JsonObject>,
     record: &mut Record,
 ) -> Result<CallToolResult, Ended> {
-    let (id, workspace) = read(given, &call, record)?;
-    let account = match (id, workspace) {
-        (Some(id), Some(workspace)) => find(&call, &id, &workspace).await?,
+    let (id, place) = read(given, &call, record)?;
+    let account = match (id, place) {
+        (Some(id), Some(place)) => find(&call, &id, &place).await?,
         (Some(id), None) => search(&call, &id).await?,
-        (None, Some(workspace)) => {
-            let account = select(&mut call, &workspace).await?;
+        (None, Some(place)) => {
+            let account = select(&mut call, &place).await?;
             return Ok(delete(&call, account, record).await?);
         }
         (None, None) => return Err(neither().into()),
@@ -102,7 +100,7 @@ pub async fn call(
     Ok(delete(&call, account, record).await?)
 }
 
-type Named = (Option<ServiceAccountId>, Option<WorkspaceId>);
+type Named = (Option<ServiceAccountId>, Option<Place>);
 
 fn read(given: Option<JsonObject>, call: &Call, record: &mut Record) -> Result<Named, Failure> {
     let mut arguments = Arguments::new(
@@ -117,66 +115,66 @@ fn read(given: Option<JsonObject>, call: &Call, record: &mut Record) -> Result<N
     }
     let workspace: Option<WorkspaceId> = arguments.optional("workspace_id")?;
     let workspace = workspace.or_else(|| call.default_workspace());
-    if let Some(workspace) = &workspace {
-        record.workspace(workspace);
-        call.check_workspace(workspace)?;
+    let place = workspace.map(Place::Workspace);
+    if let Some(place) = &place {
+        record.place(place);
+        call.check_place(place)?;
     }
-    Ok((id, workspace))
+    Ok((id, place))
 }
 
 fn note(record: &mut Record, account: &ServiceAccount) {
     record.account(&account.id);
-    record.workspace(&account.workspace_id);
-    record.label_and_role(account.label.as_deref(), account.role.as_deref());
+    record.place(&account.place);
+    record.label_and_role(account.label.as_deref(), account.role());
 }
 
 async fn find(
     call: &Call,
     id: &ServiceAccountId,
-    workspace: &WorkspaceId,
+    place: &Place,
 ) -> Result<ServiceAccount, Failure> {
-    let found = call
-        .select_accounts(workspace, |account| account.id == id.as_str())
+    let listing = call
+        .list(place, |account| account.id == id.as_str())
         .await?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| not_in(id, workspace))
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    let found = listing.accounts.into_iter().next();
+    found.ok_or_else(|| gaps.missing_account(id, Some(place)))
 }
 
-/// Looks through the visible workspaces; one that may not be listed cannot hold what may be deleted.
+/// Looks through the visible workspaces. An account is missing only if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
-    for workspace in call.visible_workspaces().await? {
-        match call
-            .select_accounts(&workspace.id, |account| account.id == id.as_str())
-            .await
-        {
-            Ok(found) => {
-                if let Some(account) = found.into_iter().next() {
-                    return Ok(account);
-                }
-            }
-            Err(failure) if matches!(failure.code(), Code::PermissionDenied | Code::NotFound) => {}
-            Err(failure) => return Err(failure),
+    let visible = places::visible(call).await?;
+    let read = |place| async move { call.list(&place, |account| account.id == id.as_str()).await };
+    let all = places::read_each(visible.workspaces, read).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_workspaces(visible.unreadable);
+    gaps.add_unread(&all);
+    for read in all {
+        let Ok(listing) = read.outcome else { continue };
+        gaps.add_unreadable_accounts(&read.workspace.id.into(), &listing);
+        if let Some(account) = listing.accounts.into_iter().next() {
+            return Ok(account);
         }
     }
-    Err(nowhere(id))
+    Err(gaps.missing_account(id, None))
 }
 
 /// Asks the user which account of the workspace is meant; that is the confirmation as well.
-async fn select(call: &mut Call, workspace: &WorkspaceId) -> Result<ServiceAccount, Ended> {
-    let accounts = call.accounts_of(workspace).await?;
+async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, Ended> {
+    let accounts = call.list(place, |_| true).await?.accounts;
     if accounts.is_empty() {
-        return Err(nothing_there(workspace).into());
+        return Err(nothing_there(place).into());
     }
-    if accounts.len() > CHOICES {
-        return Err(listed(workspace, &accounts).into());
+    if accounts.len() > CHOICES || !call.user.can_be_asked() {
+        return Err(listed(place, &accounts).into());
     }
     let question = Question {
-        key: format!("select:{workspace}"),
+        key: format!("select:{}", place.id()),
         message: format!(
-            "Which service account of workspace {} shall be deleted? The one you select is deleted for good, without another question.",
-            place(call, workspace).await
+            "Which service account of {} shall be deleted? The one you select is deleted for good, without another question.",
+            known_place(call, place).await
         ),
         form: Form::Select {
             title: "Service account to delete".to_owned(),
@@ -187,9 +185,9 @@ async fn select(call: &mut Call, workspace: &WorkspaceId) -> Result<ServiceAccou
         },
     };
     match ask(call, &question).await {
-        Answer::CannotAsk => Err(listed(workspace, &accounts).into()),
+        Answer::CannotAsk => Err(listed(place, &accounts).into()),
         Answer::Asked(question) => Err(Ended::Asked(question)),
-        Answer::No(why) => Err(declined(why).about_workspace(workspace).into()),
+        Answer::No(why) => Err(declined(why).about_place(place).into()),
         Answer::Yes(chosen) => {
             let chosen = accounts
                 .into_iter()
@@ -199,24 +197,46 @@ async fn select(call: &mut Call, workspace: &WorkspaceId) -> Result<ServiceAccou
     }
 }
 
-/// Asks the user whether this account shall be deleted, where the policy wants that.
+/// A reason for which an account is never deleted unasked, whatever the policy says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Its key is the one that this server uses.
+    OwnKey,
+    /// It has rights elsewhere, or may have.
+    OtherBindings,
+}
+
+impl Reason {
+    fn of(call: &Call, account: &ServiceAccount) -> Option<Self> {
+        match is_own(call, account) {
+            true => Some(Self::OwnKey),
+            false => account.reaches_beyond().then_some(Self::OtherBindings),
+        }
+    }
+}
+
+/// Asks the user whether this account shall be deleted, where the policy or the account itself wants that.
 async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended> {
-    let own = is_own(call, account);
+    let reason = Reason::of(call, account);
     let policy = call.policy().confirm;
-    if policy == Confirm::Never && !own {
-        return Ok(());
+    match (policy, reason, call.user.can_be_asked()) {
+        (Confirm::Never, None, _) | (Confirm::Auto, None, false) => return Ok(()),
+        (_, _, false) => return Err(confirmation_required(account, reason).into()),
+        _ => {}
     }
     let question = Question {
-        key: format!(
-            "{}:{}",
-            if own { "delete_own_key" } else { "delete" },
-            account.id
-        ),
+        // A yes to an ordinary question is none to one about these accounts.
+        key: match reason {
+            None => format!("delete:{}", account.id),
+            Some(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
+            Some(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
+        },
         message: format!(
-            "Delete the service account {} of workspace {}? Whatever uses its key stops working at once.{}",
+            "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
             described(account),
-            place(call, &account.workspace_id).await,
-            if own { OWN_KEY } else { "" },
+            known_place(call, &account.place).await,
+            other_rights(account),
+            own_key(reason),
         ),
         form: Form::Confirm {
             title: "Delete it for good".to_owned(),
@@ -227,10 +247,37 @@ async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended>
         Answer::Asked(question) => Err(Ended::Asked(question)),
         Answer::No(why) => Err(declined(why)
             .about_account(&account.id)
-            .about_workspace(&account.workspace_id)
+            .about_place(&account.place)
             .into()),
-        Answer::CannotAsk if policy == Confirm::Auto && !own => Ok(()),
-        Answer::CannotAsk => Err(confirmation_required(account, own).into()),
+        Answer::CannotAsk => Err(confirmation_required(account, reason).into()),
+    }
+}
+
+/// The other bindings of an account as a sentence, since one deletion ends them all.
+fn other_rights(account: &ServiceAccount) -> String {
+    if account.bindings == Bindings::Unreadable {
+        return " The API could not show its roles, so it may have rights elsewhere that end as well.".to_owned();
+    }
+    let all: Vec<_> = account
+        .other_bindings()
+        .map(|binding| quoted(&binding.to_string()))
+        .collect();
+    match (all.is_empty(), account.reaches_beyond()) {
+        (true, false) => String::new(),
+        (true, true) => " Its role reaches the whole installation, and ends everywhere.".to_owned(),
+        (false, _) => format!(
+            " It has further roles, which end as well: {}.",
+            all.join(", ")
+        ),
+    }
+}
+
+fn own_key(reason: Option<Reason>) -> &'static str {
+    match reason {
+        Some(Reason::OwnKey) => {
+            " It is the account whose key this server itself uses: afterwards it can do nothing any more."
+        }
+        _ => "",
     }
 }
 
@@ -245,8 +292,9 @@ async fn ask(call: &mut Call, question: &Question) -> Answer {
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
 /// something else.
 async fn still_the_same(call: &Call, account: ServiceAccount) -> Result<ServiceAccount, Failure> {
-    let now = find(call, &account.id, &account.workspace_id).await;
-    let same = |now: &ServiceAccount| now.label == account.label && now.role == account.role;
+    let now = find(call, &account.id, &account.place).await;
+    let same =
+        |now: &ServiceAccount| now.label == account.label && now.bindings == account.bindings;
     match now {
         Ok(now) if same(&now) => Ok(account),
         Ok(_) => Err(declined("it has changed since the question").about_account(&account.id)),
@@ -257,20 +305,10 @@ async fn still_the_same(call: &Call, account: ServiceAccount) -> Result<ServiceA
     }
 }
 
-const OWN_KEY: &str =
-    " It is the account whose key this server itself uses: afterwards it can do nothing any more.";
-
-/// Whether the account's key is the one this server uses: the whole key, or what shows of it.
+/// Whether the account's key is the one this server uses.
 fn is_own(call: &Call, account: &ServiceAccount) -> bool {
     let token = &call.installation.token;
-    if TokenKind::of(token) != TokenKind::ServiceAccountKey {
-        return false;
-    }
-    let Some(key) = &account.api_key else {
-        return false;
-    };
-    let shown = |text: &str| text.chars().take(KEY_SHOWN).collect::<String>();
-    key == token || (key.is_masked() && shown(key.expose()) == shown(token.expose()))
+    TokenKind::of(token) == TokenKind::ServiceAccountKey && account.has_key(token)
 }
 
 fn choice(call: &Call, account: &ServiceAccount) -> (String, String) {
@@ -281,13 +319,13 @@ fn choice(call: &Call, account: &ServiceAccount) -> (String, String) {
     };
     (
         account.id.as_str().to_owned(),
-        format!("{}{own}", described(account)),
+        format!("{}{own}{}", described(account), other_rights(account)),
     )
 }
 
 fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
-    let role = quoted(account.role.as_deref().unwrap_or("unknown"));
+    let role = quoted(account.role().unwrap_or("unknown"));
     let used = account
         .last_used_at
         .as_deref()
@@ -295,12 +333,15 @@ fn described(account: &ServiceAccount) -> String {
     format!("{label} (role {role}, last used {used})")
 }
 
-/// The workspace as people know it.
-async fn place(call: &Call, id: &WorkspaceId) -> String {
+/// The place as people know it.
+async fn known_place(call: &Call, place: &Place) -> String {
+    let Place::Workspace(id) = place else {
+        return place.to_string();
+    };
     let known = operations::workspace(&call.api(), id).await.ok().flatten();
     match known.and_then(|workspace| workspace.label) {
-        Some(label) => format!("{} ({})", quoted(&label), quoted(id.as_str())),
-        None => quoted(id.as_str()),
+        Some(label) => format!("workspace {} ({})", quoted(&label), quoted(id.as_str())),
+        None => place.to_string(),
     }
 }
 
@@ -329,20 +370,67 @@ async fn delete(
 
 async fn send(call: &Call, account: ServiceAccount) -> Result<Gone, Failure> {
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    match operations::delete_workspace_service_account(&api, &account.workspace_id, &account.id)
-        .await
-    {
+    let deleted = operations::delete_service_account(&api, &account.place, &account.id).await;
+    match deleted {
         Ok(()) => Ok(Gone {
             account,
             recovered: false,
         }),
-        Err(error) if error.effect() == Effect::Unknown => find_lost(call, account, &error).await,
-        Err(ApiError::AccountUnknown) => Err(gone_before(&account)),
-        Err(error) => Err(call
-            .failure(&error)
-            .about_account(&account.id)
-            .about_workspace(&account.workspace_id)),
+        Err(error) => match error.effect() {
+            Effect::None => Err(not_deleted(call, &account, &error)),
+            Effect::AnsweredWithError => answered(call, account, &error).await,
+            Effect::AnswerLost => find_lost(call, account, &error).await,
+        },
     }
+}
+
+/// The failure of a deletion that was certainly not made.
+fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
+    match error {
+        ApiError::AccountUnknown => gone_before(account),
+        error => call
+            .failure(error)
+            .about_account(&account.id)
+            .about_place(&account.place),
+    }
+}
+
+/// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
+/// nothing can be mistaken for that.
+async fn answered(call: &Call, account: ServiceAccount, error: &ApiError) -> Result<Gone, Failure> {
+    let what = call.happened(error);
+    match look_once(call, &account.place).await {
+        Some(listing) if is_listed(&listing, &account) => Err(still_there(&account, &what)),
+        Some(listing) if listing.is_complete => Ok(Gone {
+            account,
+            recovered: true,
+        }),
+        Some(_) => Err(outcome_unknown(
+            &account,
+            &format!("{what} Not every account could be read afterwards."),
+        )),
+        None => Err(outcome_unknown(
+            &account,
+            &format!(
+                "{what} Its {} could not be read afterwards.",
+                account.place.kind()
+            ),
+        )),
+    }
+}
+
+fn is_listed(listing: &Listing, account: &ServiceAccount) -> bool {
+    listing
+        .accounts
+        .iter()
+        .any(|listed| listed.id == account.id)
+}
+
+/// The state of an account after a deletion whose answer was lost.
+enum Sight {
+    Gone,
+    StillThere,
+    NotEverythingRead,
 }
 
 /// Finds out whether a deletion was done whose answer was lost.
@@ -352,30 +440,25 @@ async fn find_lost(
     error: &ApiError,
 ) -> Result<Gone, Failure> {
     let what = call.happened(error);
-    let there = look_again(call, &account.workspace_id, |listing| {
-        match listing
-            .accounts
-            .iter()
-            .any(|listed| listed.id == account.id)
-        {
-            true => Seen::NotYet(true),
-            false => Seen::Decided(false),
+    let sight = look_again(call, &account.place, |listing| {
+        match (is_listed(&listing, &account), listing.is_complete) {
+            (true, _) => Seen::NotYet(Sight::StillThere),
+            (false, true) => Seen::Decided(Sight::Gone),
+            (false, false) => Seen::NotYet(Sight::NotEverythingRead),
         }
     });
-    match there.await {
-        Some(false) => Ok(Gone {
-            account,
-            recovered: true,
-        }),
-        Some(true) => Err(outcome_unknown(
-            &account,
-            &format!("{what} It is still listed so far."),
-        )),
-        None => Err(outcome_unknown(
-            &account,
-            &format!("{what} The workspace could not be read afterwards."),
-        )),
-    }
+    let seen = match sight.await {
+        Some(Sight::Gone) => {
+            return Ok(Gone {
+                account,
+                recovered: true,
+            });
+        }
+        Some(Sight::StillThere) => "It is still listed so far.".to_owned(),
+        Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
+        None => format!("Its {} could not be read afterwards.", account.place.kind()),
+    };
+    Err(outcome_unknown(&account, &format!("{what} {seen}")))
 }
 
 fn neither() -> Failure {
@@ -388,30 +471,34 @@ fn declined(why: &str) -> Failure {
     Failure::new(Code::Declined, text)
 }
 
-fn confirmation_required(account: &ServiceAccount, own: bool) -> Failure {
-    let why = match own {
-        true => {
-            "it is the account whose key this server itself uses, and without it the server can do nothing any more"
+fn confirmation_required(account: &ServiceAccount, reason: Option<Reason>) -> Failure {
+    let why = match reason {
+        Some(Reason::OwnKey) => {
+            "it is the account whose key this server itself uses, and without it the server can do nothing any more".to_owned()
         }
-        false => "--confirm (APC_CONFIRM) is 'always'",
+        Some(Reason::OtherBindings) => format!(
+            "deleting it ends rights elsewhere.{}",
+            other_rights(account)
+        ),
+        None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
     };
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, since {why}, and this client cannot ask. Use a client that can, or another way to delete it.",
-        described(account)
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. Use a client that can, or another way to delete it.",
+        described(account),
+        why.trim_end_matches('.')
     );
     Failure::new(Code::ConfirmationRequired, text)
         .about_account(&account.id)
-        .about_workspace(&account.workspace_id)
+        .about_place(&account.place)
 }
 
-fn nothing_there(workspace: &WorkspaceId) -> Failure {
-    let place = quoted(workspace.as_str());
-    let text = format!("Workspace {place} has no service accounts, so there is nothing to delete.");
-    Failure::new(Code::NotFound, text).about_workspace(workspace)
+fn nothing_there(place: &Place) -> Failure {
+    let text = format!("There are no service accounts in {place}, so there is nothing to delete.");
+    Failure::new(Code::NotFound, text).about_place(place)
 }
 
 /// No account was named and nobody can be asked: what there is to name.
-fn listed(workspace: &WorkspaceId, accounts: &[ServiceAccount]) -> Failure {
+fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
     let named = |account: &ServiceAccount| {
         format!(
             "{} {}",
@@ -425,30 +512,21 @@ fn listed(workspace: &WorkspaceId, accounts: &[ServiceAccount]) -> Failure {
         more => format!(", and {more} more that get_service_accounts lists"),
     };
     let text = format!(
-        "service_account_id is missing, and nothing was deleted. Workspace {} has (id, label): {}{more}. Call again with the id of the one that is meant; ask the user if that is not certain.",
-        quoted(workspace.as_str()),
+        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}. Call again with the id of the one that is meant; ask the user if that is not certain.",
         some.join(", ")
     );
-    Failure::new(Code::InvalidArguments, text).about_workspace(workspace)
+    Failure::new(Code::InvalidArguments, text).about_place(place)
 }
 
-fn not_in(id: &ServiceAccountId, workspace: &WorkspaceId) -> Failure {
+/// The failure of a deletion that the API refused with an error, where the account is still listed.
+fn still_there(account: &ServiceAccount, what: &str) -> Failure {
+    let id = quoted(account.id.as_str());
     let text = format!(
-        "There is no service account {} in workspace {}, so nothing was deleted. It may be deleted already or belong to another workspace. Call get_service_accounts without arguments to see every account you can.",
-        quoted(id.as_str()),
-        quoted(workspace.as_str())
+        "{what} Nothing was deleted: {id} is still listed. Call again in a while; if it happens again, ask those who run the installation."
     );
-    Failure::new(Code::NotFound, text)
-        .about_account(id)
-        .about_workspace(workspace)
-}
-
-fn nowhere(id: &ServiceAccountId) -> Failure {
-    let text = format!(
-        "There is no service account {} in any workspace that this token may list, so nothing was deleted. It may be deleted already, or its workspace may have to be named as workspace_id.",
-        quoted(id.as_str())
-    );
-    Failure::new(Code::NotFound, text).about_account(id)
+    Failure::new(Code::ApiError, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
 }
 
 fn gone_before(account: &ServiceAccount) -> Failure {
@@ -458,7 +536,7 @@ fn gone_before(account: &ServiceAccount) -> Failure {
     );
     Failure::new(Code::NotFound, text)
         .about_account(&account.id)
-        .about_workspace(&account.workspace_id)
+        .about_place(&account.place)
 }
 
 fn outcome_unknown(account: &ServiceAccount, what: &str) -> Failure {
@@ -468,5 +546,5 @@ fn outcome_unknown(account: &ServiceAccount, what: &str) -> Failure {
     );
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)
-        .about_workspace(&account.workspace_id)
+        .about_place(&account.place)
 }

@@ -1,24 +1,20 @@
 //! `get_service_accounts`: what is there, in one workspace or in all that are visible.
 //! Reads lists only: the API's single read hands out accounts of other workspaces.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, success};
+use super::places::{self, Gaps, ReadWorkspace};
+use super::result::{AccountView, Failure, success};
 use super::{Call, schema};
-use crate::apc::operations::Glimpse;
-use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::apc::operations::{Candidate, Listing};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secrets;
-use crate::guards::text::quoted;
 
 /// The tool's name.
 pub const NAME: &str = "get_service_accounts";
-
-/// How many workspaces of one call are read at once.
-const AT_ONCE: usize = 8;
 
 const LIMIT_DEFAULT: u64 = 100;
 
@@ -76,6 +72,9 @@ struct Found {
     next_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
+    /// What could not be read: tell the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 // A workspace in a result. (A doc comment would become a description in the schema.)
@@ -100,26 +99,29 @@ struct Query {
 /// Runs the tool.
 pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
     let query = Query::read(given, call.secrets())?;
-    let (matches, workspaces) = match &query.workspace_id {
-        Some(workspace_id) => {
-            call.check_workspace(workspace_id)?;
-            (query.matches(call, workspace_id).await?, None)
-        }
-        None => {
-            let (matches, workspaces) = everywhere(call, &query).await?;
-            (matches, Some(workspaces))
-        }
+    let place = query.workspace_id.clone().map(Place::Workspace);
+    let (matches, workspaces, gaps) = match &place {
+        Some(place) => in_one(call, &query, place).await?,
+        None => everywhere(call, &query).await?,
     };
     if let (Some(id), 0) = (&query.service_account_id, matches.total) {
-        return Err(not_found(id, query.workspace_id.as_ref()));
+        return Err(gaps.missing_account(id, place.as_ref()));
     }
-    Ok(success(&query.page(matches, workspaces, call)))
+    Ok(success(&query.page(matches, workspaces, gaps, call)))
 }
 
 /// The accounts that were asked for: how many there are, and the first of them, as far as the page
 /// can reach.
-#[derive(Default)]
 struct Matches {
+    listing: Listing,
+    total: u64,
+}
+
+/// The matches of all places, the places that were read, and the gaps.
+type Results = (Total, Option<Vec<WorkspaceView>>, Gaps);
+
+#[derive(Default)]
+struct Total {
     first: Vec<ServiceAccount>,
     total: u64,
 }
@@ -149,18 +151,18 @@ impl Query {
         })
     }
 
-    async fn matches(&self, call: &Call, workspace_id: &WorkspaceId) -> Result<Matches, Failure> {
+    async fn matches(&self, call: &Call, place: &Place) -> Result<Matches, Failure> {
         let mut total = 0;
-        let select = |account: Glimpse<'_>| {
+        let select = |account: Candidate<'_>| {
             let matches = self.is_match(account);
             total += u64::from(matches);
             matches && total <= self.offset.saturating_add(self.limit)
         };
-        let first = call.select_accounts(workspace_id, select).await?;
-        Ok(Matches { first, total })
+        let listing = call.list(place, select).await?;
+        Ok(Matches { listing, total })
     }
 
-    fn is_match(&self, account: Glimpse<'_>) -> bool {
+    fn is_match(&self, account: Candidate<'_>) -> bool {
         let label = account.label.unwrap_or_default();
         self.service_account_id
             .as_ref()
@@ -171,9 +173,15 @@ impl Query {
                 .is_none_or(|text| label.to_lowercase().contains(text))
     }
 
-    fn page(&self, matches: Matches, workspaces: Option<Vec<WorkspaceView>>, call: &Call) -> Found {
+    fn page(
+        &self,
+        matches: Total,
+        workspaces: Option<Vec<WorkspaceView>>,
+        gaps: Gaps,
+        call: &Call,
+    ) -> Found {
         let keys = call.policy().key_output;
-        let Matches { first, total } = matches;
+        let Total { first, total } = matches;
         let end = self.offset.saturating_add(self.limit);
         let page = first
             .into_iter()
@@ -186,6 +194,7 @@ impl Query {
             total,
             next_offset: (end < total).then_some(end),
             workspaces,
+            notes: gaps.into_notes(),
         }
     }
 }
@@ -194,57 +203,37 @@ fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Every visible workspace is read; one that may not be read is listed without a count.
-async fn everywhere(call: &Call, query: &Query) -> Result<(Matches, Vec<WorkspaceView>), Failure> {
-    let visible = call.visible_workspaces().await?;
-    let read: Vec<_> = stream::iter(visible)
-        .map(|workspace| in_one(call, query, workspace))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let mut all = Matches::default();
-    let mut workspaces = Vec::with_capacity(read.len());
-    for (workspace, matches) in read {
+async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Failure> {
+    call.check_place(place)?;
+    let Matches { listing, total } = query.matches(call, place).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    let first = listing.accounts;
+    Ok((Total { first, total }, None, gaps))
+}
+
+/// Reads every visible workspace; one that could not be read is listed without a count.
+async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
+    let visible = places::visible(call).await?;
+    let read = |place| async move { query.matches(call, &place).await };
+    let all = places::read_each(visible.workspaces, read).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_workspaces(visible.unreadable);
+    gaps.add_unread(&all);
+    let mut sum = Total::default();
+    let mut workspaces = Vec::with_capacity(all.len());
+    for ReadWorkspace { workspace, outcome } in all {
+        let matches = outcome.ok();
         workspaces.push(WorkspaceView {
-            id: workspace.id.into_string(),
+            id: workspace.id.as_str().to_owned(),
             label: workspace.label,
             count: matches.as_ref().map(|matches| matches.total),
         });
-        let matches = matches.unwrap_or_default();
-        all.total += matches.total;
-        all.first.extend(matches.first);
-    }
-    Ok((all, workspaces))
-}
-
-async fn in_one(
-    call: &Call,
-    query: &Query,
-    workspace: Workspace,
-) -> Result<(Workspace, Option<Matches>), Failure> {
-    match query.matches(call, &workspace.id).await {
-        Ok(matches) => Ok((workspace, Some(matches))),
-        Err(failure) if matches!(failure.code(), Code::PermissionDenied | Code::NotFound) => {
-            Ok((workspace, None))
+        if let Some(Matches { listing, total }) = matches {
+            gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
+            sum.total += total;
+            sum.first.extend(listing.accounts);
         }
-        Err(failure) => Err(failure),
     }
-}
-
-fn not_found(id: &ServiceAccountId, workspace_id: Option<&WorkspaceId>) -> Failure {
-    let account = quoted(id.as_str());
-    let text = match workspace_id {
-        Some(workspace) => format!(
-            "There is no service account {account} in workspace {}. It may be deleted or belong to another workspace. Call get_service_accounts without arguments to see every account you can.",
-            quoted(workspace.as_str())
-        ),
-        None => format!(
-            "There is no service account {account} in any workspace that this token may list. It may be deleted, or its workspace may have to be named as workspace_id."
-        ),
-    };
-    let failure = Failure::new(Code::NotFound, text).about_account(id);
-    match workspace_id {
-        Some(workspace) => failure.about_workspace(workspace),
-        None => failure,
-    }
+    Ok((sum, Some(workspaces), gaps))
 }

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod get;
 mod label_locks;
+mod places;
 mod recovery;
 mod result;
 mod schema;
@@ -23,8 +24,8 @@ use tokio_util::task::TaskTracker;
 use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, Houston};
 use crate::apc::installation::Installation;
-use crate::apc::operations::{self, Glimpse};
-use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
+use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::{Place, WorkspaceId};
 use crate::config::Config;
 use crate::guards::policy::{ChangeRate, Policy};
 use crate::guards::secret::Secrets;
@@ -32,20 +33,20 @@ use crate::guards::text::quoted;
 use crate::session::elicitation::User;
 
 use change::Record;
-use label_locks::Turns;
+use label_locks::LabelLocks;
 use result::{Code, Failure, api_failure};
 
 pub use result::Structured;
 
-/// The longest a call may take, apart from waiting for the user.
-const CALL: Duration = Duration::from_secs(45);
+/// The time of a call beyond one API request, apart from waiting for the user.
+const BEYOND_ONE_REQUEST: Duration = Duration::from_secs(25);
 
 /// What all calls of a server share.
 pub struct House {
     config: Config,
     houston: Houston,
     secrets: Secrets,
-    creations: Turns,
+    creations: LabelLocks,
     rate: ChangeRate,
     changes: TaskTracker,
     abandoned: CancellationToken,
@@ -59,7 +60,7 @@ impl House {
             rate: ChangeRate::new(config.policy.changes_per_minute),
             config,
             secrets,
-            creations: Turns::default(),
+            creations: LabelLocks::default(),
             changes: TaskTracker::new(),
             abandoned: CancellationToken::new(),
         }
@@ -250,7 +251,7 @@ impl Call {
         house.secrets.remember(installation.token.expose());
         Ok(Self {
             installation: Arc::new(installation),
-            deadline: Instant::now() + CALL,
+            deadline: Instant::now() + house.config.timeout + BEYOND_ONE_REQUEST,
             house: Arc::clone(house),
             user,
         })
@@ -264,6 +265,17 @@ impl Call {
         self.house
             .houston
             .within(&self.installation, deadline.min(self.deadline))
+    }
+
+    /// The time by which a call has to begin its own work after waiting for another one.
+    fn half_time(&self) -> Instant {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Instant::now() + left.saturating_sub(change::LOOKING_AGAIN) / 2
+    }
+
+    /// The time in which a change that was sent may still show.
+    fn appearing(&self) -> Duration {
+        (2 * self.house.config.timeout).max(Duration::from_secs(10))
     }
 
     fn secrets(&self) -> &Secrets {
@@ -288,78 +300,40 @@ impl Call {
         self.house.config.default_workspace(&self.installation)
     }
 
-    /// Whether the policy lets calls be about this workspace.
-    fn check_workspace(&self, id: &WorkspaceId) -> Result<(), Failure> {
-        if self.policy().allows(id) {
-            Ok(())
-        } else {
-            Err(result::workspace_not_allowed(id))
+    /// Whether the policy lets calls be about this place.
+    fn check_place(&self, place: &Place) -> Result<(), Failure> {
+        match place {
+            Place::Workspace(id) if self.policy().allows(id) => Ok(()),
+            Place::Workspace(_) | Place::Deployment(_) => Err(result::place_not_allowed(place)),
         }
     }
 
-    /// The accounts of a workspace.
-    async fn accounts_of(
+    /// Lists the selected accounts of a place that is known to exist: an empty list alone does not tell, since a
+    /// system-level token gets one for any id.
+    async fn list(
         &self,
-        workspace_id: &WorkspaceId,
-    ) -> Result<Vec<ServiceAccount>, Failure> {
-        self.select_accounts(workspace_id, |_| true).await
-    }
-
-    /// The selected accounts of a workspace that is known to exist: an empty list alone does not
-    /// tell, since a system admin gets one for any id.
-    async fn select_accounts(
-        &self,
-        workspace_id: &WorkspaceId,
-        select: impl FnMut(Glimpse<'_>) -> bool,
-    ) -> Result<Vec<ServiceAccount>, Failure> {
+        place: &Place,
+        select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
         let api = self.api();
-        let listing = operations::select_service_accounts(&api, workspace_id, select).await;
-        let listing =
-            listing.map_err(|error| self.failure(&error).about_workspace(workspace_id))?;
-        if listing.size == 0 {
-            let workspace = operations::workspace(&api, workspace_id).await;
+        let listing = operations::service_accounts(&api, place, select).await;
+        let listing = listing.map_err(|error| self.failure(&error).about_place(place))?;
+        if let (0, 0, Place::Workspace(id)) = (listing.size, listing.unreadable, place) {
+            let workspace = operations::workspace(&api, id).await;
             // Whoever may list accounts may be refused the workspace; only a clear no counts.
             if matches!(workspace, Ok(None)) {
-                return Err(unknown_workspace(workspace_id));
+                return Err(unknown_place(place));
             }
         }
-        Ok(listing.accounts)
-    }
-
-    /// The workspaces in which an id is looked for: those of the token, the default one and those of
-    /// the allow-list; under an allow-list none besides.
-    async fn visible_workspaces(&self) -> Result<Vec<Workspace>, Failure> {
-        let mut visible = operations::workspaces(&self.api())
-            .await
-            .map_err(|error| self.failure(&error))?;
-        visible.retain(|workspace| self.policy().allows(&workspace.id));
-        let default = self.default_workspace();
-        let named = default
-            .iter()
-            .chain(self.policy().allowed_workspaces.iter().flatten());
-        for id in named {
-            if visible.iter().all(|workspace| workspace.id != *id) {
-                let known = operations::workspace(&self.api(), id).await.ok().flatten();
-                visible.push(known.unwrap_or(Workspace {
-                    id: id.clone(),
-                    label: None,
-                }));
-            }
-        }
-        if visible.is_empty() {
-            let text = "The token sees no workspace by itself, as system-level tokens do. Nothing was changed; call again with a workspace_id, which the platform's administrators can tell.";
-            return Err(Failure::new(Code::InvalidArguments, text));
-        }
-        Ok(visible)
+        Ok(listing)
     }
 }
 
-fn unknown_workspace(id: &WorkspaceId) -> Failure {
+fn unknown_place(place: &Place) -> Failure {
     let text = format!(
-        "There is no workspace {}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token.",
-        quoted(id.as_str())
+        "There is no {place}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token."
     );
-    Failure::new(Code::NotFound, text).about_workspace(id)
+    Failure::new(Code::NotFound, text).about_place(place)
 }
 
 #[cfg(test)]

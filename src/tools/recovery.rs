@@ -1,173 +1,160 @@
-//! What a workspace shows of a creation whose answer was lost.
-//! Takes no older account of the label, and no colleague's, for the new one: what is not certain is
-//! unclear.
+//! The account of a creation whose answer was lost or was an error, as far as the place shows it.
+//! Takes no account that was there before, and no colleague's: what is not certain is unclear.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashSet;
 
 use crate::apc::operations::Listing;
-use crate::apc::{Label, NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::apc::{Bindings, NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::text::quoted;
 
-/// How far the API's clock may be off from what we make of it: its `Date` has whole seconds.
-const CLOCK: TimeDelta = TimeDelta::seconds(2);
+/// The ids that a place showed before a creation was sent. What was seen decides, and no clock.
+pub type SeenBefore = HashSet<String>;
 
-/// What the workspace shows.
+/// The state of a place after a creation whose answer was lost.
 #[derive(Debug)]
 pub enum Trace {
     /// An account that can only be the new one.
     New(Box<ServiceAccount>),
-    /// Only accounts that had the label before; the first of them.
-    Older(Box<ServiceAccount>),
-    /// No account of that label.
+    /// No account of that label that was not there before.
     Nothing,
-    /// Something that decides nothing, in words.
-    Unclear(String),
+    /// Accounts that decide nothing, and the reason.
+    Unclear {
+        /// Their ids.
+        ids: Vec<ServiceAccountId>,
+        /// The reason, as a sentence.
+        why: String,
+    },
 }
 
-/// Whether the account has the label that was asked for.
-pub fn has_label(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    account.label.as_deref() == Some(new.label.as_str())
+/// The accounts of the label that was asked for which were not there before.
+pub fn new_ones(
+    listing: Listing,
+    new: &NewServiceAccount,
+    before: &SeenBefore,
+) -> Vec<ServiceAccount> {
+    let is_new = |account: &ServiceAccount| {
+        account.label.as_deref() == Some(new.label.as_str())
+            && !before.contains(account.id.as_str())
+    };
+    listing.accounts.into_iter().filter(is_new).collect()
 }
 
-/// Tells the new account from others of its label, by everything that was asked for and by when it
-/// was made: since the creation was sent, so long ago, on the API's own clock. That clock is read in
-/// whole seconds, so accounts known from before are told apart by that alone.
+/// Tells the new account from others: it was not there before, it has the label, role and category that were asked
+/// for, it is the only one of that kind, and no other process has its key.
 pub fn trace(
     listing: Listing,
     new: &NewServiceAccount,
-    elapsed: Duration,
-    is_known: impl Fn(&ServiceAccountId) -> bool,
+    before: &SeenBefore,
+    has_key_file: impl Fn(&ServiceAccountId) -> bool,
 ) -> Trace {
-    let Listing { accounts, date, .. } = listing;
-    let of_label: Vec<_> = accounts
-        .into_iter()
-        .filter(|account| has_label(account, new))
-        .collect();
-    if of_label.is_empty() {
+    let is_complete = listing.is_complete;
+    let mut accounts = new_ones(listing, new, before);
+    accounts.retain(|account| !has_key_file(&account.id));
+    if accounts.is_empty() {
         return Trace::Nothing;
     }
-    let dated: Option<Vec<_>> = of_label
+    let ids = accounts.iter().map(|account| account.id.clone()).collect();
+    let mut ours: Vec<_> = accounts
         .into_iter()
-        .map(|account| Some((made(&account)?, account)))
+        .filter(|account| could_be(account, new))
         .collect();
-    let (Some(now), Some(dated)) = (date, dated) else {
-        return Trace::Unclear(
-            "The workspace shows an account of that label, but not when it was created.".to_owned(),
-        );
-    };
-    // A clock at the end of all dates is none to go by.
-    let ago = TimeDelta::from_std(elapsed)
-        .ok()
-        .and_then(|elapsed| elapsed.checked_add(&CLOCK));
-    let Some(began) = ago.and_then(|ago| now.checked_sub_signed(ago)) else {
-        return Trace::Unclear("The API's clock tells no time to go by.".to_owned());
-    };
-    let is_since = |(made, account): &(DateTime<Utc>, ServiceAccount)| {
-        *made >= began && !is_known(&account.id)
-    };
-    let (since, before): (Vec<_>, Vec<_>) = dated.into_iter().partition(is_since);
-    if let (true, Some((_, older))) = (since.is_empty(), before.into_iter().next()) {
-        return Trace::Older(Box::new(older));
-    }
-    decide(since.into_iter().map(|(_, account)| account).collect(), new)
-}
-
-/// Of the accounts of the label that were made since, exactly one may be as it was asked for.
-fn decide(since: Vec<ServiceAccount>, new: &NewServiceAccount) -> Trace {
-    let (mut ours, others): (Vec<_>, Vec<_>) = since
-        .into_iter()
-        .partition(|account| is_as_asked(account, new));
-    match (ours.pop(), ours.len()) {
-        (Some(account), 0) => with_key(account),
-        (Some(_), more) => {
-            Trace::Unclear(format!("The workspace shows {} such accounts.", more + 1))
+    let why = match (ours.pop(), ours.len()) {
+        (None, _) => "has that label, with another role or category".to_owned(),
+        (Some(_), 1..) => "could each be the one".to_owned(),
+        (Some(_), 0) if !is_complete => {
+            "could be the one, but not every account could be read".to_owned()
         }
-        (None, _) => {
-            let ids: Vec<_> = others
-                .iter()
-                .map(|account| quoted(account.id.as_str()))
-                .collect();
-            let ids = ids.join(", ");
-            Trace::Unclear(format!(
-                "The workspace shows {ids} of that label, with another role or category."
-            ))
+        (Some(account), 0) if !is_as_asked(&account, new) => {
+            "could be the one, but its role is not shown".to_owned()
         }
-    }
+        (Some(account), 0) => match &account.api_key {
+            Some(key) if !key.is_masked() => return Trace::New(Box::new(account)),
+            _ => "could be the one, but its key is not shown in full any more".to_owned(),
+        },
+    };
+    Trace::Unclear { ids, why }
 }
 
-fn with_key(account: ServiceAccount) -> Trace {
-    if account.api_key.as_ref().is_some_and(|key| !key.is_masked()) {
-        return Trace::New(Box::new(account));
-    }
-    let id = quoted(account.id.as_str());
-    Trace::Unclear(format!(
-        "The workspace shows it as {id}, but not its key: delete it before creating it again."
-    ))
+/// The ids as a sentence names them.
+pub fn listed(ids: &[ServiceAccountId]) -> String {
+    let quoted: Vec<_> = ids.iter().map(|id| quoted(id.as_str())).collect();
+    quoted.join(", ")
 }
 
-fn made(account: &ServiceAccount) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(account.created_at.as_deref()?)
-        .ok()
-        .map(|made| made.to_utc())
+/// Whether nothing that is known of the account speaks against it.
+fn could_be(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
+    let has_role = account.role().is_none_or(|role| role == new.role.name());
+    has_role && category(account) == new.category.as_ref().map(|category| category.as_str())
 }
 
+/// Whether the role is known, and the one that was asked for, and the only one.
 fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    account.category.as_deref() == new.category.as_ref().map(Label::as_str)
-        && account
-            .role
-            .as_deref()
-            .is_none_or(|role| role == new.role.name())
+    let is_role = account.role() == Some(new.role.name());
+    is_role && matches!(&account.bindings, Bindings::Known(all) if all.len() == 1)
+}
+
+/// The category, where several releases make an empty text of none.
+fn category(account: &ServiceAccount) -> Option<&str> {
+    account.category.as_deref().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Role, WorkspaceId};
+    use crate::apc::{Binding, Entity, Label, Place, Role, WorkspaceId};
     use crate::guards::secret::Secret;
 
-    const NOW: &str = "2026-11-23T12:00:00Z";
+    fn place() -> Place {
+        Place::Workspace(WorkspaceId::verbatim("ws".to_owned()))
+    }
 
     fn new() -> NewServiceAccount {
         NewServiceAccount {
-            workspace_id: WorkspaceId::verbatim("ws".to_owned()),
+            place: place(),
             label: Label::parse("ci").unwrap(),
             role: Role::WorkspaceEditor,
             category: None,
         }
     }
 
-    /// An account as it would be after `new()`, made so many seconds before now.
-    fn account(id: &str, seconds: i64) -> ServiceAccount {
-        let made = DateTime::parse_from_rfc3339(NOW).unwrap() - TimeDelta::seconds(seconds);
+    fn role(name: &str) -> Bindings {
+        Bindings::Known(vec![Binding {
+            role: Some(name.to_owned()),
+            entity: Entity::Place(place()),
+        }])
+    }
+
+    /// An account as it would be after `new()`.
+    fn account(id: &str) -> ServiceAccount {
         ServiceAccount {
             id: ServiceAccountId::verbatim(id.to_owned()),
             label: Some("ci".to_owned()),
             api_key: Some(Secret::new("0123456789abcdef0123456789abcdef")),
-            role: Some("WORKSPACE_EDITOR".to_owned()),
+            bindings: role("WORKSPACE_EDITOR"),
             category: None,
-            workspace_id: WorkspaceId::verbatim("ws".to_owned()),
+            place: place(),
             active: Some(true),
-            created_at: Some(made.to_rfc3339()),
+            created_at: None,
             updated_at: None,
             last_used_at: None,
         }
     }
 
-    /// What is made of a workspace with these accounts, 10 seconds after the creation was sent.
+    fn listing(accounts: Vec<ServiceAccount>) -> Listing {
+        Listing {
+            size: accounts.len(),
+            accounts,
+            unreadable: 0,
+            is_complete: true,
+        }
+    }
+
+    /// The trace in a place with these accounts, of which `before` was there and `theirs` has a key file.
     fn seen(accounts: Vec<ServiceAccount>) -> Trace {
-        let date = Some(NOW.parse().unwrap());
-        trace(
-            Listing {
-                size: accounts.len(),
-                accounts,
-                date,
-            },
-            &new(),
-            Duration::from_secs(10),
-            |id| id.as_str() == "known",
-        )
+        let before = SeenBefore::from(["before".to_owned()]);
+        trace(listing(accounts), &new(), &before, |id| {
+            id.as_str() == "theirs"
+        })
     }
 
     fn found(trace: Trace) -> Option<String> {
@@ -177,125 +164,123 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_account_made_since_is_the_new_one() {
-        for seconds in [0, 9, 12] {
-            assert_eq!(
-                found(seen(vec![account("a", seconds)])).as_deref(),
-                Some("a"),
-                "{seconds}"
-            );
+    fn unclear(trace: Trace) -> Option<(Vec<String>, String)> {
+        match trace {
+            Trace::Unclear { ids, why } => Some((
+                ids.into_iter().map(ServiceAccountId::into_string).collect(),
+                why,
+            )),
+            _ => None,
         }
     }
 
     #[test]
-    fn an_older_account_is_not_the_new_one() {
-        let Trace::Older(older) = seen(vec![account("a", 13), account("b", 1000)]) else {
-            panic!("not older")
-        };
-        assert_eq!(older.id.as_str(), "a");
+    fn the_one_account_that_was_not_there_before_is_the_new_one() {
+        let all = vec![account("before"), account("a"), account("theirs")];
+        assert_eq!(found(seen(all)).as_deref(), Some("a"));
     }
 
     #[test]
-    fn an_account_known_from_before_is_older_however_young_it_is() {
-        assert!(matches!(seen(vec![account("known", 0)]), Trace::Older(_)));
-        assert_eq!(
-            found(seen(vec![account("known", 0), account("a", 0)])).as_deref(),
-            Some("a")
-        );
+    fn an_account_that_was_seen_before_or_has_a_key_file_is_not_the_new_one() {
+        for id in ["before", "theirs"] {
+            assert!(matches!(seen(vec![account(id)]), Trace::Nothing), "{id}");
+        }
     }
 
     #[test]
-    fn the_new_one_is_found_beside_an_older_one_and_a_colleagues() {
-        let colleagues = ServiceAccount {
-            role: Some("WORKSPACE_ADMIN".to_owned()),
-            ..account("c", 1)
+    fn an_empty_category_is_none() {
+        let blank = ServiceAccount {
+            category: Some(String::new()),
+            ..account("a")
         };
-        let trace = seen(vec![account("a", 1000), account("b", 5), colleagues]);
-        assert_eq!(found(trace).as_deref(), Some("b"));
+        assert_eq!(found(seen(vec![blank])).as_deref(), Some("a"));
     }
 
     #[test]
     fn a_colleagues_account_is_not_the_new_one() {
-        let role = ServiceAccount {
-            role: Some("WORKSPACE_VIEWER".to_owned()),
-            ..account("a", 1)
+        let other_role = ServiceAccount {
+            bindings: role("WORKSPACE_VIEWER"),
+            ..account("a")
         };
-        let category = ServiceAccount {
+        let other_category = ServiceAccount {
             category: Some("x".to_owned()),
-            ..account("a", 1)
+            ..account("a")
         };
-        for colleagues in [role, category] {
-            assert!(
-                matches!(seen(vec![colleagues]), Trace::Unclear(words) if words.contains("'a'"))
-            );
+        for colleagues in [other_role, other_category] {
+            let (ids, why) = unclear(seen(vec![colleagues.clone()])).unwrap();
+            assert_eq!(ids, ["a"]);
+            assert!(why.contains("another role or category"), "{why}");
+            let beside = vec![colleagues, account("b")];
+            assert_eq!(found(seen(beside)).as_deref(), Some("b"));
         }
     }
 
     #[test]
     fn two_that_could_be_it_decide_nothing() {
-        assert!(matches!(
-            seen(vec![account("a", 1), account("b", 2)]),
-            Trace::Unclear(_)
-        ));
+        let (ids, why) = unclear(seen(vec![account("a"), account("b")])).unwrap();
+        assert_eq!(ids, ["a", "b"]);
+        assert!(why.contains("could each be"), "{why}");
+        let roleless = ServiceAccount {
+            bindings: Bindings::NotShown,
+            ..account("b")
+        };
+        assert!(unclear(seen(vec![account("a"), roleless])).is_some());
     }
 
     #[test]
-    fn without_a_date_or_a_key_nothing_is_decided() {
-        let undated = ServiceAccount {
-            created_at: None,
-            ..account("a", 1)
+    fn without_a_known_role_a_whole_key_or_a_whole_list_nothing_is_decided() {
+        let mut second_role = account("a");
+        let Bindings::Known(bindings) = &mut second_role.bindings else {
+            unreachable!()
         };
-        let odd = ServiceAccount {
-            created_at: Some("yesterday".to_owned()),
-            ..account("a", 1)
-        };
-        let masked = ServiceAccount {
-            api_key: Some(Secret::new("012345****")),
-            ..account("a", 1)
-        };
-        let keyless = ServiceAccount {
-            api_key: None,
-            ..account("a", 1)
-        };
-        for account in [undated, odd, masked, keyless] {
-            assert!(matches!(seen(vec![account]), Trace::Unclear(_)));
+        bindings.push(Binding {
+            role: Some("SYSTEM_ADMIN".to_owned()),
+            entity: Entity::System,
+        });
+        let cases = [
+            ServiceAccount {
+                bindings: Bindings::NotShown,
+                ..account("a")
+            },
+            ServiceAccount {
+                bindings: Bindings::Unreadable,
+                ..account("a")
+            },
+            ServiceAccount {
+                bindings: Bindings::Known(vec![]),
+                ..account("a")
+            },
+            second_role,
+            ServiceAccount {
+                api_key: Some(Secret::new("012345****")),
+                ..account("a")
+            },
+            ServiceAccount {
+                api_key: None,
+                ..account("a")
+            },
+        ];
+        for account in cases {
+            assert!(
+                unclear(seen(vec![account.clone()])).is_some(),
+                "{account:?}"
+            );
         }
-        let listing = Listing {
-            accounts: vec![account("a", 1)],
-            size: 1,
-            date: None,
+        let partly = Listing {
+            unreadable: 1,
+            is_complete: false,
+            ..listing(vec![account("a")])
         };
-        assert!(matches!(
-            trace(listing, &new(), Duration::ZERO, |_| false),
-            Trace::Unclear(_)
-        ));
+        let trace = trace(partly, &new(), &SeenBefore::new(), |_| false);
+        assert!(unclear(trace).is_some());
     }
 
     #[test]
-    fn a_clock_at_the_end_of_all_dates_decides_nothing() {
-        for date in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
-            let listing = Listing {
-                accounts: vec![account("a", 1)],
-                size: 1,
-                date: Some(date),
-            };
-            let trace = trace(listing, &new(), Duration::MAX, |_| false);
-            assert!(matches!(trace, Trace::Unclear(_)), "{date}");
-        }
-    }
-
-    #[test]
-    fn another_label_is_nothing_and_a_release_without_roles_is_enough() {
+    fn another_label_is_nothing() {
         let other = ServiceAccount {
             label: Some("CI".to_owned()),
-            ..account("a", 1)
+            ..account("a")
         };
         assert!(matches!(seen(vec![other]), Trace::Nothing));
-        let roleless = ServiceAccount {
-            role: None,
-            ..account("a", 1)
-        };
-        assert_eq!(found(seen(vec![roleless])).as_deref(), Some("a"));
     }
 }

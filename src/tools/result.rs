@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
-use crate::apc::{Role, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{Place, Role, ServiceAccount, ServiceAccountId};
 use crate::config::NotConfigured;
 use crate::guards::key_files::KeyDirProblem;
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::secret::Secrets;
-use crate::guards::text::{harmless, quoted};
+use crate::guards::text::{gist, harmless, quoted};
 
 /// The longest reason of the operating system's in an error, in characters.
 const REASON_MAX: usize = 200;
@@ -93,7 +93,7 @@ impl Code {
 }
 
 /// A call that failed: a code for programs and words for the model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
     text: String,
@@ -115,14 +115,28 @@ impl Failure {
         self.with("service_account_id", json!(id.as_str()))
     }
 
-    /// Names the workspace concerned, for programs.
-    pub fn about_workspace(self, id: &WorkspaceId) -> Self {
-        self.with("workspace_id", json!(id.as_str()))
+    /// Names several accounts concerned, for programs.
+    pub fn about_accounts(self, ids: &[ServiceAccountId]) -> Self {
+        let ids: Vec<_> = ids.iter().map(ServiceAccountId::as_str).collect();
+        self.with("service_account_ids", json!(ids))
+    }
+
+    /// Names the place concerned, for programs.
+    pub fn about_place(self, place: &Place) -> Self {
+        match place {
+            Place::Workspace(id) => self.with("workspace_id", json!(id.as_str())),
+            Place::Deployment(id) => self.with("deployment_id", json!(id.as_str())),
+        }
     }
 
     /// The code.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// Whether the token may not read a place, or there is none: it says nothing of other places.
+    pub fn is_denial(&self) -> bool {
+        matches!(self.code, Code::PermissionDenied | Code::NotFound)
     }
 
     /// The words, without the code.
@@ -209,9 +223,16 @@ pub struct AccountView {
     api_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    /// Its roles elsewhere; deleting it ends them too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_bindings: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<String>,
-    workspace_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    deployment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,6 +246,12 @@ pub struct AccountView {
 impl AccountView {
     /// The account as results show it: verbatim, the key masked unless it shall show.
     pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
+        let others: Vec<_> = account.other_bindings().map(ToString::to_string).collect();
+        let role = account.role().map(str::to_owned);
+        let (workspace_id, deployment_id) = match account.place {
+            Place::Workspace(id) => (Some(id.into_string()), None),
+            Place::Deployment(id) => (None, Some(id.into_string())),
+        };
         Self {
             id: scrubbed(account.id.into_string(), secrets),
             label: account.label,
@@ -232,9 +259,11 @@ impl AccountView {
                 KeyOutput::File => key.masked(),
                 KeyOutput::Show => key.expose().to_owned(),
             }),
-            role: account.role,
+            role,
+            other_bindings: Some(others).filter(|others| !others.is_empty()),
             category: account.category,
-            workspace_id: account.workspace_id.into_string(),
+            workspace_id,
+            deployment_id,
             active: account.active,
             created_at: account.created_at,
             updated_at: account.updated_at,
@@ -274,7 +303,7 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::PermissionDenied => Failure::new(
             Code::PermissionDenied,
             format!(
-                "The token from {} is valid at {host} but may not do this, or there is no such workspace. Ask an admin of the workspace for a role that may, or call get_service_accounts without arguments to see the workspaces of this token.",
+                "The token from {} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.",
                 installation.token_source
             ),
         ),
@@ -298,13 +327,12 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
     }
 }
 
-/// The workspace is not one this server may touch.
-pub fn workspace_not_allowed(id: &WorkspaceId) -> Failure {
+/// The place is not one this server may touch.
+pub fn place_not_allowed(place: &Place) -> Failure {
     let text = format!(
-        "Workspace {} is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it.",
-        quoted(id.as_str())
+        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
     );
-    Failure::new(Code::NotAllowed, text).about_workspace(id)
+    Failure::new(Code::NotAllowed, text).about_place(place)
 }
 
 /// The role is above the highest that this server may give.
@@ -364,7 +392,7 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         }
         ApiError::Status { status } => {
             format!(
-                "{host} answered with HTTP status {status} and not as the API does; something in front of it may be in trouble."
+                "{host} answered with a page of HTTP status {status} in place of the API's answer; it comes from something in front of the API, such as a proxy, a firewall or an ingress."
             )
         }
         ApiError::NotGraphql => {
@@ -382,10 +410,10 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         ApiError::Redirected { host: None } => {
             format!("{host} redirects, which is not followed: the token would go along.")
         }
-        ApiError::ForbiddenUndecided => format!(
+        ApiError::RefusalUnexplained => format!(
             "The API at {host} refused, and did not answer the question whether the token or a permission is the reason."
         ),
-        ApiError::Rejected(Rejection { code, message }) => {
+        ApiError::Rejected(Rejection { code, message, .. }) => {
             let code = code
                 .as_deref()
                 .map(|code| format!(" ({})", harmless(&secrets.scrub_foreign(code), REASON_MAX)));
@@ -405,7 +433,7 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
 fn foreign(message: &str, secrets: &Secrets) -> String {
     format!(
         "'{}'",
-        harmless(&secrets.scrub_foreign(message), MESSAGE_MAX)
+        harmless(&secrets.scrub_foreign(&gist(message)), MESSAGE_MAX)
     )
 }
 

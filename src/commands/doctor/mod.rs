@@ -1,6 +1,7 @@
 //! `apc-mcp doctor`: whether a call could work, line by line, and what to do where it could not.
 //! Changes nothing at the API, and prints no secret.
 
+mod caller;
 mod connection;
 mod machine;
 mod settings;
