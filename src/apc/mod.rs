@@ -143,9 +143,16 @@ impl Role {
         }
     }
 
+    /// The names that [`parse`](Self::parse) accepts.
+    pub const ACCEPTED: Accepted = Accepted("WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN");
+
     /// The role of that name, exactly as the API spells it.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+    ///
+    /// # Errors
+    /// The names that are accepted.
+    pub fn parse(name: &str) -> Result<Self, Accepted> {
+        let named = Self::ALL.into_iter().find(|role| role.name() == name);
+        named.ok_or(Self::ACCEPTED)
     }
 }
 
@@ -180,9 +187,11 @@ mod tests {
 
     #[test]
     fn a_role_has_one_spelling() {
-        assert_eq!(Role::named("WORKSPACE_EDITOR"), Some(Role::WorkspaceEditor));
+        assert_eq!(Role::parse("WORKSPACE_EDITOR"), Ok(Role::WorkspaceEditor));
         for bad in ["workspace_editor", "SYSTEM_ADMIN", "", "EDITOR"] {
-            assert_eq!(Role::named(bad), None, "{bad:?}");
+            assert_eq!(Role::parse(bad), Err(Role::ACCEPTED), "{bad:?}");
         }
+        let names = Role::ALL.map(Role::name).join(", ");
+        assert_eq!(Role::ACCEPTED.0, names);
     }
 }

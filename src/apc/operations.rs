@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::exchange::{Answer, Api, Document, Renamed, read};
+use super::exchange::{Answer, Api, Document, Refusal, Renamed, read};
 use super::wire::{WireAccount, WireDeleted, WireWorkspace};
 use super::{
     Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
@@ -284,7 +284,7 @@ pub async fn service_accounts(
     let variables = InPlace::from(place);
     let listed = api.query(document, &variables, |reply, field| {
         let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        Ok(listing(api, place, answer, &mut select))
+        listing(api, place, answer, &mut select)
     });
     match listed.await {
         Ok(listing) => listing.ok_or(ApiError::MissingData),
@@ -297,8 +297,10 @@ fn listing(
     place: &Place,
     answer: Answer<Vec<Option<WireAccount<'_>>>>,
     select: &mut impl FnMut(Candidate<'_>) -> bool,
-) -> Option<Listing> {
-    let rows = answer.data?;
+) -> Result<Option<Listing>, Refusal> {
+    let Some(rows) = answer.data else {
+        return Ok(None);
+    };
     // All keys first: one may stand in the label of an account before its own.
     rows.iter().flatten().for_each(|row| row.remember_key(api));
     let mut listing = Listing {
@@ -325,7 +327,12 @@ fn listing(
                 .extend(account.map(ServiceAccount::with_masked_key_if_undated));
         }
     }
-    Some(listing)
+    if listing.size == 0 && listing.unreadable > 0 {
+        let first = answer.errors.first();
+        let error = first.map_or(ApiError::MissingData, |error| error.classify(200, true));
+        return Err(Refusal::Other(error));
+    }
+    Ok(Some(listing))
 }
 
 /// Creates an account and returns it with its full key.

@@ -82,7 +82,7 @@ pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, String>
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {
-    Role::named(text.trim()).ok_or_else(|| one_of(text, &Role::ALL.map(Role::name)))
+    Role::parse(text.trim()).map_err(|_| one_of(text, &Role::ALL.map(Role::name)))
 }
 
 pub(super) fn confirm(text: &str) -> Result<Confirm, String> {

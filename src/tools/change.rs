@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::result::{Code, Failure, audit_unusable};
 use super::{Call, Ended, House};
 use crate::apc::operations::{self, Listing};
-use crate::apc::{Place, ServiceAccountId};
+use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, OpenAudit};
 use crate::guards::text::harmless;
 use crate::session::elicitation::User;
@@ -54,6 +55,22 @@ impl Record {
             house: Arc::clone(house),
             open: Some((open, attempt)),
         })
+    }
+
+    /// Notes the arguments of the call as far as they are accepted: they may be all that is ever known of it.
+    pub fn arguments(&mut self, given: &JsonObject) {
+        let text = |name: &str| given.get(name).and_then(Value::as_str);
+        let workspace = text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok());
+        let account = text("service_account_id").and_then(|id| ServiceAccountId::parse(id).ok());
+        let label = text("label").and_then(|label| Label::parse(label).ok());
+        let role = text("role").and_then(|role| Role::parse(role).ok());
+        if let Some(id) = workspace {
+            self.place(&id.into());
+        }
+        if let Some(id) = &account {
+            self.account(id);
+        }
+        self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
     }
 
     /// Notes the place.

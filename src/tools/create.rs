@@ -3,13 +3,13 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::arguments::Arguments;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
 use super::recovery::{self, SeenBefore, Trace, new_ones, trace};
 use super::result::{
@@ -52,9 +52,9 @@ pub fn definition(shape: &Shape) -> Tool {
 }
 
 fn input(shape: &Shape) -> JsonObject {
-    let mut input = schema::input::<New>();
-    if !shape.has_default_workspace {
-        schema::require(&mut input, "workspace_id");
+    let mut input = INPUT.clone();
+    if shape.has_default_workspace {
+        schema::make_optional(&mut input, "workspace_id");
     }
     let roles: Vec<_> = shape.policy.roles().map(Role::name).collect();
     schema::set(&mut input, "role", "enum", json!(roles));
@@ -66,19 +66,18 @@ fn input(shape: &Shape) -> JsonObject {
     input
 }
 
-/// The arguments, for the schema.
-#[derive(JsonSchema)]
-#[expect(
-    dead_code,
-    reason = "the schema is made from the fields; values are read one by one"
-)]
-struct New {
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+
+/// The arguments. The default workspace stands in where there is one.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
     /// What the account is for; unique in its workspace. Not for secrets: the platform logs it.
     label: Label,
     /// The workspace it is for.
-    workspace_id: Option<WorkspaceId>,
+    workspace_id: WorkspaceId,
     /// What it may do there.
-    role: Option<Role>,
+    #[serde(default)]
+    role: Role,
     /// A word to group accounts by.
     category: Option<Label>,
 }
@@ -111,9 +110,10 @@ impl Outcome for Made {
 /// Runs the tool.
 pub async fn call(
     call: &Call,
-    given: Option<JsonObject>,
+    mut given: JsonObject,
     record: &mut Record,
 ) -> Result<CallToolResult, Failure> {
+    call.add_default_workspace(&mut given);
     let new = read(given, call, record)?;
     let locked = call.house.creations.lock(&new, call.half_time()).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
@@ -139,40 +139,21 @@ pub async fn call(
     Ok(success(&shown(made, call)))
 }
 
-fn read(
-    given: Option<JsonObject>,
-    call: &Call,
-    record: &mut Record,
-) -> Result<NewServiceAccount, Failure> {
-    let mut arguments = Arguments::new(
-        given,
-        NAME,
-        &["label", "workspace_id", "role", "category"],
-        call.secrets(),
-    )?;
-    let workspace_id: Option<WorkspaceId> = arguments.optional("workspace_id")?;
-    let workspace_id = workspace_id.or_else(|| call.default_workspace());
-    if let Some(id) = &workspace_id {
-        record.place(&id.clone().into());
-    }
-    let label: Label = arguments.required("label")?;
-    record.label_and_role(Some(label.as_str()), None);
-    let role = arguments.role(call.policy())?;
-    record.label_and_role(Some(label.as_str()), Some(role.name()));
-    let category = arguments.optional("category")?;
-    let place = Place::Workspace(match workspace_id {
-        Some(id) => id,
-        None => arguments.required("workspace_id")?,
-    });
+fn read(given: JsonObject, call: &Call, record: &mut Record) -> Result<NewServiceAccount, Failure> {
+    let arguments: Arguments = call.read(NAME, &INPUT, given)?;
+    let place = Place::Workspace(arguments.workspace_id);
+    let role = arguments.role;
+    record.place(&place);
+    record.label_and_role(Some(arguments.label.as_str()), Some(role.name()));
     call.check_place(&place)?;
     if role > call.policy().max_role {
         return Err(role_not_allowed(role, call.policy()));
     }
     Ok(NewServiceAccount {
         place,
-        label,
+        label: arguments.label,
         role,
-        category,
+        category: arguments.category,
     })
 }
 
@@ -419,7 +400,7 @@ fn unclear(
 ) -> Failure {
     let listed = recovery::listed(ids);
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
+        "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Look at it with get_service_accounts and ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
         label = quoted(new.label.as_str()),
         place = new.place,
         wait = call.appearing().as_secs(),

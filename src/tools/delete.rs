@@ -1,12 +1,13 @@
 //! `delete_service_account`: an account that was looked at first, and that the user means.
 //! Sends nothing for an id that is not in the list of its workspace: the API would delete any.
 
+use std::sync::LazyLock;
+
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::arguments::Arguments;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
 use super::places::{self, Gaps};
 use super::result::{AccountView, Code, Failure, success, too_many_changes};
@@ -33,7 +34,7 @@ pub fn definition() -> Tool {
     let description = "Delete a service account for good; what uses its key stops working. get_service_accounts \
          finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
          confirm. Returns the account as it was.";
-    Tool::new(NAME, description, schema::input::<Doomed>())
+    Tool::new(NAME, description, INPUT.clone())
         .with_title("Delete service account")
         .with_raw_output_schema(schema::output::<Deleted>())
         .with_annotations(
@@ -45,13 +46,11 @@ pub fn definition() -> Tool {
         )
 }
 
-/// The arguments, for the schema.
-#[derive(JsonSchema)]
-#[expect(
-    dead_code,
-    reason = "the schema is made from the fields; values are read one by one"
-)]
-struct Doomed {
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
     /// The account. Without it the user is asked to select one.
     service_account_id: Option<ServiceAccountId>,
     /// Its workspace. Without it: the default one, or else all are searched.
@@ -82,10 +81,19 @@ impl Outcome for Gone {
 /// Runs the tool.
 pub async fn call(
     mut call: Call,
-    given: Option<JsonObject>,
+    mut given: JsonObject,
     record: &mut Record,
 ) -> Result<CallToolResult, Ended> {
-    let (id, place) = read(given, &call, record)?;
+    call.add_default_workspace(&mut given);
+    let Arguments {
+        service_account_id: id,
+        workspace_id,
+    } = call.read(NAME, &INPUT, given)?;
+    let place = workspace_id.map(Place::Workspace);
+    if let Some(place) = &place {
+        record.place(place);
+        call.check_place(place)?;
+    }
     let account = match (id, place) {
         (Some(id), Some(place)) => find(&call, &id, &place).await?,
         (Some(id), None) => search(&call, &id).await?,
@@ -98,29 +106,6 @@ pub async fn call(
     note(record, &account);
     confirm(&mut call, &account).await?;
     Ok(delete(&call, account, record).await?)
-}
-
-type Named = (Option<ServiceAccountId>, Option<Place>);
-
-fn read(given: Option<JsonObject>, call: &Call, record: &mut Record) -> Result<Named, Failure> {
-    let mut arguments = Arguments::new(
-        given,
-        NAME,
-        &["service_account_id", "workspace_id"],
-        call.secrets(),
-    )?;
-    let id: Option<ServiceAccountId> = arguments.optional("service_account_id")?;
-    if let Some(id) = &id {
-        record.account(id);
-    }
-    let workspace: Option<WorkspaceId> = arguments.optional("workspace_id")?;
-    let workspace = workspace.or_else(|| call.default_workspace());
-    let place = workspace.map(Place::Workspace);
-    if let Some(place) = &place {
-        record.place(place);
-        call.check_place(place)?;
-    }
-    Ok((id, place))
 }
 
 fn note(record: &mut Record, account: &ServiceAccount) {

@@ -1,17 +1,18 @@
 //! `get_service_accounts`: what is there, in one workspace or in all that are visible.
 //! Reads lists only: the API's single read hands out accounts of other workspaces.
 
+use std::sync::LazyLock;
+
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, Search, Whole};
+use super::arguments::{Search, Whole};
 use super::places::{self, Gaps, ReadWorkspace};
 use super::result::{AccountView, Failure, success};
 use super::{Call, schema};
 use crate::apc::operations::{Candidate, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::guards::secret::Secrets;
 
 /// The tool's name.
 pub const NAME: &str = "get_service_accounts";
@@ -29,7 +30,7 @@ pub fn definition() -> Tool {
     let description = "List service accounts of one workspace or, without workspace_id, of every workspace the token \
          can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
          accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
-    Tool::new(NAME, description, schema::input::<Asked>())
+    Tool::new(NAME, description, INPUT.clone())
         .with_title("List service accounts")
         .with_raw_output_schema(schema::output::<Found>())
         .with_annotations(
@@ -41,26 +42,23 @@ pub fn definition() -> Tool {
         )
 }
 
-/// The arguments, for the schema.
-#[derive(JsonSchema)]
-#[expect(
-    dead_code,
-    reason = "the schema is made from the fields; values are read one by one"
-)]
-struct Asked {
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
     /// Only this workspace.
     workspace_id: Option<WorkspaceId>,
     /// Only the account with this id.
     service_account_id: Option<ServiceAccountId>,
     /// Only labels that contain this text, in any case.
-    #[schemars(with = "Option<String>", length(min = 1, max = 255))]
-    label: Option<()>,
+    label: Option<Search>,
     /// Accounts per page.
-    #[schemars(with = "Option<u64>", range(min = 1, max = 1000), extend("default" = 100))]
-    limit: Option<()>,
+    #[schemars(extend("default" = LIMIT_DEFAULT))]
+    limit: Option<Limit>,
     /// The next_offset of the page before.
-    #[schemars(with = "Option<u64>", range(min = 0), extend("default" = 0))]
-    offset: Option<()>,
+    #[schemars(extend("default" = 0))]
+    offset: Option<Offset>,
 }
 
 /// The result.
@@ -97,8 +95,8 @@ struct Query {
 }
 
 /// Runs the tool.
-pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let query = Query::read(given, call.secrets())?;
+pub async fn call(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+    let query = Query::of(call.read(NAME, &INPUT, given)?);
     let place = query.workspace_id.clone().map(Place::Workspace);
     let (matches, workspaces, gaps) = match &place {
         Some(place) => in_one(call, &query, place).await?,
@@ -127,28 +125,14 @@ struct Total {
 }
 
 impl Query {
-    fn read(given: Option<JsonObject>, secrets: &Secrets) -> Result<Self, Failure> {
-        let known = [
-            "workspace_id",
-            "service_account_id",
-            "label",
-            "limit",
-            "offset",
-        ];
-        let mut arguments = Arguments::new(given, NAME, &known, secrets)?;
-        Ok(Self {
-            workspace_id: arguments.optional("workspace_id")?,
-            service_account_id: arguments.optional("service_account_id")?,
-            label: arguments
-                .optional::<Search>("label")?
-                .map(|text| text.0.to_lowercase()),
-            limit: arguments
-                .optional::<Limit>("limit")?
-                .map_or(LIMIT_DEFAULT, |limit| limit.0),
-            offset: arguments
-                .optional::<Offset>("offset")?
-                .map_or(0, |offset| offset.0),
-        })
+    fn of(arguments: Arguments) -> Self {
+        Self {
+            workspace_id: arguments.workspace_id,
+            service_account_id: arguments.service_account_id,
+            label: arguments.label.map(|text| text.0.to_lowercase()),
+            limit: arguments.limit.map_or(LIMIT_DEFAULT, |limit| limit.0),
+            offset: arguments.offset.map_or(0, |offset| offset.0),
+        }
     }
 
     async fn matches(&self, call: &Call, place: &Place) -> Result<Matches, Failure> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{CallToolResponse, CallToolResult, InputRequiredResult, JsonObject, Tool};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,7 @@ use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 use crate::session::elicitation::User;
 
+use arguments::Reader;
 use change::Record;
 use label_locks::LabelLocks;
 use result::{Code, Failure, api_failure};
@@ -183,7 +185,7 @@ async fn run(
 ) -> Result<CallToolResult, Ended> {
     if name == get::NAME {
         let call = Call::begin(house, user).await?;
-        return Ok(get::call(&call, arguments).await?);
+        return Ok(get::call(&call, arguments.unwrap_or_default()).await?);
     }
     if house.policy().read_only {
         return Err(result::read_only().into());
@@ -203,6 +205,8 @@ async fn change(
     record: &mut Record,
 ) -> Result<CallToolResult, Ended> {
     let call = Call::begin(house, user).await?;
+    let arguments = arguments.unwrap_or_default();
+    record.arguments(&arguments);
     match name {
         create::NAME => Ok(create::call(&call, arguments, record).await?),
         delete::NAME => delete::call(call, arguments, record).await,
@@ -265,6 +269,31 @@ impl Call {
         self.house
             .houston
             .within(&self.installation, deadline.min(self.deadline))
+    }
+
+    /// Reads the arguments of a tool.
+    fn read<T: DeserializeOwned>(
+        &self,
+        tool: &str,
+        schema: &JsonObject,
+        given: JsonObject,
+    ) -> Result<T, Failure> {
+        let roles = |name: &str| (name == "role").then(|| self.policy().accepted_roles());
+        let reader = Reader {
+            tool,
+            schema,
+            secrets: self.secrets(),
+            accepted: &roles,
+        };
+        reader.read(given)
+    }
+
+    /// Fills in the default workspace where none is given.
+    fn add_default_workspace(&self, given: &mut JsonObject) {
+        let named = given.get("workspace_id").is_some_and(|id| !id.is_null());
+        if let (false, Some(id)) = (named, self.default_workspace()) {
+            given.insert("workspace_id".to_owned(), id.into_string().into());
+        }
     }
 
     /// The time by which a call has to begin its own work after waiting for another one.

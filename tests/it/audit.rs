@@ -63,7 +63,7 @@ async fn every_failure_is_a_line_with_its_code() {
         "--allow-workspace",
         ANALYTICS,
         "--max-changes-per-minute",
-        "3",
+        "2",
     ];
     let mut session = program.args(&settings).serve(Era::USUAL).await;
     let mut expected = Vec::new();

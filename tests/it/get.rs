@@ -269,13 +269,26 @@ async fn a_workspace_without_accounts_is_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_token_that_sees_no_workspace_has_to_name_one() {
+async fn a_token_without_a_role_in_any_workspace_is_told_so() {
     let sandbox = Sandbox::start(0).await.unwrap();
-    for persona in [Persona::SystemAdmin, Persona::Nobody] {
-        let mut session = as_persona(&sandbox, persona).await;
-        let refused = session.call(TOOL, json!({})).await;
-        assert_says(refused.refusal("invalid_arguments"), &["workspace_id"]);
-    }
+    let mut session = as_persona(&sandbox, Persona::Nobody).await;
+    let refused = session.call(TOOL, json!({})).await;
+    assert_says(
+        refused.refusal("permission_denied"),
+        &["no role in any workspace", "only roles on deployments"],
+    );
+}
+
+#[tokio::test]
+async fn a_system_admin_has_to_name_a_workspace_where_the_release_does_not_list_all() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    sandbox.handle().lack_field("Query.sysWorkspaces");
+    let mut session = as_persona(&sandbox, Persona::SystemAdmin).await;
+    let refused = session.call(TOOL, json!({})).await;
+    assert_says(
+        refused.refusal("invalid_arguments"),
+        &["workspace_id", "system-level"],
+    );
 }
 
 #[tokio::test]

@@ -226,11 +226,11 @@ fn statuses(trap: &str) -> Vec<Row> {
             says(&format!("{status} elsewhere"), &head, "", refused)
         })
         .collect();
-    for status in ["400", "404", "413"] {
+    // Given before a request is passed on to the API.
+    for status in ["413", "431"] {
         rows.push(page(status, NOT_DONE, refused));
     }
     rows.push(page("401", NOT_DONE, ["unauthenticated"; 3]));
-    rows.push(page("403", NOT_DONE, ["permission_denied"; 3]));
     rows.push(page("407", NOT_DONE, [LOST; 3]));
     rows.push(page("429", NOT_DONE, busy));
     for wait in [
@@ -243,7 +243,10 @@ fn statuses(trap: &str) -> Vec<Row> {
         let head = format!("429 Too Many Requests\r\nretry-after: {wait}");
         rows.push(says(&format!("429, wait {wait}"), &head, "", busy));
     }
-    for status in ["200", "500", "502", "503", "504"] {
+    // A firewall or a gateway may put any of these in place of an answer.
+    for status in [
+        "200", "400", "403", "404", "408", "409", "422", "499", "500", "502", "503", "504", "520",
+    ] {
         rows.push(page(status, NOT_DONE, undecided));
         rows.push(page(status, DONE, found));
     }
@@ -316,25 +319,43 @@ fn bodies() -> Vec<Row> {
             |body, _| body["errors"] = json!("none"),
             alien,
         ),
+        // A list is used although an error stands beside it; a creation is not adopted after an error; a deletion is
+        // found out.
         edited(
             "errors of null",
             |body, _| body["errors"] = json!([null]),
-            alien,
+            [OK, UNKNOWN, FOUND],
         ),
         edited(
             "an error of nothing",
             |body, _| body["errors"] = json!([{}]),
-            strange,
+            [OK, UNKNOWN, FOUND],
         ),
         edited(
             "an error of other types",
             |body, _| body["errors"] = json!([{"message": 5, "extensions": "x"}]),
-            alien,
+            [OK, UNKNOWN, FOUND],
         ),
         edited(
             "an error of an unknown code",
             |body, _| body["errors"] = json!([{"message": "?", "extensions": {"code": "NEW"}}]),
-            strange,
+            [OK, UNKNOWN, FOUND],
+        ),
+        edited(
+            "an error, and no data",
+            |body, field| {
+                body["errors"] =
+                    json!([{"message": "?", "path": [field], "extensions": {"code": 7}}]);
+                body["data"][field] = Value::Null;
+            },
+            [API, UNKNOWN, FOUND],
+        ),
+        edited(
+            "an error about a part",
+            |body, field| {
+                body["errors"] = json!([{"message": "?", "path": [field, 0, "category"]}]);
+            },
+            [OK, OK, OK],
         ),
         edited(
             "extra members",
@@ -477,7 +498,7 @@ fn tools() -> [Tool; 3] {
         Tool {
             name: "create_service_account",
             field: CREATE,
-            spared: 0,
+            spared: 1,
             arguments: [json!({"label": "etl"}), json!({"label": "next"})].map(in_analytics),
         },
         Tool {
