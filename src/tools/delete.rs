@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::arguments::Arguments;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again};
 use super::result::{AccountView, Code, Failure, success, too_many_changes};
+use super::user::{Answer, Form, Question};
 use super::{Call, Ended, schema};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::installation::TokenKind;
@@ -16,7 +17,6 @@ use crate::apc::operations;
 use crate::apc::{ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
-use crate::session::elicitation::{Answer, Form, Question};
 
 /// The tool's name.
 pub const NAME: &str = "delete_service_account";
@@ -188,7 +188,7 @@ async fn select(call: &mut Call, workspace: &WorkspaceId) -> Result<ServiceAccou
     };
     match ask(call, &question).await {
         Answer::CannotAsk => Err(listed(workspace, &accounts).into()),
-        Answer::Asked(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(Ended::Asked(question)),
         Answer::No(why) => Err(declined(why).about_workspace(workspace).into()),
         Answer::Yes(chosen) => {
             let chosen = accounts
@@ -224,7 +224,7 @@ async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended>
     };
     match ask(call, &question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
-        Answer::Asked(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(Ended::Asked(question)),
         Answer::No(why) => Err(declined(why)
             .about_account(&account.id)
             .about_workspace(&account.workspace_id)
