@@ -70,7 +70,7 @@ fn main() -> io::Result<()> {
     let api = Api::start()?;
     let floor = Program::new(build_floor(directory.path())?);
     let home = directory.path().to_string_lossy();
-    let executable = session::build_released(directory.path(), &[])?;
+    let executable = session::build_released(directory.path())?;
     let server = Program::new(&executable)
         .env("HOME", home)
         .env("APC_API_URL", api.url())

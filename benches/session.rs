@@ -1,7 +1,7 @@
 //! A server as its client has it: two pipes and a process, and what the system knows of that.
 //! Reads of an answer only what tells that it is one.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,12 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 /// Where cargo puts the executable, whatever it is built for.
 const BUILT: &str = env!("CARGO_BIN_EXE_apc-mcp");
 
-/// The server as it is released, but for what is said to cargo. What cargo builds for a benchmark has the features of
-/// what tests need, too; and what a linker has just written starts slower than a copy, which is what people install.
-pub fn build_released(directory: &Path, but: &[&str]) -> io::Result<PathBuf> {
+/// Builds the server as it is released and copies it into the directory. A build for benchmarks also has the features that
+/// tests need; and a file that a linker has just written starts slower than a copy, which is what people install.
+pub fn build_released(directory: &Path) -> io::Result<PathBuf> {
     let target = Path::new(BUILT).ancestors().nth(2);
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--locked", "--bin", "apc-mcp"])
-        .args(but)
         .arg("--target-dir")
         .arg(target.ok_or(io::ErrorKind::NotFound)?)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -32,10 +31,9 @@ pub fn build_released(directory: &Path, but: &[&str]) -> io::Result<PathBuf> {
     Ok(copy)
 }
 
-/// An executable, its arguments and all the environment that it gets.
+/// An executable and all the environment that it gets.
 pub struct Program {
     path: PathBuf,
-    arguments: Vec<OsString>,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -44,18 +42,7 @@ impl Program {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            arguments: Vec::new(),
             environment: Vec::new(),
-        }
-    }
-
-    /// Another program that runs it: this one, with its path as the last argument.
-    pub fn under(self, tool: &str, arguments: &[&str]) -> Self {
-        let arguments = arguments.iter().map(OsString::from);
-        Self {
-            arguments: arguments.chain([self.path.into()]).collect(),
-            path: tool.into(),
-            environment: self.environment,
         }
     }
 
@@ -68,7 +55,6 @@ impl Program {
     /// Starts it; nothing has been said yet.
     pub fn start(&self) -> io::Result<Session> {
         let mut child = Command::new(&self.path)
-            .args(&self.arguments)
             .env_clear()
             .envs(
                 self.environment

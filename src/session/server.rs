@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
-use crate::session::elicitation::User;
+use crate::session::elicitation::RemoteUser;
 use crate::session::prompts;
 use crate::tools::{self, House, Shape};
 
@@ -221,14 +221,19 @@ impl ServerHandler for Server {
         }
         let cancelled = context.ct.clone();
         let signature = self.signature(&context);
-        let user = User::new(
+        let user = RemoteUser::new(
             context,
             request.input_responses,
             request.request_state,
             self.ending.input.clone(),
         );
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
-        let call = Box::pin(tools::call(&self.house, &name, request.arguments, user));
+        let call = Box::pin(tools::call(
+            &self.house,
+            &name,
+            request.arguments,
+            Arc::new(user),
+        ));
         let call = unpanicked(&name, &self.secrets, call);
         let mut response = tokio::select! {
             biased;

@@ -13,12 +13,12 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::result::{Code, Failure, audit_unusable};
+use super::user::User;
 use super::{Call, Ended, House};
 use crate::apc::operations::{self, Listing};
 use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, OpenAudit};
 use crate::guards::text::harmless;
-use crate::session::elicitation::User;
 
 /// The time for finding a lost answer, kept free at the end of a call.
 pub const LOOKING_AGAIN: Duration = Duration::from_secs(15);
@@ -44,7 +44,7 @@ impl Record {
     ///
     /// # Errors
     /// The log cannot be opened, so nothing may be changed.
-    pub fn open(house: &Arc<House>, tool: &str, user: &User) -> Result<Self, Failure> {
+    pub fn open(house: &Arc<House>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
         let log = &house.config.audit;
         let open = log
             .open()

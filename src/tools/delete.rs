@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
 use super::places::{self, Gaps};
 use super::result::{AccountView, Code, Failure, success, too_many_changes};
+use super::user::{Answer, Form, Question};
 use super::{Call, Ended, schema};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::installation::TokenKind;
@@ -18,7 +19,6 @@ use crate::apc::operations::{self, Listing};
 use crate::apc::{Bindings, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
-use crate::session::elicitation::{Answer, Form, Question};
 
 /// The tool's name.
 pub const NAME: &str = "delete_service_account";
@@ -171,7 +171,7 @@ async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, Ended>
     };
     match ask(call, &question).await {
         Answer::CannotAsk => Err(listed(place, &accounts).into()),
-        Answer::Asked(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(Ended::Asked(question)),
         Answer::No(why) => Err(declined(why).about_place(place).into()),
         Answer::Yes(chosen) => {
             let chosen = accounts
@@ -229,7 +229,7 @@ async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended>
     };
     match ask(call, &question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
-        Answer::Asked(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(Ended::Asked(question)),
         Answer::No(why) => Err(declined(why)
             .about_account(&account.id)
             .about_place(&account.place)

@@ -9,10 +9,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::apc::{Label, NewServiceAccount, Place};
 
+type Lock = Arc<tokio::sync::Mutex<()>>;
+
 /// The labels for which a creation is under way.
 #[derive(Default)]
 pub struct LabelLocks {
-    locks: Mutex<HashMap<(Place, Label), Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<HashMap<(Place, Label), Lock>>,
 }
 
 /// The right to create an account of one label. Dropping it lets the next creation of the label begin.
@@ -28,7 +30,7 @@ impl LabelLocks {
         Some(LabelLock { _guard: guard })
     }
 
-    fn lock_of(&self, new: &NewServiceAccount) -> Arc<tokio::sync::Mutex<()>> {
+    fn lock_of(&self, new: &NewServiceAccount) -> Lock {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(

@@ -12,6 +12,7 @@ mod places;
 mod recovery;
 mod result;
 mod schema;
+pub mod user;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +32,12 @@ use crate::config::Config;
 use crate::guards::policy::{ChangeRate, Policy};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
-use crate::session::elicitation::User;
 
 use arguments::Reader;
 use change::Record;
 use label_locks::LabelLocks;
 use result::{Code, Failure, api_failure};
+use user::User;
 
 pub use result::Structured;
 
@@ -165,7 +166,7 @@ pub async fn call(
     house: &Arc<House>,
     name: &str,
     arguments: Option<JsonObject>,
-    user: User,
+    user: Arc<dyn User>,
 ) -> CallToolResponse {
     match run(house, name, arguments, user).await {
         Ok(result) => result.into(),
@@ -181,7 +182,7 @@ async fn run(
     house: &Arc<House>,
     name: &str,
     arguments: Option<JsonObject>,
-    user: User,
+    user: Arc<dyn User>,
 ) -> Result<CallToolResult, Ended> {
     if name == get::NAME {
         let call = Call::begin(house, user).await?;
@@ -190,7 +191,7 @@ async fn run(
     if house.policy().read_only {
         return Err(result::read_only().into());
     }
-    let mut record = Record::open(house, name, &user)?;
+    let mut record = Record::open(house, name, &*user)?;
     // Boxed: a change is three times as large as a reading, which most calls are.
     let ended = Box::pin(change(house, name, arguments, user, &mut record)).await;
     record.close(&ended);
@@ -201,7 +202,7 @@ async fn change(
     house: &Arc<House>,
     name: &str,
     arguments: Option<JsonObject>,
-    user: User,
+    user: Arc<dyn User>,
     record: &mut Record,
 ) -> Result<CallToolResult, Ended> {
     let call = Call::begin(house, user).await?;
@@ -243,13 +244,13 @@ pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
 struct Call {
     house: Arc<House>,
     installation: Arc<Installation>,
-    user: User,
+    user: Arc<dyn User>,
     deadline: Instant,
 }
 
 impl Call {
     /// A call to the installation as it is set up now.
-    async fn begin(house: &Arc<House>, user: User) -> Result<Self, Failure> {
+    async fn begin(house: &Arc<House>, user: Arc<dyn User>) -> Result<Self, Failure> {
         let installation = house.config.installation().await?;
         // Known before the arguments are read: they might hold it.
         house.secrets.remember(installation.token.expose());

@@ -18,7 +18,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("guards", &["apc"]),
     ("main", &["commands"]),
     ("session", &["apc", "config", "guards", "tools"]),
-    ("tools", &["apc", "config", "guards", "session"]),
+    ("tools", &["apc", "config", "guards"]),
 ];
 
 /// Words with a home: where else than there they may not stand. A path that ends in `/` is a whole room.
