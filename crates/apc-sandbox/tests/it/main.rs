@@ -10,3 +10,4 @@
 
 mod behaviour;
 mod recordings;
+mod support;

@@ -7,7 +7,7 @@ use apc_sandbox::{Entity, NewAccount, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use crate::behaviour::{Answer, post};
+use crate::support::{Answer, post};
 
 const RECORDINGS: &str = include_str!("recordings.json");
 const WS1: &str = "ckws1aaaa0000000000000000";
