@@ -96,11 +96,11 @@ async fn refuses_a_document_whose_variable_is_declared_of_another_type() {
 #[tokio::test]
 async fn an_alias_of_a_required_field_costs_the_whole_account() {
     let (sandbox, _, token) = small().await;
-    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { key: id label } }";
+    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { made: createdAt label } }";
     let answer = graphql(&sandbox, &token, query, json!({})).await;
     let body = answer.json();
     assert_eq!(body["data"]["workspaceServiceAccounts"], json!([null]));
-    let message = "Cannot return null for non-nullable field ServiceAccount.id.";
+    let message = "Cannot return null for non-nullable field ServiceAccount.createdAt.";
     assert_eq!(body["errors"][0]["message"], message);
 }
 
