@@ -75,6 +75,9 @@ pub async fn ask(sandbox: &Sandbox, persona: Persona, query: &str, variables: Va
     post(sandbox, Some(&token), &body).await
 }
 
+/// The first workspace of the default installation.
+pub const ANALYTICS: &str = "cmf3ana1y00010h6analytics";
+
 pub const CREATE: &str = "mutation($label: String!, $workspace: Uuid!, $role: Role!) {
     createWorkspaceServiceAccount(label: $label, workspaceUuid: $workspace, role: $role) { id apiKey label } }";
 pub const LIST: &str = "query($workspace: Uuid!) {
