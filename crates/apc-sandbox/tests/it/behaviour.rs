@@ -1,134 +1,17 @@
-//! What the sandbox does beyond the recordings: pages, personas, faults, releases and age.
-//! Speaks raw HTTP, so that a broken answer is seen as it is.
+//! The behaviour of the sandbox beyond the recordings: pages, personas, faults, releases and age.
 
 use std::time::Duration;
 
-use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox, Store};
+use apc_sandbox::{Fault, NewAccount, On, Persona, Role, Sandbox};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-/// All bytes that came back before the connection was closed.
-pub struct Answer {
-    pub status: u16,
-    head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value)
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
-    }
-
-    fn code(&self) -> String {
-        let body = self.json();
-        body["errors"][0]["extensions"]["code"]
-            .as_str()
-            .unwrap_or_default()
-            .into()
-    }
-}
-
-/// Sends a body as JSON and reads to the end.
-pub async fn post(sandbox: &Sandbox, authorization: Option<&str>, body: &str) -> Answer {
-    let authorization =
-        authorization.map_or(String::new(), |value| format!("authorization: {value}\r\n"));
-    let headers = format!("content-type: application/json\r\n{authorization}");
-    raw(sandbox, &headers, body).await.expect("an answer")
-}
-
-/// None if the connection was closed without a byte.
-async fn raw(sandbox: &Sandbox, headers: &str, body: &str) -> Option<Answer> {
-    let url = sandbox.url();
-    let address = url.strip_prefix("http://")?.strip_suffix("/v1")?;
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let head = format!(
-        "POST /v1 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-    );
-    stream
-        .write_all(format!("{head}{body}").as_bytes())
-        .await
-        .unwrap();
-    let mut bytes = Vec::new();
-    // A reset after the last byte is as good an end as any.
-    let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some(Answer {
-        status: head.split(' ').nth(1)?.parse().ok()?,
-        head: head.into(),
-        body: body.into(),
-    })
-}
-
-async fn ask(sandbox: &Sandbox, persona: Persona, query: &str, variables: Value) -> Answer {
-    let token = sandbox.token(persona);
-    let body = json!({ "query": query, "variables": variables }).to_string();
-    post(sandbox, Some(&token), &body).await
-}
-
-const CREATE: &str = "mutation($label: String!, $workspace: Uuid!, $role: Role!) {
-    createWorkspaceServiceAccount(label: $label, workspaceUuid: $workspace, role: $role) { id apiKey label } }";
-const LIST: &str = "query($workspace: Uuid!) {
-    workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey createdAt } }";
-const LIST_WITHOUT_DATE: &str = "query($workspace: Uuid!) {
-    workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey } }";
-const DELETE: &str = "mutation($id: Uuid!, $workspace: Uuid!) {
-    deleteWorkspaceServiceAccount(serviceAccountUuid: $id, workspaceUuid: $workspace) { id } }";
-
-fn new_ci() -> Value {
-    json!({ "label": "new", "workspace": "w1", "role": "WORKSPACE_VIEWER" })
-}
-
-fn w1() -> Entity {
-    Entity::Workspace("w1".into())
-}
-
-/// One workspace, one account, an admin who signs in by the name `admin`.
-async fn small() -> (Sandbox, Handle, String) {
-    let account = NewAccount {
-        id: Some("a1".into()),
-        key: Some("abcdef0123456789abcdef0123456789".into()),
-        ..NewAccount::new("ci", Role::WorkspaceEditor, w1())
-    };
-    let store = Store::empty()
-        .workspace("w1", "One")
-        .user("admin", &[(Role::WorkspaceAdmin, w1())])
-        .account(account);
-    let sandbox = Sandbox::start_with(0, store).await.unwrap();
-    let handle = sandbox.handle();
-    let token = handle.sign_in("admin", TimeDelta::hours(24));
-    (sandbox, handle, token)
-}
-
-async fn graphql(sandbox: &Sandbox, token: &str, query: &str, variables: Value) -> Answer {
-    let body = json!({ "query": query, "variables": variables }).to_string();
-    post(sandbox, Some(token), &body).await
-}
-
-/// A creation that may get no answer at all.
-async fn try_create(sandbox: &Sandbox, token: &str) -> Option<Answer> {
-    let headers = format!("content-type: application/json\r\nauthorization: {token}\r\n");
-    let body = json!({ "query": CREATE, "variables": new_ci() }).to_string();
-    raw(sandbox, &headers, &body).await
-}
-
-fn labels(handle: &Handle) -> Vec<String> {
-    handle
-        .accounts()
-        .into_iter()
-        .map(|account| account.label)
-        .collect()
-}
+use crate::support::{
+    Answer, CREATE, DELETE, LIST, LIST_WITHOUT_DATE, ask, graphql, labels, new_ci, post, small,
+    try_create, until, w1,
+};
 
 #[tokio::test]
 async fn answers_a_malformed_body_with_a_page() {
@@ -213,11 +96,11 @@ async fn refuses_a_document_whose_variable_is_declared_of_another_type() {
 #[tokio::test]
 async fn an_alias_of_a_required_field_costs_the_whole_account() {
     let (sandbox, _, token) = small().await;
-    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { key: id label } }";
+    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { made: createdAt label } }";
     let answer = graphql(&sandbox, &token, query, json!({})).await;
     let body = answer.json();
     assert_eq!(body["data"]["workspaceServiceAccounts"], json!([null]));
-    let message = "Cannot return null for non-nullable field ServiceAccount.id.";
+    let message = "Cannot return null for non-nullable field ServiceAccount.createdAt.";
     assert_eq!(body["errors"][0]["message"], message);
 }
 
@@ -377,13 +260,6 @@ async fn a_truncated_answer_announces_more_than_it_sends() {
     let announced: usize = answer.header("content-length").unwrap().parse().unwrap();
     assert_eq!(answer.body.len(), announced / 2);
     assert_eq!(labels(&handle), ["ci", "new"]);
-}
-
-/// Waits for as long as it takes.
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test]

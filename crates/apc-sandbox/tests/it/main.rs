@@ -9,4 +9,8 @@
 )]
 
 mod behaviour;
+mod comparison;
+mod installations;
 mod recordings;
+mod replay;
+mod support;

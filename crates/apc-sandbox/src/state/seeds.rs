@@ -1,12 +1,12 @@
 //! The default installation, small enough to read in one listing, and the people who sign in to it.
-//! Holds no rules: every rule is the store's.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::roles::{Entity, Role};
-use super::store::{NewAccount, Store};
+use crate::state::account::NewAccount;
+use crate::state::roles::{Entity, Role};
+use crate::state::store::Store;
 
 const ANALYTICS: &str = "cmf3ana1y00010h6analytics";
 const DATA_SCIENCE: &str = "cmf3dsc1e00020h6datascien";
@@ -15,7 +15,7 @@ const ROOT_ACCOUNT: &str = "cmf3sys1t00040h6systemadm";
 const VIEWER_ACCOUNT: &str = "cmf3acc1o00070h6dashboard";
 const DAY: u64 = 24 * 60 * 60;
 
-/// Who signs in to the default installation.
+/// The people and programs that sign in to the default installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persona {
     /// A service account's key with every right, bound to no workspace.
@@ -26,6 +26,8 @@ pub enum Persona {
     WorkspaceEditor,
     /// A service account's key that may read the first workspace.
     WorkspaceViewer,
+    /// A user who is an admin of the deployment and of nothing else.
+    DeploymentAdmin,
     /// A user without any binding.
     Nobody,
 }
@@ -41,13 +43,14 @@ impl Store {
         accounts().into_iter().fold(store, Store::account)
     }
 
-    /// What a persona sends as its token; of no use with other seeds.
-    pub(super) fn token(&mut self, persona: Persona) -> String {
+    /// The token of a persona; of no use with other seeds.
+    pub(crate) fn token(&mut self, persona: Persona) -> String {
         let user = match persona {
             Persona::SystemAdmin => return self.key_of(ROOT_ACCOUNT),
             Persona::WorkspaceViewer => return self.key_of(VIEWER_ACCOUNT),
             Persona::WorkspaceAdmin => "admin",
             Persona::WorkspaceEditor => "editor",
+            Persona::DeploymentAdmin => "deployer",
             Persona::Nobody => "nobody",
         };
         self.sign_in(user, TimeDelta::days(1))
@@ -67,6 +70,7 @@ fn people(store: Store) -> Store {
     store
         .user("admin", &admin)
         .user("editor", &[(Role::WorkspaceEditor, workspace(ANALYTICS))])
+        .user("deployer", &[(Role::DeploymentAdmin, deployment())])
         .user("nobody", &[])
 }
 
@@ -74,9 +78,12 @@ fn workspace(id: &str) -> Entity {
     Entity::Workspace(id.into())
 }
 
+fn deployment() -> Entity {
+    Entity::Deployment(DEPLOYMENT.into())
+}
+
 /// In the order of their ids, which is the order of their creation.
 fn accounts() -> Vec<NewAccount> {
-    let deployment = Entity::Deployment(DEPLOYMENT.into());
     vec![
         NewAccount {
             id: Some(ROOT_ACCOUNT.into()),
@@ -116,7 +123,7 @@ fn accounts() -> Vec<NewAccount> {
         },
         NewAccount {
             id: Some("cmf3acc1o000a0h6forecasts".into()),
-            ..used("forecasts-deploy", Role::DeploymentEditor, deployment, 2)
+            ..used("forecasts-deploy", Role::DeploymentEditor, deployment(), 2)
         },
         NewAccount {
             age: Duration::from_secs(60),

@@ -1,5 +1,4 @@
-//! Makes ids, keys and tokens shaped like the API's own.
-//! Knows no accounts, checks nothing, and is no source of secrets: what it makes opens only a sandbox.
+//! Makes ids, keys and tokens shaped like the API's own. They open nothing but a sandbox.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,7 @@ use chrono::{DateTime, Utc};
 const BASE64URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// A cuid: `c`, the time, a counter, and noise, so that ids sort by creation.
-pub(super) fn cuid(at: DateTime<Utc>) -> String {
+pub(crate) fn cuid(at: DateTime<Utc>) -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let time = base36(at.timestamp_millis().unsigned_abs(), 8);
     let counter = base36(COUNTER.fetch_add(1, Ordering::Relaxed), 4);
@@ -17,12 +16,12 @@ pub(super) fn cuid(at: DateTime<Utc>) -> String {
 }
 
 /// An API key: 32 hex digits.
-pub(super) fn api_key() -> String {
+pub(crate) fn api_key() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 
 /// A user's token. Its signature is noise: the sandbox remembers the tokens it gave out.
-pub(super) fn jwt(user: &str, issued: DateTime<Utc>, expires: DateTime<Utc>) -> String {
+pub(crate) fn jwt(user: &str, issued: DateTime<Utc>, expires: DateTime<Utc>) -> String {
     let header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
     let (iat, exp) = (issued.timestamp(), expires.timestamp());
     let payload = serde_json::json!({"uuid": user, "iat": iat, "exp": exp});
