@@ -7,9 +7,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Line {
     /// The releases that people run: 0.30 to 2.2, with `roleBindings`, `sysWorkspaces` and several bindings an account.
+    #[default]
     Today,
     /// The releases around 0.16 of July 2020, with one `roleBinding` an account and a check for duplicate labels.
-    #[default]
     Of2020,
 }
 
