@@ -15,7 +15,7 @@ use apc_mcp::apc::WorkspaceId;
 use apc_mcp::apc::exchange::Houston;
 use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
-use apc_mcp::apc::operations::select_service_accounts;
+use apc_mcp::apc::operations::service_accounts;
 use apc_mcp::cli::Flags;
 use apc_mcp::config::{Config, Environment};
 use apc_mcp::guards::secret::{Secret, Secrets};
@@ -63,7 +63,7 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
             seen += 1;
             seen <= selected
         };
-        let listing = runtime.block_on(select_service_accounts(&api, &workspace, select));
+        let listing = runtime.block_on(service_accounts(&api, &workspace, select));
         assert_eq!(listing.unwrap().accounts.len(), selected);
     });
 }

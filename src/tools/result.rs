@@ -413,6 +413,9 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         ApiError::RefusalUnexplained => format!(
             "The API at {host} refused, and did not answer the question whether the token or a permission is the reason."
         ),
+        ApiError::Rejected(Rejection { message, .. }) if message.trim().is_empty() => {
+            format!("The API at {host} answered with an error that says nothing.")
+        }
         ApiError::Rejected(Rejection { code, message, .. }) => {
             let code = code
                 .as_deref()

@@ -377,7 +377,7 @@ async fn more_than_100_accounts_are_listed_instead_of_shown_to_choose_from() {
             .await;
         assert_says(
             refused.refusal("invalid_arguments"),
-            &["service_account_id", CI_DEPLOY, "51 more"],
+            &["service_account_id", "one-too-many", "51 more"],
         );
         assert_eq!(mutations(&sandbox.handle()), 0);
     }

@@ -1,9 +1,10 @@
 //! `apc-mcp doctor`: broken one setting at a time, it names the line and the way out.
 
-use apc_sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Entity, Fault, Line, On, Persona, Role, Sandbox};
 use chrono::TimeDelta;
 use serde_json::json;
 
+use crate::guards::TERRAFORM;
 use crate::harness::*;
 
 async fn sandbox() -> Sandbox {
@@ -87,7 +88,7 @@ async fn all_is_well_where_it_is() {
         .says(
             "ok",
             "platform",
-            &["'0.16.0-sandbox'", "'sandbox.localhost'"],
+            &["'2.2.0-sandbox'", "'sandbox.localhost'"],
         )
         .says(
             "ok",
@@ -364,12 +365,80 @@ async fn a_key_is_told_from_a_users_token() {
 }
 
 #[tokio::test]
-async fn a_token_that_sees_no_workspace_is_warned_about() {
+async fn the_kind_of_caller_is_told() {
     let sandbox = sandbox().await;
+    let kinds = [
+        (Persona::WorkspaceAdmin, "ok", "bound to 2 workspaces"),
+        (Persona::WorkspaceViewer, "ok", "bound to 1 workspace"),
+        (Persona::SystemAdmin, "ok", "a system-level token, which sees 2 workspaces"),
+        (Persona::DeploymentAdmin, "warn", "only roles on deployments"),
+        (Persona::Nobody, "warn", "no role in any workspace"),
+    ];
+    for (persona, verdict, text) in kinds {
+        examine(at(&sandbox, persona))
+            .await
+            .only_fails(&[])
+            .says(verdict, "workspaces", &[text])
+            .says("ok", "roles", &["several an account", "since 2021"]);
+    }
+    sandbox.handle().lack_field("Query.sysWorkspaces");
     examine(at(&sandbox, Persona::SystemAdmin))
         .await
         .only_fails(&[])
         .says("warn", "workspaces", &["workspace_id"]);
+}
+
+#[tokio::test]
+async fn the_line_of_the_api_is_told() {
+    let sandbox = Sandbox::start_line(0, Line::Of2020).await.unwrap();
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&[])
+        .says("ok", "platform", &["0.16.0"])
+        .says("ok", "roles", &["one an account", "2020"]);
+    let bare = Sandbox::start(0).await.unwrap();
+    bare.handle().lack_field("ServiceAccount.roleBindings");
+    examine(at(&bare, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&[])
+        .says("warn", "roles", &["shows none"]);
+}
+
+#[tokio::test]
+async fn a_keys_own_account_is_told_with_all_its_roles() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let handle = sandbox.handle();
+    let key = truth(&handle, "terraform").key;
+    handle.bind(
+        TERRAFORM,
+        Role::WorkspaceViewer,
+        Entity::Workspace(DATA_SCIENCE.into()),
+    );
+    let program = Program::with_token(&sandbox, &key);
+    let report = examine(program).await;
+    report.only_fails(&[]).says(
+        "ok",
+        "roles",
+        &["'terraform'", "WORKSPACE_ADMIN", "WORKSPACE_VIEWER"],
+    );
+    assert!(!report.lines.iter().any(|line| line.contains(&key)));
+}
+
+#[tokio::test]
+async fn a_key_whose_workspace_was_deleted_is_named_as_the_fault() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let key = truth(&sandbox.handle(), "notebooks").key;
+    sandbox.handle().delete_workspace(DATA_SCIENCE);
+    let program = Program::with_token(&sandbox, &key).env("APC_TIMEOUT", "1");
+    examine(program)
+        .await
+        .only_fails(&["token"])
+        .says("ok", "platform", &["2.2.0"])
+        .says("fail", "token", &["workspace was deleted", "another token"]);
+    assert_eq!(
+        sandbox.handle().requests()[0].authorization, None,
+        "the platform is asked without the token"
+    );
 }
 
 #[tokio::test]
@@ -386,7 +455,7 @@ async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
             "installation and token",
             &["/nonexistent", "--api-token-file"],
         )
-        .says("ok", "platform", &["0.16.0"]);
+        .says("ok", "platform", &["2.2.0"]);
     let requests = sandbox.handle().requests();
     assert!(
         requests

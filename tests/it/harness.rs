@@ -45,11 +45,6 @@ pub const DELETE: &str = "deleteWorkspaceServiceAccount";
 /// The list that every lookup reads.
 pub const LIST: &str = "workspaceServiceAccounts";
 
-/// Arguments that every server for [`Program::at`] gets. The one place to say how keys come out.
-fn defaults() -> &'static [&'static str] {
-    &["--key-output", "show"]
-}
-
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
@@ -142,7 +137,6 @@ impl Program {
     /// Configured for a sandbox, with any token.
     pub fn with_token(sandbox: &Sandbox, token: &str) -> Self {
         Self::bare()
-            .args(defaults())
             .env("APC_API_URL", sandbox.url())
             .env("APC_API_TOKEN", token)
     }

@@ -4,10 +4,11 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use apc_sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Fault, Handle, Line, On, Persona, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
+use crate::guards::{key_dir, names_in};
 use crate::harness::*;
 use crate::standin::*;
 
@@ -448,12 +449,38 @@ fn values() -> Vec<Row> {
         ),
         edited(
             "an unknown role",
-            |b, f| put(b, f, "roleBinding", &json!({"role": "WORKSPACE_OVERLORD"})),
+            |b, f| {
+                let unknown = json!({"role": "WORKSPACE_OVERLORD"});
+                put(b, f, "roleBindings", &json!([unknown]));
+                put(b, f, "roleBinding", &unknown);
+            },
             [OK; 3],
         ),
         edited(
             "no role",
-            |b, f| put(b, f, "roleBinding", &Value::Null),
+            |b, f| {
+                put(b, f, "roleBindings", &Value::Null);
+                put(b, f, "roleBinding", &Value::Null);
+            },
+            [OK; 3],
+        ),
+        edited(
+            "bindings of null",
+            |b, f| put(b, f, "roleBindings", &json!([null, {"role": null}])),
+            [OK; 3],
+        ),
+        edited(
+            "a binding of other types",
+            |b, f| put(b, f, "roleBindings", &json!([{"role": 5, "workspace": "x"}])),
+            [ALIEN, FOUND, OK],
+        ),
+        edited(
+            "one account null",
+            |b, f| {
+                if let Value::Array(accounts) = &mut b["data"][f] {
+                    accounts[0] = Value::Null;
+                }
+            },
             [OK; 3],
         ),
         edited(
@@ -511,15 +538,24 @@ fn tools() -> [Tool; 3] {
     ]
 }
 
-async fn cell(row: &Row, tool: &Tool, comes_to: &str) {
-    let name = format!("{} × {}", row.name, tool.name);
-    let sandbox = Sandbox::start(0).await.unwrap();
+async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
+    let name = format!("{line}: {} × {}", row.name, tool.name);
+    let sandbox = Sandbox::start_line(0, line).await.unwrap();
     let standin = StandIn::before(&sandbox).await;
     let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
         .env("APC_TIMEOUT", row.seconds)
         .serve(Era::USUAL)
         .await;
+    if line == Line::Of2020 {
+        // The fields of this line are known from then on, and no connection is kept.
+        standin.end_idle(Idle::AfterAnswer);
+        let elsewhere = json!({"workspace_id": DATA_SCIENCE});
+        session
+            .call("get_service_accounts", elsewhere)
+            .await
+            .structured();
+    }
     let before = sandbox.handle().accounts();
     standin.arm(tool.field, row.play.clone(), row.executed, tool.spared);
     let began = Instant::now();
@@ -536,6 +572,7 @@ async fn cell(row: &Row, tool: &Tool, comes_to: &str) {
         }
     }
     assert_truth(&name, row, tool, &before, &sandbox.handle().accounts());
+    assert_keys(&name, &session, &outcome, &sandbox.handle());
     let changes = standin.seen(CREATE) + standin.seen(DELETE);
     let unread = matches!(row.play, Play::ResetUnread);
     let sent = usize::from(tool.field != LIST && !unread);
@@ -545,6 +582,20 @@ async fn cell(row: &Row, tool: &Tool, comes_to: &str) {
     assert!(!next.is_error(), "{name}: and then {}", next.text());
     let memory = memory_peak(session.id());
     assert!(memory < MEMORY_MAX, "{name}: {memory} KiB");
+}
+
+/// A key file is there for every success of a creation, with its key, and for nothing else.
+fn assert_keys(name: &str, session: &Session, outcome: &Outcome, handle: &Handle) {
+    let names = names_in(&key_dir(session));
+    let file = match outcome.is_error() {
+        true => None,
+        false => outcome.structured()["api_key_file"].as_str(),
+    };
+    assert_eq!(names.len(), usize::from(file.is_some()), "{name}: {names:?}");
+    if let Some(file) = file {
+        let kept = std::fs::read_to_string(file).unwrap();
+        assert_eq!(kept, truth(handle, "etl").key, "{name}");
+    }
 }
 
 /// What there is at the API is what the call can have made of it, and nothing else.
@@ -568,8 +619,17 @@ fn assert_truth(
 }
 
 #[tokio::test]
+async fn every_fault_comes_to_the_right_end_for_every_tool_today() {
+    every_fault_comes_to_the_right_end(Line::Today).await;
+}
+
+#[tokio::test]
+async fn every_fault_comes_to_the_right_end_for_every_tool_on_the_line_of_2020() {
+    every_fault_comes_to_the_right_end(Line::Of2020).await;
+}
+
 #[expect(clippy::print_stdout, reason = "how much is covered is asked for")]
-async fn every_fault_comes_to_the_right_end_for_every_tool() {
+async fn every_fault_comes_to_the_right_end(line: Line) {
     let trap = Sandbox::start(0).await.unwrap();
     let (rows, tools) = (rows(&trap.url()), tools());
     let mut cells = 0;
@@ -577,7 +637,7 @@ async fn every_fault_comes_to_the_right_end_for_every_tool() {
     for row in &rows {
         for (tool, comes_to) in tools.iter().zip(row.comes_to) {
             cells += 1;
-            let held = AssertUnwindSafe(cell(row, tool, comes_to)).catch_unwind();
+            let held = AssertUnwindSafe(cell(line, row, tool, comes_to)).catch_unwind();
             let name = format!("{} × {}", row.name, tool.name);
             under_way.push(async move { held.await.err().map(|_| name) });
         }
@@ -650,6 +710,10 @@ async fn a_lost_change_whose_workspace_cannot_be_read_either_is_unknown() {
     ] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let mut session = Session::start(Era::USUAL, &sandbox).await;
+        // The look before the creation is spared.
+        sandbox
+            .handle()
+            .inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
         sandbox.handle().inject(fault, On::Any, 100);
         let new = json!({"label": "etl", "workspace_id": ANALYTICS});
         let lost = session.call("create_service_account", new).await;

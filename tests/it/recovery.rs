@@ -378,7 +378,7 @@ async fn a_look_that_fails_is_made_up_for_by_the_second() {
 async fn on_a_release_that_shows_no_roles_a_lost_creation_is_told_and_not_taken() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
-    handle.lack_field("ServiceAccount.roleBinding");
+    handle.lack_field("ServiceAccount.roleBindings");
     handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
     let refused = session.call(CREATE_TOOL, new("etl")).await;
     assert_unknown(&session, &refused);
