@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apc_sandbox::{Entity, Handle, NewAccount, Persona, Role, Sandbox, Store};
+use apc_sandbox::{Entity, Handle, Line, NewAccount, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -78,6 +78,13 @@ pub async fn ask(sandbox: &Sandbox, persona: Persona, query: &str, variables: Va
 /// The first workspace of the default installation.
 pub const ANALYTICS: &str = "cmf3ana1y00010h6analytics";
 
+/// The second one, which has the deployment.
+pub const DATA_SCIENCE: &str = "cmf3dsc1e00020h6datascien";
+/// The deployment of the default installation.
+pub const FORECASTS: &str = "cmf3dep1o00030h6forecasts";
+/// The key of the account in the small installation.
+pub const KEY: &str = "abcdef0123456789abcdef0123456789";
+
 pub const CREATE: &str = "mutation($label: String!, $workspace: Uuid!, $role: Role!) {
     createWorkspaceServiceAccount(label: $label, workspaceUuid: $workspace, role: $role) { id apiKey label } }";
 pub const LIST: &str = "query($workspace: Uuid!) {
@@ -86,6 +93,8 @@ pub const LIST_WITHOUT_DATE: &str = "query($workspace: Uuid!) {
     workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey } }";
 pub const DELETE: &str = "mutation($id: Uuid!, $workspace: Uuid!) {
     deleteWorkspaceServiceAccount(serviceAccountUuid: $id, workspaceUuid: $workspace) { id } }";
+
+pub const LINES: [Line; 2] = [Line::Today, Line::Of2020];
 
 pub fn new_ci() -> Value {
     json!({ "label": "new", "workspace": "w1", "role": "WORKSPACE_VIEWER" })
@@ -96,13 +105,14 @@ pub fn w1() -> Entity {
 }
 
 /// One workspace, one account, an admin who signs in by the name `admin`.
-pub async fn small() -> (Sandbox, Handle, String) {
+pub async fn small(line: Line) -> (Sandbox, Handle, String) {
     let account = NewAccount {
         id: Some("a1".into()),
-        key: Some("abcdef0123456789abcdef0123456789".into()),
+        key: Some(KEY.into()),
         ..NewAccount::new("ci", Role::WorkspaceEditor, w1())
     };
     let store = Store::empty()
+        .line(line)
         .workspace("w1", "One")
         .user("admin", &[(Role::WorkspaceAdmin, w1())])
         .account(account);
@@ -110,6 +120,27 @@ pub async fn small() -> (Sandbox, Handle, String) {
     let handle = sandbox.handle();
     let token = handle.sign_in("admin", TimeDelta::hours(24));
     (sandbox, handle, token)
+}
+
+/// The small installation on each line.
+pub async fn both() -> [(Sandbox, Handle, String); 2] {
+    [small(Line::Today).await, small(Line::Of2020).await]
+}
+
+/// The code of a good token without the right.
+pub fn refusal(line: Line) -> &'static str {
+    match line {
+        Line::Today => "INTERNAL_SERVER_ERROR",
+        Line::Of2020 => "FORBIDDEN",
+    }
+}
+
+/// The message and the code of the first error.
+pub fn told(body: &Value) -> (&str, &str) {
+    let error = &body["errors"][0];
+    let code = &error["extensions"]["code"];
+    let [message, code] = [&error["message"], code].map(|text| text.as_str().unwrap_or_default());
+    (message, code)
 }
 
 pub async fn graphql(sandbox: &Sandbox, token: &str, query: &str, variables: Value) -> Answer {
@@ -130,6 +161,23 @@ pub fn labels(handle: &Handle) -> Vec<String> {
         .into_iter()
         .map(|account| account.label)
         .collect()
+}
+
+/// Tells that a request is never answered: later ones are, and it has no status.
+pub async fn is_silent(sandbox: &Sandbox, token: &str, query: &str) -> bool {
+    let headers = format!("content-type: application/json\r\nauthorization: {token}\r\n");
+    let body = json!({ "query": query }).to_string();
+    let handle = sandbox.handle();
+    handle.clear_requests();
+    let later = async {
+        until(|| !handle.requests().is_empty()).await;
+        let body = "{\"query\": \"{ appConfig { version } }\"}";
+        assert_eq!(post(sandbox, None, body).await.status, 200);
+    };
+    tokio::select! {
+        _ = raw(sandbox, &headers, &body) => false,
+        () = later => handle.requests()[0].status.is_none(),
+    }
 }
 
 /// Waits for as long as it takes.
