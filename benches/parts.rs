@@ -11,11 +11,11 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use apc_mcp::apc::WorkspaceId;
 use apc_mcp::apc::exchange::Houston;
 use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
 use apc_mcp::apc::operations::service_accounts;
+use apc_mcp::apc::{Place, WorkspaceId};
 use apc_mcp::cli::Flags;
 use apc_mcp::config::{Config, Environment};
 use apc_mcp::guards::secret::{Secret, Secrets};
@@ -55,11 +55,11 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
         token_source: TokenSource::Sandbox,
         login_workspace: None,
     };
-    let workspace = WorkspaceId::parse(MANY).unwrap();
+    let workspace = Place::Workspace(WorkspaceId::parse(MANY).unwrap());
     bencher.bench_local(|| {
         let api = houston.within(&installation, Instant::now() + Duration::from_secs(20));
         let mut seen = 0;
-        let select = |_: apc_mcp::apc::operations::Glimpse<'_>| {
+        let select = |_: apc_mcp::apc::operations::Candidate<'_>| {
             seen += 1;
             seen <= selected
         };

@@ -370,8 +370,16 @@ async fn the_kind_of_caller_is_told() {
     let kinds = [
         (Persona::WorkspaceAdmin, "ok", "bound to 2 workspaces"),
         (Persona::WorkspaceViewer, "ok", "bound to 1 workspace"),
-        (Persona::SystemAdmin, "ok", "a system-level token, which sees 2 workspaces"),
-        (Persona::DeploymentAdmin, "warn", "only roles on deployments"),
+        (
+            Persona::SystemAdmin,
+            "ok",
+            "a system-level token, which sees 2 workspaces",
+        ),
+        (
+            Persona::DeploymentAdmin,
+            "warn",
+            "only roles on deployments",
+        ),
         (Persona::Nobody, "warn", "no role in any workspace"),
     ];
     for (persona, verdict, text) in kinds {
@@ -436,7 +444,8 @@ async fn a_key_whose_workspace_was_deleted_is_named_as_the_fault() {
         .says("ok", "platform", &["2.2.0"])
         .says("fail", "token", &["workspace was deleted", "another token"]);
     assert_eq!(
-        sandbox.handle().requests()[0].authorization, None,
+        sandbox.handle().requests()[0].authorization,
+        None,
         "the platform is asked without the token"
     );
 }

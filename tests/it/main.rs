@@ -49,5 +49,6 @@ mod settings;
 mod snapshots;
 mod standin;
 mod tls;
+mod today;
 mod tokens;
 mod wire;

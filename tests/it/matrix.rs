@@ -471,7 +471,14 @@ fn values() -> Vec<Row> {
         ),
         edited(
             "a binding of other types",
-            |b, f| put(b, f, "roleBindings", &json!([{"role": 5, "workspace": "x"}])),
+            |b, f| {
+                put(
+                    b,
+                    f,
+                    "roleBindings",
+                    &json!([{"role": 5, "workspace": "x"}]),
+                )
+            },
             [ALIEN, FOUND, OK],
         ),
         edited(
@@ -591,7 +598,11 @@ fn assert_keys(name: &str, session: &Session, outcome: &Outcome, handle: &Handle
         true => None,
         false => outcome.structured()["api_key_file"].as_str(),
     };
-    assert_eq!(names.len(), usize::from(file.is_some()), "{name}: {names:?}");
+    assert_eq!(
+        names.len(),
+        usize::from(file.is_some()),
+        "{name}: {names:?}"
+    );
     if let Some(file) = file {
         let kept = std::fs::read_to_string(file).unwrap();
         assert_eq!(kept, truth(handle, "etl").key, "{name}");

@@ -56,7 +56,7 @@ pub enum On {
 }
 
 impl On {
-    fn matches(self, fields: &[String]) -> bool {
+    pub(crate) fn matches(self, fields: &[String]) -> bool {
         match self {
             On::Any => true,
             On::Field(name) => fields.iter().any(|field| field == name),

@@ -28,9 +28,21 @@ pub(crate) struct Scene {
     pub(crate) requests: Requests,
     pub(crate) faults: Faults,
     lacking: Vec<String>,
+    arriving: Vec<(On, NewAccount)>,
 }
 
 impl Scene {
+    /// Creates the accounts that wait for a request of these fields.
+    pub(crate) fn let_accounts_arrive(&mut self, fields: &[String]) {
+        let waiting = std::mem::take(&mut self.arriving);
+        for (on, account) in waiting {
+            match on.matches(fields) {
+                true => drop(self.store.add(account)),
+                false => self.arriving.push((on, account)),
+            }
+        }
+    }
+
     pub(crate) fn lacks(&self, type_name: &str, field: &str) -> bool {
         let full = format!("{type_name}.{field}");
         let mut lacking = self.lacking.iter();
@@ -46,6 +58,7 @@ impl Handle {
             requests: Requests::default(),
             faults: Faults::default(),
             lacking: Vec::new(),
+            arriving: Vec::new(),
         };
         Handle {
             line,
@@ -152,6 +165,12 @@ impl Handle {
     /// Creates an account as a colleague would, unasked and unchecked.
     pub fn add_account(&self, account: NewAccount) -> AccountSnapshot {
         (&self.scene().store.add(account)).into()
+    }
+
+    /// Creates an account as a colleague would, at the moment at which the next matching request arrives: after
+    /// whatever the caller has read before, and before that request is worked on.
+    pub fn add_account_on(&self, on: On, account: NewAccount) {
+        self.scene().arriving.push((on, account));
     }
 
     /// Deletes an account as a colleague would; tells whether there was one.

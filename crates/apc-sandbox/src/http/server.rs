@@ -108,7 +108,11 @@ impl Api {
     }
 
     async fn perform(&self, document: Document, token: Option<&str>) -> Ending {
-        let fault = self.handle.scene().faults.take(&document.field_names());
+        let fault = {
+            let (mut scene, fields) = (self.handle.scene(), document.field_names());
+            scene.let_accounts_arrive(&fields);
+            scene.faults.take(&fields)
+        };
         match fault {
             None => match self.execute(document, token).await {
                 Some(reply) => Ending::Answer(whole(reply)),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use apc_sandbox::{Breakage, NewAccount, Role};
+use apc_sandbox::{Breakage, NewAccount, On, Role};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -98,5 +98,24 @@ async fn a_broken_row_costs_itself_or_the_list() {
         assert_eq!(body["data"], json!({ "workspaceServiceAccounts": null }));
         assert_eq!(body["errors"][0]["path"], path);
         assert_eq!(body["errors"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_colleague_can_create_an_account_just_before_a_request() {
+    for (sandbox, handle, token) in both().await {
+        let colleagues = NewAccount::new("theirs", Role::User, w1());
+        handle.add_account_on(On::Field("createWorkspaceServiceAccount"), colleagues);
+        let theirs = || {
+            labels(&handle)
+                .iter()
+                .filter(|label| *label == "theirs")
+                .count()
+        };
+        assert_eq!(theirs(), 0);
+        for _ in 0..2 {
+            try_create(&sandbox, &token).await.unwrap();
+            assert_eq!(theirs(), 1);
+        }
     }
 }
