@@ -191,7 +191,8 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
 async fn a_log_file_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_LOG_FILE", "/nonexistent/log"))
+    let path = program.path("missing/log");
+    examine(program.env("APC_LOG_FILE", path))
         .await
         .only_fails(&["--log-file", "API"])
         .says("fail", "--log-file", &["APC_LOG_FILE", "cannot be opened"]);
@@ -201,7 +202,8 @@ async fn a_log_file_that_cannot_be_opened_is_named() {
 async fn two_tokens_are_one_too_many() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_API_TOKEN_FILE", "/nonexistent"))
+    let path = program.path("missing");
+    examine(program.env("APC_API_TOKEN_FILE", path))
         .await
         .only_fails(&["APC_API_TOKEN", "API"])
         .says("fail", "APC_API_TOKEN", &["APC_API_TOKEN_FILE", "both set"]);
@@ -243,10 +245,9 @@ async fn a_port_that_speaks_no_tls_is_named() {
 async fn an_authority_file_that_cannot_be_read_is_named() {
     let sandbox = sandbox().await;
     let url = sandbox.url().replace("http://", "https://");
-    let program = at(&sandbox, Persona::WorkspaceAdmin)
-        .env("APC_API_URL", url)
-        .env("APC_CA_CERT", "/nonexistent.pem");
-    examine(program)
+    let program = at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
+    let path = program.path("missing.pem");
+    examine(program.env("APC_CA_CERT", path))
         .await
         .only_fails(&["TLS"])
         .says("fail", "TLS", &["--ca-cert (APC_CA_CERT)"]);
@@ -375,16 +376,15 @@ async fn a_token_that_sees_no_workspace_is_warned_about() {
 #[tokio::test]
 async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
     let sandbox = sandbox().await;
-    let program = at(&sandbox, Persona::WorkspaceAdmin)
-        .without("APC_API_TOKEN")
-        .args(&["--api-token-file", "/nonexistent"]);
-    examine(program)
+    let program = at(&sandbox, Persona::WorkspaceAdmin).without("APC_API_TOKEN");
+    let path = program.path("missing");
+    examine(program.args(&["--api-token-file", &path]))
         .await
         .only_fails(&["installation and token"])
         .says(
             "fail",
             "installation and token",
-            &["/nonexistent", "--api-token-file"],
+            &[&path, "--api-token-file"],
         )
         .says("ok", "platform", &["0.16.0"]);
     let requests = sandbox.handle().requests();
@@ -424,31 +424,25 @@ async fn a_default_workspace_that_is_not_allowed_is_warned_about() {
 }
 
 #[tokio::test]
-async fn a_key_directory_that_others_could_reach_is_named() {
+async fn a_key_directory_that_is_a_file_is_named() {
     let sandbox = sandbox().await;
-    let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_KEY_DIR", "/proc/keys"))
+    let program = at(&sandbox, Persona::WorkspaceAdmin).file("file", "");
+    let path = program.path("file");
+    examine(program.env("APC_KEY_DIR", &path))
         .await
         .only_fails(&["key directory"])
-        .says(
-            "fail",
-            "key directory",
-            &["/proc/keys", "--key-dir (APC_KEY_DIR)"],
-        );
+        .says("fail", "key directory", &[&path, "--key-dir (APC_KEY_DIR)"]);
 }
 
 #[tokio::test]
 async fn an_audit_log_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_AUDIT_LOG", "/nonexistent/audit"))
+    let path = program.path("missing/audit");
+    examine(program.env("APC_AUDIT_LOG", &path))
         .await
         .only_fails(&["audit log"])
-        .says(
-            "fail",
-            "audit log",
-            &["/nonexistent/audit", "--audit-log (APC_AUDIT_LOG)"],
-        );
+        .says("fail", "audit log", &[&path, "--audit-log (APC_AUDIT_LOG)"]);
 }
 
 #[tokio::test]
