@@ -241,16 +241,11 @@ fn every_room_is_on_the_map_of_the_crate() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for_and_what_it_refuses() {
+fn every_file_begins_with_its_purpose() {
     for file in sources() {
-        let words = file
-            .text
-            .lines()
-            .take_while(|line| line.starts_with("//!"))
-            .count();
         assert!(
-            words >= 2,
-            "src/{} begins with {words} lines of `//!`: the first says what it is for, the second what it does not do",
+            file.text.starts_with("//! "),
+            "src/{} does not begin with a line of `//!` that says what it is for",
             file.path
         );
     }
