@@ -184,6 +184,30 @@ async fn a_log_file_that_cannot_be_written_is_named() {
     assert_not_configured(program, &["APC_LOG_FILE"]).await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_file_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let program = program.args(&["--log-file", &path]);
+    assert_not_configured(program, &["--log-file", "regular file"]).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_log_file_is_broken_logs_to_standard_error() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("no/such/folder/log");
+    let program = program.args(&["--log", "info", "--log-file", &path]);
+    let mut session = program.serve(Era::USUAL).await;
+    list(&mut session).await.refusal("not_configured");
+    assert!(session.close_stdin_and_wait().await.success());
+    assert_says(&session.stderr().await, &["not_configured"]);
+}
+
 #[tokio::test]
 async fn a_ca_file_that_cannot_be_used_is_named() {
     for (file, text) in [("empty.pem", ""), ("odd.pem", "no certificate")] {
