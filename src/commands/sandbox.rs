@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apc::installation::ApiUrl;
 use crate::config::Config;
+use crate::config::setting::{API_TOKEN, API_URL};
 use crate::guards::secret::Secret;
 use crate::session::shutdown;
 use apc_sandbox::{Persona, Sandbox};
@@ -82,8 +83,12 @@ fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
         out,
         "{TITLE}A sandbox of the Private Cloud API, with invented accounts, until interrupted{TITLE:#}"
     )?;
-    writeln!(out, "APC_API_URL={url}")?;
-    writeln!(out, "\n{TITLE}tokens, for APC_API_TOKEN{TITLE:#}")?;
+    writeln!(out, "{}={url}", API_URL.variable())?;
+    writeln!(
+        out,
+        "\n{TITLE}tokens, for {}{TITLE:#}",
+        API_TOKEN.variable()
+    )?;
     for (name, persona) in PERSONAS {
         writeln!(out, "{name:<17} {}", sandbox.token(persona))?;
     }
@@ -93,7 +98,9 @@ fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "\nIn another terminal: APC_API_URL={url} APC_API_TOKEN=<a token> apc-mcp call get_service_accounts"
+        "\nIn another terminal: {}={url} {}=<a token> apc-mcp call get_service_accounts",
+        API_URL.variable(),
+        API_TOKEN.variable()
     )?;
     out.flush()
 }

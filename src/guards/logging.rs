@@ -1,44 +1,19 @@
-//! Tracing to standard error or a file, never to standard output, which belongs to the protocol.
-//! Lets no library speak: at debug level rmcp and hyper would log whole messages, keys included.
+//! The log, on standard error or in a file; standard output belongs to the protocol. No library logs.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use tracing::level_filters::LevelFilter as Level;
+
 use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
-
-/// What is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level(LevelFilter);
-
-impl Default for Level {
-    fn default() -> Self {
-        Self(LevelFilter::WARN)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl Level {
-    /// The level of that name: off, error, warn, info, debug or trace.
-    pub fn named(name: &str) -> Option<Self> {
-        let named = matches!(name, "off" | "error" | "warn" | "info" | "debug" | "trace");
-        named.then(|| name.parse().ok().map(Self)).flatten()
-    }
-}
 
 /// Starts the log, and logs panics from then on. A log file that cannot be opened leaves standard error.
 ///
@@ -58,7 +33,7 @@ pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> io::Result
     // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
-        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level.0))
+        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level))
         .try_init();
     log_panics();
     opened
@@ -78,7 +53,7 @@ enum Sink {
     File(Arc<File>),
 }
 
-/// Takes secrets out of every line on its way.
+/// A writer that takes secrets out of every line.
 #[derive(Clone)]
 struct Scrubbing {
     sink: Sink,
@@ -122,7 +97,7 @@ mod tests {
         if std::env::var_os(INNER).is_some() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("missing/log");
-            start(Level::default(), Some(&path), &Secrets::default()).unwrap_err();
+            start(Level::WARN, Some(&path), &Secrets::default()).unwrap_err();
             panic!("the message");
         }
         // The hook belongs to the whole process, so the panic needs a process of its own.

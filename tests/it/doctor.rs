@@ -1,4 +1,4 @@
-//! `apc-mcp doctor`: broken one setting at a time, it names the line and the way out.
+//! `apc-mcp doctor`: each test breaks one thing, and the doctor names it with the way out.
 
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use chrono::TimeDelta;
@@ -21,7 +21,7 @@ fn with_token(sandbox: &Sandbox, token: &str) -> Program {
         .env("APC_API_TOKEN", token)
 }
 
-/// What it printed, every line of it in the form that all have.
+/// The printed report.
 struct Report {
     lines: Vec<String>,
     usable: bool,
@@ -73,7 +73,7 @@ impl Report {
 }
 
 #[tokio::test]
-async fn all_is_well_where_it_is() {
+async fn a_sound_setup_passes_every_check() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
     let report = examine(program).await;
@@ -106,7 +106,7 @@ async fn all_is_well_where_it_is() {
 }
 
 #[tokio::test]
-async fn without_any_setting_it_tells_the_ways_out() {
+async fn the_ways_out_are_told_if_nothing_is_set() {
     examine(Program::bare())
         .await
         .only_fails(&["installation and token"])
@@ -165,7 +165,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         ("APC_WORKSPACE_ID", "a b", "--workspace-id"),
         ("APC_ALLOWED_WORKSPACES", ",", "--allow-workspace"),
         ("APC_READ_ONLY", "maybe", "--read-only"),
-        ("APC_MAX_ROLE", "ADMIN", "--max-role"),
+        ("APC_MAX_ROLE", "OWNER", "--max-role"),
         ("APC_KEY_OUTPUT", "stdout", "--key-output"),
         ("APC_CONFIRM", "yes", "--confirm"),
         (
@@ -182,7 +182,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         let report = examine(program).await;
         report
             .only_fails(&[flag, "API"])
-            .says("fail", flag, &[variable, "mended or unset"]);
+            .says("fail", flag, &[variable, "corrected or unset"]);
     }
     assert_eq!(sandbox.handle().requests(), []);
 }
@@ -199,7 +199,7 @@ async fn a_log_file_that_cannot_be_opened_is_named() {
 }
 
 #[tokio::test]
-async fn two_tokens_are_one_too_many() {
+async fn two_tokens_are_refused() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
     let path = program.path("missing");
@@ -325,7 +325,7 @@ async fn a_token_that_cannot_be_one_is_named_and_not_sent() {
 }
 
 #[tokio::test]
-async fn what_was_pasted_around_a_token_does_not_count() {
+async fn the_length_of_a_token_is_told_without_bearer() {
     let sandbox = sandbox().await;
     let key = sandbox.token(Persona::WorkspaceViewer);
     examine(with_token(&sandbox, &format!("Bearer {key}")))
@@ -478,11 +478,11 @@ async fn the_astro_login_is_named_where_its_values_count() {
         .says("ok", "--workspace-id", &[ANALYTICS, "(astro login)"])
         .says("ok", "astro login", &["localhost", "token set, "])
         .says("ok", "token", &["from the astro login"])
-        .says("warn", "skip_verify_tls", &["not honoured", "--ca-cert"]);
+        .says("warn", "skip_verify_tls", &["ignored", "--ca-cert"]);
 }
 
 #[tokio::test]
-async fn it_says_that_a_sandbox_is_one() {
+async fn a_sandbox_is_called_a_sandbox() {
     examine(Program::bare().args(&["--sandbox"]))
         .await
         .only_fails(&[])
@@ -491,7 +491,7 @@ async fn it_says_that_a_sandbox_is_one() {
 }
 
 #[tokio::test]
-async fn no_token_is_ever_printed() {
+async fn no_token_is_printed() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);
     for program in [

@@ -15,6 +15,7 @@ use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
 use crate::apc::operations::{self, AppConfig};
 use crate::apc::{Workspace, WorkspaceId};
+use crate::config::setting::{ALLOW_WORKSPACE, API_TOKEN, INSECURE, WORKSPACE_ID};
 use crate::guards::secret::Secret;
 use crate::guards::text::{on_one_line, quoted};
 use crate::tools;
@@ -35,13 +36,13 @@ impl Doctor<'_> {
             return self.fail("API", "not asked: the settings that say fail come first");
         }
         self.fail("installation and token", missing)?;
-        let Some(url) = self.config.url_alone() else {
+        let Some(url) = self.config.url_from_settings() else {
             return Ok(());
         };
         let anonymous = Installation {
             url,
             token: Secret::new(""),
-            token_source: TokenSource::Setting("APC_API_TOKEN"),
+            token_source: TokenSource::Setting(API_TOKEN.name()),
             login_workspace: None,
         };
         let houston = self.houston();
@@ -136,7 +137,7 @@ impl Doctor<'_> {
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                "the certificate is not verified (--insecure, APC_INSECURE)",
+                &format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(
@@ -230,8 +231,8 @@ impl Doctor<'_> {
         let allowed = self.config.policy.allowed_workspaces.iter().flatten();
         let named = default
             .iter()
-            .map(|id| ("--workspace-id", id))
-            .chain(allowed.map(|id| ("--allow-workspace", id)));
+            .map(|id| (WORKSPACE_ID.name(), id))
+            .chain(allowed.map(|id| (ALLOW_WORKSPACE.name(), id)));
         let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));
         for (setting, id) in unseen.collect::<Vec<_>>() {
             self.unseen_workspace(api, found, setting, id).await?;
