@@ -202,7 +202,7 @@ table! {
     }
     LOG {
         flag: Some("--log"), variables: &["APC_LOG"], form: Text("LEVEL"),
-        help: "Log level: off, error, warn, info, debug or trace",
+        help: "Log level: off, error, warn or info",
         fill: |config, text| choice(text, LEVELS).map(|level| config.log = level),
         show: |config| name_of(config.log, LEVELS),
     }

@@ -74,13 +74,12 @@ pub(super) const CONFIRMS: &Choices<Confirm> = &[
 pub(super) const KEY_OUTPUTS: &Choices<KeyOutput> =
     &[("file", KeyOutput::File), ("show", KeyOutput::Show)];
 
+/// The levels at which something is logged.
 pub(super) const LEVELS: &Choices<Level> = &[
     (OFF, Level::OFF),
     ("error", Level::ERROR),
     ("warn", Level::WARN),
     ("info", Level::INFO),
-    ("debug", Level::DEBUG),
-    ("trace", Level::TRACE),
 ];
 
 pub(super) const ROLES: &Choices<Role> = &[

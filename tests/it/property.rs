@@ -279,7 +279,7 @@ async fn run(era: Era, steps: &[Step]) -> Result<(), TestCaseError> {
         "--max-changes-per-minute",
         "0",
         "--log",
-        "debug",
+        "info",
     ];
     let session = guarded(&sandbox, Persona::WorkspaceAdmin)
         .args(&settings)

@@ -159,6 +159,7 @@ async fn a_broken_variable_stops_every_call_and_not_the_server() {
         ("APC_INSECURE", "maybe"),
         ("APC_SANDBOX", "perhaps"),
         ("APC_LOG", "loud"),
+        ("APC_LOG", "debug"),
         ("APC_MAX_ROLE", "SYSTEM_ADMIN"),
         ("APC_WORKSPACE_ID", "not an id"),
         ("APC_API_URL", "houston.acme.dev"),
@@ -202,6 +203,16 @@ async fn a_server_whose_log_file_is_broken_logs_to_standard_error() {
     list(&mut session).await.refusal("not_configured");
     assert!(session.close_stdin_and_wait().await.success());
     assert_says(&session.stderr().await, &["not_configured"]);
+}
+
+#[tokio::test]
+async fn a_log_level_that_logs_nothing_is_refused_with_those_that_do() {
+    for level in ["debug", "trace"] {
+        let ended = Program::bare().args(&["--log", level]).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{level}");
+        let refused = format!("--log is '{level}'; accepted: off, error, warn, info");
+        assert_says(&ended.stderr, &[&refused]);
+    }
 }
 
 #[tokio::test]
