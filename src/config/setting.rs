@@ -9,7 +9,7 @@ use Form::{List, Path, Switch, Text};
 
 use super::fields::Config;
 use super::values::{
-    self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, ROLES, choice, name_of, on_or_off,
+    self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, choice, name_of, on_or_off,
     or_not_set, path_in_words, switch, token_in_words,
 };
 use crate::guards::audit::AuditLog;
@@ -148,9 +148,9 @@ table! {
     }
     MAX_ROLE {
         flag: Some("--max-role"), variables: &["APC_MAX_ROLE"], form: Text("ROLE"),
-        help: "Highest role that may be created: WORKSPACE_VIEWER, WORKSPACE_EDITOR or WORKSPACE_ADMIN",
-        fill: |config, text| choice(text, ROLES).map(|role| config.policy.max_role = role),
-        show: |config| name_of(config.policy.max_role, ROLES),
+        help: "Highest role that may be created: VIEWER, EDITOR, ADMIN, or a full role name of that rank",
+        fill: |config, text| choice(text, RANKS).map(|role| config.policy.max_role = role),
+        show: |config| name_of(config.policy.max_role, RANKS),
     }
     KEY_OUTPUT {
         flag: Some("--key-output"), variables: &["APC_KEY_OUTPUT"], form: Text("WHERE"),
@@ -230,7 +230,7 @@ mod tests {
             "--domain" => "acme.dev",
             "--api-url" => "https://houston.acme.dev/v1",
             "--workspace-id" | "--allow-workspace" => "ck1",
-            "--max-role" => "WORKSPACE_VIEWER",
+            "--max-role" => "VIEWER",
             "--key-output" => "show",
             "--confirm" => "never",
             "--max-changes-per-minute" | "--timeout" => "7",
@@ -273,7 +273,7 @@ mod tests {
             choices.iter().map(|(name, _)| *name).collect()
         }
         for (setting, names) in [
-            (&MAX_ROLE, names(ROLES)),
+            (&MAX_ROLE, names(RANKS).into_iter().take(3).collect()),
             (&KEY_OUTPUT, names(KEY_OUTPUTS)),
             (&CONFIRM, names(CONFIRMS)),
             (&LOG, names(LEVELS)),

@@ -82,10 +82,17 @@ pub(super) const LEVELS: &Choices<Level> = &[
     ("info", Level::INFO),
 ];
 
-pub(super) const ROLES: &Choices<Role> = &[
+/// The ranks of roles. A full role name stands for its rank, on whichever level.
+pub(super) const RANKS: &Choices<Role> = &[
+    ("VIEWER", Role::WorkspaceViewer),
+    ("EDITOR", Role::WorkspaceEditor),
+    ("ADMIN", Role::WorkspaceAdmin),
     ("WORKSPACE_VIEWER", Role::WorkspaceViewer),
     ("WORKSPACE_EDITOR", Role::WorkspaceEditor),
     ("WORKSPACE_ADMIN", Role::WorkspaceAdmin),
+    ("DEPLOYMENT_VIEWER", Role::WorkspaceViewer),
+    ("DEPLOYMENT_EDITOR", Role::WorkspaceEditor),
+    ("DEPLOYMENT_ADMIN", Role::WorkspaceAdmin),
 ];
 
 const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
@@ -244,6 +251,17 @@ mod tests {
         assert_eq!(seconds("2.5 s").unwrap(), Duration::from_millis(2500));
         for bad in ["0", "-1", "301", "soon", "NaN", "inf", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_full_role_name_stands_for_its_rank() {
+        for name in ["EDITOR", " WORKSPACE_EDITOR ", "DEPLOYMENT_EDITOR"] {
+            assert_eq!(choice(name, RANKS).unwrap(), Role::WorkspaceEditor);
+        }
+        assert_eq!(name_of(Role::WorkspaceEditor, RANKS), "EDITOR");
+        for bad in ["SYSTEM_ADMIN", "editor", "WORKSPACE_", ""] {
+            assert!(choice(bad, RANKS).is_err(), "{bad}");
         }
     }
 }

@@ -134,7 +134,7 @@ async fn a_flag_is_told_from_a_variable_and_a_default() {
         .says("ok", "--timeout", &["7 s (flag)"])
         .says("ok", "--read-only", &["on (flag)"])
         .says("ok", "--confirm", &["never (variable APC_CONFIRM)"])
-        .says("ok", "--max-role", &["WORKSPACE_ADMIN (default)"])
+        .says("ok", "--max-role", &["ADMIN (default)"])
         .says("ok", "policy", &["only reads"]);
 }
 

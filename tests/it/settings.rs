@@ -216,6 +216,17 @@ async fn a_log_level_that_logs_nothing_is_refused_with_those_that_do() {
 }
 
 #[tokio::test]
+async fn the_highest_role_may_be_a_rank_or_a_full_name() {
+    for role in ["EDITOR", "WORKSPACE_EDITOR", "DEPLOYMENT_EDITOR"] {
+        let program = Program::bare().env("APC_MAX_ROLE", role);
+        let mut session = program.serve(Era::USUAL).await;
+        let tools = session.list_tools().await;
+        let roles = &tools[0]["inputSchema"]["properties"]["role"]["enum"];
+        assert_eq!(*roles, json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]));
+    }
+}
+
+#[tokio::test]
 async fn a_ca_file_that_cannot_be_used_is_named() {
     for (file, text) in [("empty.pem", ""), ("odd.pem", "no certificate")] {
         let program = Program::bare().file(file, text);
