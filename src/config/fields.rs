@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use etcetera::BaseStrategy;
 
-use super::values::Problem;
+use super::values::{Problem, SandboxLine};
 use crate::apc::WorkspaceId;
 use crate::apc::http::Connecting;
 use crate::apc::installation::{ApiUrl, Domain, Installation};
@@ -38,6 +38,8 @@ pub struct Config {
     pub audit: AuditLog,
     /// Use of the embedded sandbox instead of an installation.
     pub sandbox: bool,
+    /// The line of the API that the embedded sandbox speaks.
+    pub sandbox_line: SandboxLine,
     pub(super) api_url: Option<ApiUrl>,
     pub(super) domain: Option<Domain>,
     pub(super) token: Option<Secret>,
@@ -60,6 +62,7 @@ impl Default for Config {
             key_dir: default_key_dir(),
             audit: AuditLog::default(),
             sandbox: false,
+            sandbox_line: SandboxLine::default(),
             api_url: None,
             domain: None,
             token: None,

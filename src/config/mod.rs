@@ -27,7 +27,7 @@ pub use credential::NotConfigured;
 pub use fields::{Broken, Config, Origin};
 pub use flags::Flags;
 pub use report::CurrentSetting;
-pub use values::token_in_words;
+pub use values::{SandboxLine, token_in_words};
 
 /// The variables of a process.
 #[derive(Debug, Default)]
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_looks_like_a_placeholder_in_part_is_a_value() {
+    async fn a_text_of_two_placeholders_is_a_value() {
         let found = installation(&[
             ("APC_DOMAIN", "acme.dev"),
             ("APC_API_TOKEN", "${a}${b}0123456789"),
@@ -258,11 +258,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_switch_is_neither_on_nor_off() {
+    async fn a_broken_switch_is_refused_with_the_accepted_values() {
         let text = problem(&[("APC_INSECURE", "maybe")]).await;
         assert!(
             text.starts_with("APC_INSECURE is 'maybe'; accepted: true, false, 1, 0"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_line_of_the_sandbox_is_that_of_the_setting() {
+        for (text, line) in [("", SandboxLine::Today), ("2020", SandboxLine::Of2020)] {
+            let variables = environment(&[("APC_SANDBOX_LINE", text)]);
+            let config = Config::new(&Flags::default(), &variables).unwrap();
+            assert_eq!(config.sandbox_line, line);
+        }
     }
 }

@@ -9,8 +9,8 @@ use Form::{List, Path, Switch, Text};
 
 use super::fields::Config;
 use super::values::{
-    self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, choice, name_of, on_or_off,
-    or_not_set, path_in_words, switch, token_in_words,
+    self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, SANDBOX_LINES, choice,
+    name_of, on_or_off, or_not_set, path_in_words, switch, token_in_words,
 };
 use crate::guards::audit::AuditLog;
 use crate::guards::secret::Secret;
@@ -218,6 +218,12 @@ table! {
         fill: |config, text| switch(text).map(|on| config.sandbox = on),
         show: |config| on_or_off(config.sandbox),
     }
+    SANDBOX_LINE {
+        flag: Some("--sandbox-line"), variables: &["APC_SANDBOX_LINE"], form: Text("LINE"),
+        help: "Line of the API that the sandbox speaks: today or 2020",
+        fill: |config, text| choice(text, SANDBOX_LINES).map(|line| config.sandbox_line = line),
+        show: |config| name_of(config.sandbox_line, SANDBOX_LINES),
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +241,7 @@ mod tests {
             "--confirm" => "never",
             "--max-changes-per-minute" | "--timeout" => "7",
             "--log" => "info",
+            "--sandbox-line" => "2020",
             _ if setting.form == Switch => "true",
             _ => "/some/text-that-is-no-default",
         }
@@ -277,6 +284,7 @@ mod tests {
             (&KEY_OUTPUT, names(KEY_OUTPUTS)),
             (&CONFIRM, names(CONFIRMS)),
             (&LOG, names(LEVELS)),
+            (&SANDBOX_LINE, names(SANDBOX_LINES)),
         ] {
             let missing = names.iter().find(|name| !setting.help.contains(*name));
             assert_eq!(missing, None, "{setting}");

@@ -62,6 +62,16 @@ pub(super) enum TokenProblem {
     Short,
 }
 
+/// The line of the platform's API that the embedded sandbox speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SandboxLine {
+    /// The API as it is now.
+    #[default]
+    Today,
+    /// The API as it was in 2020.
+    Of2020,
+}
+
 /// The accepted names of a setting with few values. The first name of a value is its shown form.
 type Choices<T> = [(&'static str, T)];
 
@@ -94,6 +104,9 @@ pub(super) const RANKS: &Choices<Role> = &[
     ("DEPLOYMENT_EDITOR", Role::WorkspaceEditor),
     ("DEPLOYMENT_ADMIN", Role::WorkspaceAdmin),
 ];
+
+pub(super) const SANDBOX_LINES: &Choices<SandboxLine> =
+    &[("today", SandboxLine::Today), ("2020", SandboxLine::Of2020)];
 
 const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
 

@@ -177,6 +177,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         ("APC_INSECURE", "perhaps", "--insecure"),
         ("APC_LOG", "loud", "--log"),
         ("APC_SANDBOX", "perhaps", "--sandbox"),
+        ("APC_SANDBOX_LINE", "2019", "--sandbox-line"),
     ] {
         let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
         let report = examine(program).await;
@@ -483,9 +484,10 @@ async fn the_astro_login_is_named_where_its_values_count() {
 
 #[tokio::test]
 async fn a_sandbox_is_called_a_sandbox() {
-    examine(Program::bare().args(&["--sandbox"]))
+    examine(Program::bare().args(&["--sandbox", "--sandbox-line", "2020"]))
         .await
         .only_fails(&[])
+        .says("ok", "--sandbox-line", &["2020 (flag)"])
         .says("warn", "--sandbox", &["this is a sandbox"])
         .says("ok", "workspaces", &["'Analytics'"]);
 }

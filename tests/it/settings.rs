@@ -160,6 +160,7 @@ async fn a_broken_variable_stops_every_call_and_not_the_server() {
         ("APC_SANDBOX", "perhaps"),
         ("APC_LOG", "loud"),
         ("APC_LOG", "debug"),
+        ("APC_SANDBOX_LINE", "2021"),
         ("APC_MAX_ROLE", "SYSTEM_ADMIN"),
         ("APC_WORKSPACE_ID", "not an id"),
         ("APC_API_URL", "houston.acme.dev"),
