@@ -127,6 +127,14 @@ impl Config {
         self.api_url.clone().or_else(of_domain)
     }
 
+    /// The astro CLI's login for the domain set, or for its current context.
+    ///
+    /// # Errors
+    /// There is no login that can be used.
+    pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
+        astro_login::find(self.login_file.as_deref(), self.domain.as_ref()).await
+    }
+
     /// Pairs a token from the settings with the URL from the settings, never with a login's.
     fn with_token(
         &self,

@@ -121,16 +121,6 @@ impl Config {
         });
     }
 
-    fn origin(&self, setting: &Setting) -> Origin {
-        let origin = self.origins.get(setting.name());
-        origin.copied().unwrap_or(Origin::Default)
-    }
-
-    /// The flag or variable by which a setting was set.
-    fn written_as(&self, setting: &Setting) -> &'static str {
-        self.origin(setting).name_of(setting.name())
-    }
-
     /// Records that the log file cannot be opened. Every later call reports it.
     pub fn log_file_is_broken(&mut self, error: io::Error) {
         self.mark_broken(&LOG_FILE, Problem::LogFile(Arc::new(error)));

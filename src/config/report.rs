@@ -1,6 +1,6 @@
 //! A report of every setting as it counts now, and of its origin, for people to read. Shows no secret.
 
-use super::astro_login::{self, AstroLogin, LoginProblem};
+use super::astro_login;
 use super::fields::{Broken, Config, Origin};
 use super::setting::{ALL, API_TOKEN, DOMAIN, Setting, WORKSPACE_ID};
 use super::values::token_in_words;
@@ -37,14 +37,6 @@ impl Config {
     pub fn default_workspace_is_allowed(&self) -> bool {
         let set = self.workspace_id.as_ref();
         set.is_none_or(|id| self.policy.allows(id))
-    }
-
-    /// The astro CLI's login for the domain set, or for its current context.
-    ///
-    /// # Errors
-    /// There is no login that can be used.
-    pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
-        astro_login::find(self.login_file.as_deref(), self.domain.as_ref()).await
     }
 
     /// Tells if the astro CLI does not verify certificates. This server ignores that.

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use Form::{List, Path, Switch, Text};
 
-use super::fields::Config;
+use super::fields::{Config, Origin};
 use super::values::{
     self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, SANDBOX_LINES, choice,
     name_of, on_or_off, or_not_set, path_in_words, switch, token_in_words,
@@ -73,6 +73,19 @@ impl Setting {
     /// Parses a value and fills the field.
     pub(super) fn fill(&self, config: &mut Config, text: &str) -> Result<(), Problem> {
         (self.fill)(config, values::not_a_placeholder(text)?)
+    }
+}
+
+impl Config {
+    /// The origin of the value of a setting.
+    pub(super) fn origin(&self, setting: &Setting) -> Origin {
+        let origin = self.origins.get(setting.name());
+        origin.copied().unwrap_or(Origin::Default)
+    }
+
+    /// The flag or variable by which a setting was set.
+    pub(super) fn written_as(&self, setting: &Setting) -> &'static str {
+        self.origin(setting).name_of(setting.name())
     }
 }
 
