@@ -16,8 +16,7 @@ use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
 use apc_mcp::apc::operations::service_accounts;
 use apc_mcp::apc::{Place, WorkspaceId};
-use apc_mcp::cli::Flags;
-use apc_mcp::config::{Config, Environment};
+use apc_mcp::config::{Config, Environment, Flags};
 use apc_mcp::guards::secret::{Secret, Secrets};
 use apc_mcp::session::server::{Ending, Server};
 use apc_mcp::session::shutdown;
@@ -126,7 +125,7 @@ struct Client {
 impl Client {
     /// A client of a server in this very thread.
     async fn open() -> Self {
-        let mut config = Config::new(Flags::default(), &Environment::default()).unwrap();
+        let mut config = Config::new(&Flags::default(), &Environment::default()).unwrap();
         let url = ApiUrl::parse(&API.url()).unwrap();
         config.set_sandbox(url, Secret::new(TOKEN), PathBuf::new());
         let server = Server::new(config, Secrets::default(), Ending::default()).await;

@@ -6,7 +6,7 @@
 //! | folder | purpose |
 //! |---|---|
 //! | [`cli`], [`commands`] | flags and subcommands; from the command line to the exit code |
-//! | [`config`] | all settings and the astro CLI's login; the only reader of the environment |
+//! | [`config`] | all settings, a row each, and the astro CLI's login; the only reader of the environment |
 //! | [`session`] | one MCP session: the server, the line transport, questions to the user, prompts, shutdown |
 //! | [`tools`] | the tools, their arguments, schemas, results and words; what changes share |
 //! | [`apc`] | the API of the platform: vocabulary, one typed function per document, GraphQL, HTTP, errors |

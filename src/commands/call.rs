@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli;
 use crate::commands::in_process::{Client, PipeError};
-use crate::commands::sandbox::Playground;
+use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
@@ -32,7 +32,7 @@ pub async fn run(
 ) -> Result<ExitCode, Failed> {
     let asking = arguments != Some(STDIN) && has_terminal();
     let arguments = object(arguments)?;
-    let _playground = Playground::if_wanted(&mut config).await?;
+    let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let ending = Ending::default();
     shutdown::cancel_on_signal(ending.signal.clone());
     let mut client = Client::of(Server::new(config, secrets, ending.clone()).await);

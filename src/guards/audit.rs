@@ -1,23 +1,25 @@
-//! One JSON line per change that was tried, refusals and failures included.
-//! Writes no key, and no line that holds more than one.
+//! The audit log: one JSON line per change that was tried, refusals and failures included.
+//!
+//! It never holds a key. Every record is exactly one line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
+use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
 use crate::guards::text::harmless_json;
 
-/// Where the lines go; nowhere where no file is set.
+/// The file for the records; none if no file is set.
 #[derive(Debug, Clone, Default)]
 pub struct AuditLog {
     path: Option<PathBuf>,
 }
 
-/// A change that is being tried, with what is known of it so far.
+/// The record of a change that is being tried, as far as it is known.
 #[derive(Debug, Default, Serialize)]
 pub struct Attempt {
     /// When the line was written.
@@ -45,12 +47,12 @@ pub struct Attempt {
     outcome: &'static str,
 }
 
-/// The log, opened before a change: what could not be audited is not done.
+/// The log, opened before a change. No change is made unless it can be audited.
 #[derive(Debug)]
 pub struct OpenAudit(Option<File>);
 
 impl Attempt {
-    /// A change by that client through that tool, of which nothing else is known yet.
+    /// The record of a change by a client through a tool, with nothing else known yet.
     pub fn new(client: String, tool: &str) -> Self {
         Self {
             client,
@@ -71,38 +73,14 @@ impl AuditLog {
         self.path.as_deref()
     }
 
-    /// Opens the file, afresh for every change, so that it may be moved away in between.
+    /// Opens the file, afresh for every change, so that it may be moved away between two.
     ///
     /// # Errors
     /// The file cannot be opened for appending.
     pub fn open(&self) -> io::Result<OpenAudit> {
-        self.path.as_deref().map(open).transpose().map(OpenAudit)
+        let file = self.path.as_deref().map(regular_file::append);
+        file.transpose().map(OpenAudit)
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !is_device(&metadata)) {
-        // Opening a pipe would wait for its reader.
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
-    }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-#[cfg(unix)]
-fn is_device(metadata: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())
-}
-
-#[cfg(not(unix))]
-fn is_device(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 impl OpenAudit {

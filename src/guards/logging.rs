@@ -1,81 +1,50 @@
-//! Tracing to standard error or a file, never to standard output, which belongs to the protocol.
-//! Lets no library speak: at debug level rmcp and hyper would log whole messages, keys included.
+//! The log, on standard error or in a file; standard output belongs to the protocol. No library logs.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use tracing::level_filters::LevelFilter as Level;
+
+use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
 
-/// What is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level(LevelFilter);
-
-impl Default for Level {
-    fn default() -> Self {
-        Self(LevelFilter::WARN)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl Level {
-    /// The level of that name: off, error, warn, info, debug or trace.
-    pub fn named(name: &str) -> Option<Self> {
-        let named = matches!(name, "off" | "error" | "warn" | "info" | "debug" | "trace");
-        named.then(|| name.parse().ok().map(Self)).flatten()
-    }
-}
-
-/// Starts the log.
+/// Starts the log, and logs panics from then on. A log file that cannot be opened leaves standard error.
 ///
 /// # Errors
 /// The file cannot be opened.
 pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> io::Result<()> {
-    let sink = match file {
-        Some(path) => Sink::File(Arc::new(open(path)?)),
-        None => Sink::Stderr,
+    let file = file.map(regular_file::append).transpose();
+    let (sink, opened) = match file {
+        Ok(Some(file)) => (Sink::File(Arc::new(file)), Ok(())),
+        Ok(None) => (Sink::Stderr, Ok(())),
+        Err(error) => (Sink::Stderr, Err(error)),
     };
+    let secrets = secrets.clone();
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(Scrubbing {
-            sink,
-            secrets: secrets.clone(),
-        });
-    // A second log in one process is a test's business; the first one stays.
+        .with_writer(Scrubbing { sink, secrets });
+    // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
-        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level.0))
+        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level))
         .try_init();
-    // What a panic says may hold anything, secrets included, and would go to standard error as it is.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(place, "a fault of this server");
-    }));
-    Ok(())
+    log_panics();
+    opened
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+/// Logs the place of a panic and not its message, which may hold anything, secrets included.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.unwrap_or_default(), "a fault of this server");
+    }));
 }
 
 #[derive(Clone)]
@@ -84,7 +53,7 @@ enum Sink {
     File(Arc<File>),
 }
 
-/// Takes secrets out of every line on its way.
+/// A writer that takes secrets out of every line.
 #[derive(Clone)]
 struct Scrubbing {
     sink: Sink,
@@ -113,5 +82,33 @@ impl<'a> MakeWriter<'a> for Scrubbing {
 
     fn make_writer(&'a self) -> Self::Writer {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_logged_without_its_message_although_the_log_file_is_broken() {
+        const INNER: &str = "APC_MCP_TEST_INNER";
+        if std::env::var_os(INNER).is_some() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("missing/log");
+            start(Level::WARN, Some(&path), &Secrets::default()).unwrap_err();
+            panic!("the message");
+        }
+        // The hook belongs to the whole process, so the panic needs a process of its own.
+        let test = std::thread::current().name().unwrap().to_owned();
+        let inner = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", &test])
+            .env(INNER, "1")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(inner.stderr).unwrap();
+        assert!(stderr.contains("a fault of this server"), "{stderr}");
+        assert!(!stderr.contains("the message"), "{stderr}");
     }
 }

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
 use crate::apc::{Place, Role, ServiceAccount, ServiceAccountId};
-use crate::config::NotConfigured;
+use crate::config::setting::API_TOKEN;
+use crate::config::{NotConfigured, advice};
 use crate::guards::key_files::KeyDirProblem;
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::secret::Secrets;
@@ -365,9 +366,10 @@ pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
 /// The audit log cannot be written, so nothing may be changed.
 pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
     let text = format!(
-        "The audit log {} (--audit-log, APC_AUDIT_LOG) cannot be opened: {}. Nothing was changed; mend that or unset it. Reading works without it.",
+        "The audit log {} cannot be opened: {}. Nothing was changed. {}.",
         quoted(&path.display().to_string()),
-        harmless(&error.to_string(), REASON_MAX)
+        harmless(&error.to_string(), REASON_MAX),
+        advice::on_audit_log()
     );
     Failure::new(Code::NotConfigured, text)
 }
@@ -375,8 +377,9 @@ pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
 /// Keys cannot be kept, so no account may be made.
 pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
-        "The directory for key files {}. Nothing was created; set --key-dir (APC_KEY_DIR) to a directory of your own that nobody else can write to.",
-        harmless(&problem.to_string(), REASON_MAX + 200)
+        "The directory for key files {}. Nothing was created. {}.",
+        harmless(&problem.to_string(), REASON_MAX + 200),
+        advice::on_key_dir()
     );
     Failure::new(Code::NotConfigured, text)
 }
@@ -472,7 +475,7 @@ fn unauthenticated(installation: &Installation) -> Failure {
     let domain = installation.login_domain();
     let way_out = match source {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
-        TokenSource::Setting("APC_API_TOKEN") => {
+        TokenSource::Setting(name) if *name == API_TOKEN.name() => {
             format!(
                 "Set a new token and restart this server, or unset it and run 'astro login {domain}'."
             )

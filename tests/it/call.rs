@@ -25,7 +25,8 @@ fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_clear()
-        .env("HOME", "/nonexistent")
+        // Nothing can be made below it, not even by root.
+        .env("HOME", "/dev/null")
         .env("APC_API_URL", sandbox.url())
         .env("APC_API_TOKEN", sandbox.token(Persona::WorkspaceAdmin))
         .stdin(Stdio::null())

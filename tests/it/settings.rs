@@ -1,4 +1,4 @@
-//! Flags, environment and astro login: which one counts, and what becomes of broken ones.
+//! Flags, environment and astro login: their precedence, and the refusal of broken ones.
 
 use std::time::Duration;
 
@@ -8,18 +8,28 @@ use serde_json::json;
 use crate::harness::*;
 use crate::installation::*;
 
+/// Every variable that the help names.
+async fn variables() -> Vec<String> {
+    let help = Program::bare().args(&["--help"]).run().await.stdout;
+    let words = help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let variables = words.filter(|word| word.starts_with("APC_") || word.starts_with("ASTRO_"));
+    let variables: Vec<_> = variables.map(str::to_owned).collect();
+    assert!(variables.len() > 15, "{help}");
+    variables
+}
+
 // Nothing set.
 
 #[tokio::test]
-async fn without_settings_the_server_starts_and_every_call_tells_the_two_ways_out() {
+async fn a_server_without_settings_starts_and_every_call_tells_the_two_ways_out() {
     let ways = ["astro login", "APC_DOMAIN", "APC_API_TOKEN"];
     assert_not_configured(Program::bare(), &ways).await;
 }
 
 #[tokio::test]
-async fn without_a_home_the_server_starts_as_well() {
+async fn a_server_without_a_home_starts() {
     let program = Program::bare().without("HOME");
-    // There may be a home in the system's user database; what matters is that it goes on.
+    // The system's user database may know a home; the server has to start in any case.
     let mut session = program.serve(Era::USUAL).await;
     assert_eq!(session.list_tools().await.len(), 3);
 }
@@ -98,23 +108,10 @@ async fn the_url_beats_a_domain() {
 #[tokio::test]
 async fn an_empty_setting_is_unset() {
     let sandbox = sandbox().await;
-    let mut program = Program::bare().file(LOGIN, &login_of(&sandbox));
-    for variable in [
-        "APC_DOMAIN",
-        "ASTRO_DOMAIN",
-        "APC_API_URL",
-        "APC_API_TOKEN",
-        "APC_API_TOKEN_FILE",
-        "APC_WORKSPACE_ID",
-        "APC_TIMEOUT",
-        "APC_CA_CERT",
-        "APC_INSECURE",
-        "APC_LOG",
-        "APC_LOG_FILE",
-        "APC_SANDBOX",
-        "ASTRO_HOME",
-    ] {
-        program = program.env(variable, "");
+    let login = login_of(&sandbox);
+    let mut program = Program::bare().file(LOGIN, &login).env("ASTRO_HOME", "");
+    for variable in variables().await {
+        program = program.env(&variable, "");
     }
     outcome(program).await.structured();
     assert!(!sandbox.handle().requests().is_empty());
@@ -126,18 +123,16 @@ async fn an_empty_setting_is_unset() {
 async fn a_placeholder_that_a_client_did_not_fill_in_is_refused_by_name() {
     let sandbox = sandbox().await;
     for placeholder in ["${NAME}", "${env:NAME}", "${input:name}"] {
-        for variable in [
-            "APC_DOMAIN",
-            "APC_API_URL",
-            "APC_API_TOKEN",
-            "APC_WORKSPACE_ID",
-            "APC_TIMEOUT",
-            "APC_INSECURE",
-            "APC_CA_CERT",
-        ] {
-            let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, placeholder);
-            assert_not_configured(program, &[variable, placeholder, "placeholder"]).await;
-        }
+        let program = Program::with_token(&sandbox, placeholder);
+        assert_not_configured(program, &["APC_API_TOKEN", placeholder, "placeholder"]).await;
+    }
+    for variable in variables().await {
+        let program = Program::bare()
+            .env("APC_API_URL", sandbox.url())
+            .env("APC_API_TOKEN", UNKNOWN_KEY)
+            .env(&variable, "${NAME}");
+        let refused = outcome(program).await;
+        assert_says(refused.refusal("not_configured"), &[&variable, "${NAME}"]);
     }
     assert_eq!(sandbox.handle().requests(), []);
 }
@@ -164,6 +159,9 @@ async fn a_broken_variable_stops_every_call_and_not_the_server() {
         ("APC_INSECURE", "maybe"),
         ("APC_SANDBOX", "perhaps"),
         ("APC_LOG", "loud"),
+        ("APC_LOG", "debug"),
+        ("APC_SANDBOX_LINE", "2021"),
+        ("APC_MAX_ROLE", "SYSTEM_ADMIN"),
         ("APC_WORKSPACE_ID", "not an id"),
         ("APC_API_URL", "houston.acme.dev"),
         ("APC_API_URL", "ftp://acme.dev/v1"),
@@ -182,6 +180,51 @@ async fn a_log_file_that_cannot_be_written_is_named() {
     let path = program.path("no/such/folder/log");
     let program = program.env("APC_LOG_FILE", path);
     assert_not_configured(program, &["APC_LOG_FILE"]).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_file_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let program = program.args(&["--log-file", &path]);
+    assert_not_configured(program, &["--log-file", "regular file"]).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_log_file_is_broken_logs_to_standard_error() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("no/such/folder/log");
+    let program = program.args(&["--log", "info", "--log-file", &path]);
+    let mut session = program.serve(Era::USUAL).await;
+    list(&mut session).await.refusal("not_configured");
+    assert!(session.close_stdin_and_wait().await.success());
+    assert_says(&session.stderr().await, &["not_configured"]);
+}
+
+#[tokio::test]
+async fn a_log_level_that_logs_nothing_is_refused_with_those_that_do() {
+    for level in ["debug", "trace"] {
+        let ended = Program::bare().args(&["--log", level]).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{level}");
+        let refused = format!("--log is '{level}'; accepted: off, error, warn, info");
+        assert_says(&ended.stderr, &[&refused]);
+    }
+}
+
+#[tokio::test]
+async fn the_highest_role_may_be_a_rank_or_a_full_name() {
+    for role in ["EDITOR", "WORKSPACE_EDITOR", "DEPLOYMENT_EDITOR"] {
+        let program = Program::bare().env("APC_MAX_ROLE", role);
+        let mut session = program.serve(Era::USUAL).await;
+        let tools = session.list_tools().await;
+        let roles = &tools[0]["inputSchema"]["properties"]["role"]["enum"];
+        assert_eq!(*roles, json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]));
+    }
 }
 
 #[tokio::test]
@@ -264,39 +307,6 @@ async fn a_token_is_never_a_flag_and_not_repeated_where_it_is_tried() {
         let ended = Program::bare().args(&arguments).run().await;
         assert_eq!(ended.status.code(), Some(2));
         assert!(!ended.stderr.contains(UNKNOWN_KEY), "{}", ended.stderr);
-    }
-}
-
-#[tokio::test]
-async fn help_names_every_setting() {
-    let ended = Program::bare().args(&["--help"]).run().await;
-    assert!(ended.status.success());
-    for setting in [
-        "demo",
-        "--domain",
-        "APC_DOMAIN",
-        "ASTRO_DOMAIN",
-        "--api-url",
-        "APC_API_URL",
-        "APC_API_TOKEN",
-        "--api-token-file",
-        "APC_API_TOKEN_FILE",
-        "--workspace-id",
-        "APC_WORKSPACE_ID",
-        "--timeout",
-        "APC_TIMEOUT",
-        "--ca-cert",
-        "APC_CA_CERT",
-        "--insecure",
-        "APC_INSECURE",
-        "--log",
-        "APC_LOG",
-        "--log-file",
-        "APC_LOG_FILE",
-        "--sandbox",
-        "APC_SANDBOX",
-    ] {
-        assert_says(&ended.stdout, &[setting]);
     }
 }
 

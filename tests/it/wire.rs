@@ -352,7 +352,7 @@ async fn a_cancellation_of_nothing_does_nothing() {
 
 /// Serves one session over an in-memory pipe, and gives back the lines that came out.
 async fn converse(pieces: Vec<Vec<u8>>) -> Vec<Value> {
-    let config = Config::new(Cli::parse_from(["apc-mcp"]).flags, &Environment::default());
+    let config = Config::new(&Cli::parse_from(["apc-mcp"]).flags, &Environment::default());
     let server = Server::new(config.unwrap(), Secrets::default(), Ending::default()).await;
     let (mut to, input) = duplex(512);
     let (output, from) = duplex(512);

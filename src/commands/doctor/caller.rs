@@ -12,6 +12,7 @@ use crate::apc::exchange::Api;
 use crate::apc::installation::{Installation, TokenKind};
 use crate::apc::operations::{self, Workspaces};
 use crate::apc::{Place, ServiceAccount, Workspace, WorkspaceId};
+use crate::config::setting::{ALLOW_WORKSPACE, WORKSPACE_ID};
 use crate::guards::text::{on_one_line, quoted};
 
 /// The number of workspaces that are named, and searched for the token's own account.
@@ -169,8 +170,8 @@ impl Doctor<'_> {
         let allowed = self.config.policy.allowed_workspaces.iter().flatten();
         let named = default
             .iter()
-            .map(|id| ("--workspace-id", id))
-            .chain(allowed.map(|id| ("--allow-workspace", id)));
+            .map(|id| (WORKSPACE_ID.name(), id))
+            .chain(allowed.map(|id| (ALLOW_WORKSPACE.name(), id)));
         let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));
         for (setting, id) in unseen.collect::<Vec<_>>() {
             self.unseen_workspace(api, found, setting, id).await?;

@@ -13,6 +13,7 @@ use crate::apc::exchange::{Api, Houston};
 use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
+use crate::config::setting::{API_TOKEN, INSECURE};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 use crate::tools;
@@ -30,13 +31,13 @@ impl Doctor<'_> {
             return self.fail("API", "not asked: the settings that say fail come first");
         }
         self.fail("installation and token", missing)?;
-        let Some(url) = self.config.url_alone() else {
+        let Some(url) = self.config.url_from_settings() else {
             return Ok(());
         };
         let anonymous = Installation {
             url,
             token: Secret::new(""),
-            token_source: TokenSource::Setting("APC_API_TOKEN"),
+            token_source: TokenSource::Setting(API_TOKEN.name()),
             login_workspace: None,
         };
         let houston = self.houston();
@@ -132,7 +133,7 @@ impl Doctor<'_> {
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                "the certificate is not verified (--insecure, APC_INSECURE)",
+                &format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(

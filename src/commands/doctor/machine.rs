@@ -1,14 +1,16 @@
-//! What a change needs on this machine: the key directory, the audit log, and a policy that allows it.
-//! Makes what a change would make, and leaves no key.
+//! The doctor's lines about this machine: the key directory, the audit log and the policy.
+//!
+//! It creates the directory and the log as a change would, and leaves no key.
 
 use std::io;
 
 use super::Doctor;
+use crate::config::advice;
 use crate::guards::key_files;
 use crate::guards::policy::{Confirm, KeyOutput};
 
 impl Doctor<'_> {
-    /// A line for each.
+    /// Writes a line for each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.audit_log()?;
@@ -24,16 +26,14 @@ impl Doctor<'_> {
             );
         }
         match key_files::prepare(self.config.key_dir.as_deref()) {
-            // Dropped, the unpublished file is gone.
+            // The file is not published, so dropping it deletes it.
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
                 self.ok("key directory", &format!("{path} can be used"))
             }
             Err(problem) => {
-                let text = format!(
-                    "{problem}. Set --key-dir (APC_KEY_DIR) to a directory of your own that nobody else can write to"
-                );
+                let text = format!("{problem}. {}", advice::on_key_dir());
                 self.fail("key directory", &text)
             }
         }
@@ -48,8 +48,9 @@ impl Doctor<'_> {
             Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!(
-                    "{} cannot be opened: {error}. No change is made until --audit-log (APC_AUDIT_LOG) is mended or unset",
-                    path.display()
+                    "{} cannot be opened: {error}. {}",
+                    path.display(),
+                    advice::on_audit_log()
                 );
                 self.fail("audit log", &text)
             }

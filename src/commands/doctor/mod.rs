@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::commands::sandbox::Playground;
+use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::on_one_line;
@@ -29,7 +29,7 @@ pub async fn run(
     mut config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let _playground = Playground::if_wanted(&mut config).await?;
+    let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let installation = config.installation().await;
     if let Ok(found) = &installation {
         secrets.remember(found.token.expose());

@@ -1,4 +1,4 @@
-//! `apc-mcp client`: every snippet is what its client reads, and starts the server as it stands.
+//! `apc-mcp client`: each client can read its snippet, and the snippet starts the server as it stands.
 
 use std::path::Path;
 
@@ -105,7 +105,7 @@ async fn flags_are_carried_over_and_paths_made_absolute() {
 }
 
 #[tokio::test]
-async fn where_it_goes_and_how_to_sign_in_stand_beside_it() {
+async fn the_file_and_the_way_to_sign_in_are_told_on_standard_error() {
     for (client, file) in [
         ("claude-code", ".mcp.json"),
         ("claude-desktop", "claude_desktop_config.json"),
@@ -141,7 +141,7 @@ async fn an_unknown_client_is_refused_with_those_there_are() {
 }
 
 #[tokio::test]
-async fn a_flag_that_does_not_parse_is_no_part_of_a_snippet() {
+async fn a_broken_flag_is_refused_and_not_carried_over() {
     let program = Program::bare().args(&["client", "cursor", "--timeout", "soon"]);
     let ended = program.run().await;
     assert_eq!(ended.status.code(), Some(2));
@@ -160,7 +160,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_readme_has_every_form_that_the_command_prints() {
+async fn the_readme_shows_the_snippet_of_every_client() {
     let json = blocks("json")
         .into_iter()
         .map(|text| serde_json::from_str::<Value>(&text).unwrap());
