@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use crate::cli;
-use crate::commands::in_process::{Client, PipeError};
+use crate::commands::in_process::{InProcessClient, RequestError};
 use crate::commands::sandbox::Playground;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
-use crate::session::server::{Ending, Server};
-use crate::session::shutdown;
+use crate::session::server::Server;
+use crate::session::shutdown::{self, Shutdown};
 
 /// What stands for standard input in place of the arguments.
 const STDIN: &str = "-";
@@ -33,18 +33,18 @@ pub async fn run(
     let asking = arguments != Some(STDIN) && has_terminal();
     let arguments = object(arguments)?;
     let _playground = Playground::if_wanted(&mut config).await?;
-    let ending = Ending::default();
-    shutdown::cancel_on_signal(ending.signal.clone());
-    let mut client = Client::of(Server::new(config, secrets, ending.clone()).await);
+    let shutdown = Shutdown::default();
+    shutdown::cancel_on_signal(shutdown.signal.clone());
+    let mut client = InProcessClient::connect(Server::new(config, secrets, shutdown.clone()).await);
     let capabilities = match asking {
         true => json!({"elicitation": {}}),
         false => json!({}),
     };
     client.open("apc-mcp call", capabilities).await?;
     let parameters = json!({"name": tool, "arguments": arguments});
-    let answering = async |question: Value| answer(question, &ending).await;
+    let answering = async |question: Value| answer(question, &shutdown).await;
     let result = client
-        .exchange_with("tools/call", parameters, answering)
+        .request_answering("tools/call", parameters, answering)
         .await;
     let code = show(result)?;
     client.close().await?;
@@ -73,9 +73,9 @@ fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
 /// The most that is read from standard input, in bytes: as long as a line of a client may be.
 const MOST: u64 = 4 * 1024 * 1024;
 
-fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
+fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
     let result = match result {
-        Err(PipeError::Refused { message }) => {
+        Err(RequestError::Refused { message }) => {
             writeln!(anstream::stderr(), "{message}")?;
             return Ok(ExitCode::FAILURE);
         }
@@ -93,12 +93,12 @@ fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
 }
 
 /// Asks in the terminal. A signal is an answer as well.
-async fn answer(question: Value, ending: &Ending) -> Value {
+async fn answer(question: Value, shutdown: &Shutdown) -> Value {
     // A read from a terminal cannot be cancelled; its thread is left behind.
     let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
     let answer = tokio::select! {
         biased;
-        () = ending.signal.cancelled() => return json!({"action": "cancel"}),
+        () = shutdown.signal.cancelled() => return json!({"action": "cancel"}),
         answer = asked => answer.ok().flatten(),
     };
     match answer {

@@ -16,8 +16,8 @@ use crate::commands::sandbox::Playground;
 use crate::config::{Config, Environment};
 use crate::guards::logging;
 use crate::guards::secret::Secrets;
-use crate::session::server::{Ending, Server};
-use crate::session::shutdown;
+use crate::session::server::Server;
+use crate::session::shutdown::{self, Shutdown};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -81,10 +81,10 @@ fn failed(error: Failed, serves: bool) -> ExitCode {
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
-    let ending = Ending::default();
-    shutdown::cancel_on_signal(ending.signal.clone());
+    let shutdown = Shutdown::default();
+    shutdown::cancel_on_signal(shutdown.signal.clone());
     let _playground = Playground::if_wanted(&mut config).await?;
-    let server = Server::new(config, secrets, ending).await;
+    let server = Server::new(config, secrets, shutdown).await;
     let (input, output) = rmcp::transport::stdio_pipes();
     Ok(shutdown::serve(server, input, output).await?)
 }

@@ -36,7 +36,7 @@ use label_locks::Turns;
 use result::{Code, Failure, api_failure};
 use user::User;
 
-pub use result::Structured;
+pub use result::ONLY_READS;
 
 /// The longest a call may take, apart from waiting for the user.
 const CALL: Duration = Duration::from_secs(45);
