@@ -49,6 +49,12 @@ pub fn tool(name: &str, known: &[&str], policy: &Policy, secrets: &Secrets) -> E
     ErrorData::invalid_params(text, None)
 }
 
+/// Refuses a prompt that this server does not have.
+pub fn prompt(name: &str, known: &[&str], policy: &Policy, secrets: &Secrets) -> ErrorData {
+    let text = unknown("prompt", name, known, secrets) + only_reads(policy);
+    ErrorData::invalid_params(text, None)
+}
+
 fn unknown(kind: &str, name: &str, known: &[&str], secrets: &Secrets) -> String {
     format!(
         "There is no {kind} {}. This server has: {}.",

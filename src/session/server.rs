@@ -100,6 +100,13 @@ impl Server {
         self.tools.get_or_init(|| tools::definitions(&self.shape))
     }
 
+    /// Knows the token before anything is said that might hold it.
+    async fn remember_token(&self) {
+        if let Ok(installation) = self.house.config().installation().await {
+            self.secrets.remember(installation.token.expose());
+        }
+    }
+
     /// Waits until nobody waits for the call any more, or until its time is over.
     async fn is_given_up(&self, cancelled: CancellationToken) {
         cancelled.cancelled().await;
@@ -165,7 +172,8 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let mut result = prompts::get(&request.name, request.arguments, &self.shape.policy)?;
+        self.remember_token().await;
+        let mut result = prompts::get(request, &self.shape.policy, &self.secrets)?;
         result.meta = self.signature(&context);
         Ok(result.into())
     }
