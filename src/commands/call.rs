@@ -12,6 +12,7 @@ use crate::commands::sandbox::Playground;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
+use crate::session::LINE_MAX;
 use crate::session::server::Server;
 use crate::session::shutdown::{self, Shutdown};
 
@@ -57,12 +58,12 @@ fn has_terminal() -> bool {
 }
 
 fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
-    let text = match text {
+    let parsed = match text {
         None => return Ok(Map::new()),
-        Some(STDIN) => io::read_to_string(io::stdin().lock().take(MOST))?,
-        Some(text) => text.to_owned(),
+        Some(STDIN) => serde_json::from_slice(&standard_input()?),
+        Some(text) => serde_json::from_str(text),
     };
-    serde_json::from_str(&text).map_err(|error| {
+    parsed.map_err(|error| {
         let text = format!(
             "the arguments of the tool are not a JSON object such as {{\"label\": \"ci\"}}: {error}"
         );
@@ -70,8 +71,19 @@ fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
     })
 }
 
-/// The most that is read from standard input, in bytes: as long as a line of a client may be.
-const MOST: u64 = 4 * 1024 * 1024;
+/// Standard input, as far as one line of the protocol could hold it.
+fn standard_input() -> Result<Vec<u8>, Failed> {
+    let mut bytes = Vec::new();
+    let most = LINE_MAX as u64;
+    io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() > LINE_MAX {
+        true => Err(cli::usage(format!(
+            "the arguments of the tool are longer than {most} bytes"
+        ))
+        .into()),
+        false => Ok(bytes),
+    }
+}
 
 fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
     let result = match result {
