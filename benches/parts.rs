@@ -18,8 +18,9 @@ use apc_mcp::apc::operations::service_accounts;
 use apc_mcp::apc::{Place, WorkspaceId};
 use apc_mcp::config::{Config, Environment, Flags};
 use apc_mcp::guards::secret::{Secret, Secrets};
-use apc_mcp::session::server::{Ending, Server};
+use apc_mcp::session::server::Server;
 use apc_mcp::session::shutdown;
+use apc_mcp::session::shutdown::Shutdown;
 use apc_mcp::tools::{self, Shape};
 use divan::{AllocProfiler, Bencher, black_box};
 use tokio::io::{
@@ -128,7 +129,7 @@ impl Client {
         let mut config = Config::new(&Flags::default(), &Environment::default()).unwrap();
         let url = ApiUrl::parse(&API.url()).unwrap();
         config.set_sandbox(url, Secret::new(TOKEN), PathBuf::new());
-        let server = Server::new(config, Secrets::default(), Ending::default()).await;
+        let server = Server::new(config, Secrets::default(), Shutdown::default()).await;
         let (near, far) = tokio::io::duplex(64 * 1024);
         let (input, output) = tokio::io::split(far);
         tokio::spawn(shutdown::serve(server, input, output));

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use crate::cli;
-use crate::commands::in_process::{Client, PipeError};
+use crate::commands::in_process::{InProcessClient, RequestError};
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
-use crate::session::server::{Ending, Server};
-use crate::session::shutdown;
+use crate::session::LINE_MAX;
+use crate::session::server::Server;
+use crate::session::shutdown::{self, Shutdown};
 
 /// What stands for standard input in place of the arguments.
 const STDIN: &str = "-";
@@ -33,18 +34,18 @@ pub async fn run(
     let asking = arguments != Some(STDIN) && has_terminal();
     let arguments = object(arguments)?;
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
-    let ending = Ending::default();
-    shutdown::cancel_on_signal(ending.signal.clone());
-    let mut client = Client::of(Server::new(config, secrets, ending.clone()).await);
+    let shutdown = Shutdown::default();
+    shutdown::cancel_on_signal(shutdown.signal.clone());
+    let mut client = InProcessClient::connect(Server::new(config, secrets, shutdown.clone()).await);
     let capabilities = match asking {
         true => json!({"elicitation": {}}),
         false => json!({}),
     };
     client.open("apc-mcp call", capabilities).await?;
     let parameters = json!({"name": tool, "arguments": arguments});
-    let answering = async |question: Value| answer(question, &ending).await;
+    let answering = async |question: Value| answer(question, &shutdown).await;
     let result = client
-        .exchange_with("tools/call", parameters, answering)
+        .request_answering("tools/call", parameters, answering)
         .await;
     let code = show(result)?;
     client.close().await?;
@@ -57,12 +58,12 @@ fn has_terminal() -> bool {
 }
 
 fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
-    let text = match text {
+    let parsed = match text {
         None => return Ok(Map::new()),
-        Some(STDIN) => io::read_to_string(io::stdin().lock().take(MOST))?,
-        Some(text) => text.to_owned(),
+        Some(STDIN) => serde_json::from_slice(&standard_input()?),
+        Some(text) => serde_json::from_str(text),
     };
-    serde_json::from_str(&text).map_err(|error| {
+    parsed.map_err(|error| {
         let text = format!(
             "the arguments of the tool are not a JSON object such as {{\"label\": \"ci\"}}: {error}"
         );
@@ -70,12 +71,23 @@ fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
     })
 }
 
-/// The most that is read from standard input, in bytes: as long as a line of a client may be.
-const MOST: u64 = 4 * 1024 * 1024;
+/// Standard input, as far as one line of the protocol could hold it.
+fn standard_input() -> Result<Vec<u8>, Failed> {
+    let mut bytes = Vec::new();
+    let most = LINE_MAX as u64;
+    io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() > LINE_MAX {
+        true => Err(cli::usage(format!(
+            "the arguments of the tool are longer than {most} bytes"
+        ))
+        .into()),
+        false => Ok(bytes),
+    }
+}
 
-fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
+fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
     let result = match result {
-        Err(PipeError::Refused { message }) => {
+        Err(RequestError::Refused { message }) => {
             writeln!(anstream::stderr(), "{message}")?;
             return Ok(ExitCode::FAILURE);
         }
@@ -93,12 +105,12 @@ fn show(result: Result<Value, PipeError>) -> Result<ExitCode, Failed> {
 }
 
 /// Asks in the terminal. A signal is an answer as well.
-async fn answer(question: Value, ending: &Ending) -> Value {
+async fn answer(question: Value, shutdown: &Shutdown) -> Value {
     // A read from a terminal cannot be cancelled; its thread is left behind.
     let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
     let answer = tokio::select! {
         biased;
-        () = ending.signal.cancelled() => return json!({"action": "cancel"}),
+        () = shutdown.signal.cancelled() => return json!({"action": "cancel"}),
         answer = asked => answer.ok().flatten(),
     };
     match answer {

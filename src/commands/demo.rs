@@ -6,12 +6,13 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use crate::commands::in_process::Client;
+use crate::commands::in_process::InProcessClient;
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::{Config, Environment, Flags};
 use crate::guards::secret::Secrets;
 use crate::guards::text::harmless_json;
-use crate::session::server::{Ending, Server};
+use crate::session::server::Server;
+use crate::session::shutdown::Shutdown;
 
 const TITLE: Style = Style::new().bold();
 const ASKED: Style = AnsiColor::Cyan.on_default().bold();
@@ -28,13 +29,13 @@ pub async fn run(secrets: Secrets) -> Result<(), Failed> {
     // The user's own settings do not count here.
     let mut config = Config::new(&Flags::default(), &Environment::default())?;
     let _sandbox = EmbeddedSandbox::start(&mut config).await?;
-    let server = Server::new(config, secrets, Ending::default()).await;
-    let mut client = Client::of(server);
+    let server = Server::new(config, secrets, Shutdown::default()).await;
+    let mut client = InProcessClient::connect(server);
     conversation(&mut client).await?;
     client.close().await
 }
 
-async fn conversation(client: &mut Client) -> Result<(), Failed> {
+async fn conversation(client: &mut InProcessClient) -> Result<(), Failed> {
     say(
         TITLE,
         "A conversation with the real server, against its embedded sandbox. Nothing leaves this machine.",
@@ -111,16 +112,20 @@ fn show_tools(result: &Value) -> Result<(), Failed> {
 }
 
 /// Asks and says what was asked.
-async fn ask(client: &mut Client, method: &str, parameters: Value) -> Result<Value, Failed> {
+async fn ask(
+    client: &mut InProcessClient,
+    method: &str,
+    parameters: Value,
+) -> Result<Value, Failed> {
     say(ASKED, &format!("\n> {method}"))?;
-    Ok(client.exchange(method, parameters).await?)
+    Ok(client.request(method, parameters).await?)
 }
 
 /// Calls a tool and shows both sides.
-async fn call(client: &mut Client, tool: &str, arguments: Value) -> Result<Value, Failed> {
+async fn call(client: &mut InProcessClient, tool: &str, arguments: Value) -> Result<Value, Failed> {
     say(ASKED, &format!("\n> {tool} {arguments}"))?;
     let result = client
-        .exchange("tools/call", json!({"name": tool, "arguments": arguments}))
+        .request("tools/call", json!({"name": tool, "arguments": arguments}))
         .await?;
     match result.get("structuredContent") {
         Some(structured) => say(

@@ -1,5 +1,5 @@
-//! A client of the plainest kind, over a pipe in memory: it writes a line and reads a line.
-//! Decides nothing: what is asked and what the user answers come from outside.
+//! An MCP client in this process: it writes a line to the server and reads a line.
+//! Decides nothing; requests and the user's answers come from outside.
 
 use std::io;
 
@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use crate::session::server::Server;
 use crate::session::shutdown;
 
-/// What either side of the pipe may hold, in bytes.
-const PIPE: usize = 64 * 1024;
+/// The bytes that may be under way in either direction.
+const BUFFER: usize = 64 * 1024;
 
 /// The version of the protocol that is spoken.
 const VERSION: &str = "2025-11-25";
@@ -21,9 +21,9 @@ const VERSION: &str = "2025-11-25";
 /// The method by which a server asks the user.
 const QUESTION: &str = "elicitation/create";
 
-/// Why an exchange brought no result.
+/// The reason why a request brought no result.
 #[derive(Debug, thiserror::Error)]
-pub enum PipeError {
+pub enum RequestError {
     /// The server refused the request itself.
     #[error("{message}")]
     Refused {
@@ -36,34 +36,34 @@ pub enum PipeError {
     /// The server's line is not JSON.
     #[error("the server's answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// The pipe broke.
-    #[error("the pipe to the server broke: {0}")]
+    /// The connection broke.
+    #[error("the connection to the server broke: {0}")]
     Broken(#[from] io::Error),
 }
 
-/// A client and the server at the other end of its pipe.
-pub struct Client {
-    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+/// A client, connected to a server of its own.
+pub struct InProcessClient {
+    input: Lines<BufReader<ReadHalf<DuplexStream>>>,
     output: WriteHalf<DuplexStream>,
-    asked: u64,
-    served: JoinHandle<Result<(), String>>,
+    last_id: u64,
+    session: JoinHandle<Result<(), String>>,
 }
 
-impl Client {
-    /// Starts the server at the other end.
-    pub fn of(server: Server) -> Self {
-        let (near, far) = tokio::io::duplex(PIPE);
+impl InProcessClient {
+    /// Starts the server and connects to it.
+    pub fn connect(server: Server) -> Self {
+        let (near, far) = tokio::io::duplex(BUFFER);
         let (input, output) = tokio::io::split(far);
-        let served = tokio::spawn(async move {
+        let session = tokio::spawn(async move {
             let ended = shutdown::serve(server, input, output).await;
             ended.map_err(|error| error.to_string())
         });
         let (input, output) = tokio::io::split(near);
         Self {
-            lines: BufReader::new(input).lines(),
+            input: BufReader::new(input).lines(),
             output,
-            asked: 0,
-            served,
+            last_id: 0,
+            session,
         }
     }
 
@@ -71,47 +71,54 @@ impl Client {
     ///
     /// # Errors
     /// The server does not open it.
-    pub async fn open(&mut self, name: &str, capabilities: Value) -> Result<(), PipeError> {
+    pub async fn open(&mut self, name: &str, capabilities: Value) -> Result<(), RequestError> {
         let client = json!({"name": name, "version": env!("CARGO_PKG_VERSION")});
         let opening =
             json!({"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": client});
-        self.exchange("initialize", opening).await?;
+        self.request("initialize", opening).await?;
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             .await
     }
 
-    /// Asks the server and waits for its result; whatever the server asks is declined.
+    /// Sends a request and waits for its result. Questions are declined.
     ///
     /// # Errors
     /// There is no result.
-    pub async fn exchange(&mut self, method: &str, parameters: Value) -> Result<Value, PipeError> {
+    pub async fn request(
+        &mut self,
+        method: &str,
+        parameters: Value,
+    ) -> Result<Value, RequestError> {
         let decline = async |_: Value| json!({"action": "decline"});
-        self.exchange_with(method, parameters, decline).await
+        self.request_answering(method, parameters, decline).await
     }
 
-    /// Asks the server and waits for its result, handing its questions to the user in between.
+    /// Sends a request and waits for its result. The user answers the questions in between.
     ///
     /// # Errors
     /// There is no result.
-    pub async fn exchange_with(
+    pub async fn request_answering(
         &mut self,
         method: &str,
         parameters: Value,
         mut user: impl AsyncFnMut(Value) -> Value,
-    ) -> Result<Value, PipeError> {
-        self.asked += 1;
+    ) -> Result<Value, RequestError> {
+        self.last_id += 1;
         let request =
-            json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": parameters});
+            json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": parameters});
         self.send(&request).await?;
         loop {
             let mut message = self.receive().await?;
-            if message.get("method").is_some_and(|asks| asks == QUESTION) {
+            if message
+                .get("method")
+                .is_some_and(|method| method == QUESTION)
+            {
                 let question = message.get_mut("params").map(Value::take);
                 let answer = user(question.unwrap_or_default()).await;
                 let id = message.get("id");
                 self.send(&json!({"jsonrpc": "2.0", "id": id, "result": answer}))
                     .await?;
-            } else if message.get("id") == Some(&json!(self.asked)) {
+            } else if message.get("id") == Some(&json!(self.last_id)) {
                 return result(message);
             }
         }
@@ -122,28 +129,28 @@ impl Client {
     /// # Errors
     /// The session did not end as it should.
     pub async fn close(self) -> Result<(), Box<dyn std::error::Error>> {
-        drop((self.lines, self.output));
-        Ok(self.served.await??)
+        drop((self.input, self.output));
+        Ok(self.session.await??)
     }
 
-    async fn receive(&mut self) -> Result<Value, PipeError> {
-        let line = self.lines.next_line().await?.ok_or(PipeError::Ended)?;
+    async fn receive(&mut self) -> Result<Value, RequestError> {
+        let line = self.input.next_line().await?.ok_or(RequestError::Ended)?;
         Ok(serde_json::from_str(&line)?)
     }
 
-    async fn send(&mut self, message: &Value) -> Result<(), PipeError> {
+    async fn send(&mut self, message: &Value) -> Result<(), RequestError> {
         let line = format!("{message}\n");
         self.output.write_all(line.as_bytes()).await?;
         Ok(self.output.flush().await?)
     }
 }
 
-fn result(mut answer: Value) -> Result<Value, PipeError> {
+fn result(mut answer: Value) -> Result<Value, RequestError> {
     if let Some(result) = answer.get_mut("result") {
         return Ok(result.take());
     }
     let message = answer.pointer("/error/message").and_then(Value::as_str);
-    Err(PipeError::Refused {
+    Err(RequestError::Refused {
         message: message.unwrap_or("the server gave no reason").to_owned(),
     })
 }

@@ -7,8 +7,10 @@ pub mod doctor;
 pub mod in_process;
 pub mod sandbox;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Cli, Command};
 use crate::commands::sandbox::EmbeddedSandbox;
@@ -16,8 +18,8 @@ use crate::config::setting::INSECURE;
 use crate::config::{Config, Environment, Flags};
 use crate::guards::logging;
 use crate::guards::secret::Secrets;
-use crate::session::server::{Ending, Server};
-use crate::session::shutdown;
+use crate::session::server::Server;
+use crate::session::shutdown::{self, Shutdown};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -32,17 +34,29 @@ pub fn main() -> ExitCode {
     if let Err(error) = logging::start(config.log, config.log_file.as_deref(), &secrets) {
         config.log_file_is_broken(error);
     }
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
-        return ExitCode::FAILURE;
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return explained(error.into()),
     };
-    let serves = cli.command.is_none();
+    let failed = match cli.command {
+        None => logged,
+        Some(_) => explained,
+    };
     let done = runtime.block_on(run(cli.command, cli.flags, config, secrets));
     // A read from standard input cannot be cancelled; waiting for it would hang.
     runtime.shutdown_background();
-    done.unwrap_or_else(|error| failed(error, serves))
+    done.unwrap_or_else(failed)
+}
+
+/// The reason why nothing can run.
+#[derive(Debug, thiserror::Error)]
+#[error("the runtime cannot start: {0}. The limit of open files (ulimit -n) may be too low.")]
+struct NoRuntime(#[from] io::Error);
+
+fn runtime() -> Result<Runtime, NoRuntime> {
+    // tokio panics where it cannot have the socket for signals.
+    let built = std::panic::catch_unwind(|| Builder::new_current_thread().enable_all().build());
+    Ok(built.unwrap_or_else(|_| Err(io::Error::other("no socket for signals")))?)
 }
 
 async fn run(
@@ -70,21 +84,26 @@ async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// A server tells its log, a command the person who typed it.
-fn failed(error: Failed, serves: bool) -> ExitCode {
+/// Tells the log of a server why it failed.
+fn logged(error: Failed) -> ExitCode {
+    tracing::error!(%error, "ended");
+    ExitCode::FAILURE
+}
+
+/// Tells the person who typed the command why it failed.
+fn explained(error: Failed) -> ExitCode {
     match error.downcast::<clap::Error>() {
         Ok(usage) => usage.exit(),
-        Err(error) if serves => tracing::error!(%error, "ended"),
         Err(error) => drop(writeln!(anstream::stderr(), "apc-mcp: {error}")),
     }
     ExitCode::FAILURE
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
-    let ending = Ending::default();
-    shutdown::cancel_on_signal(ending.signal.clone());
+    let shutdown = Shutdown::default();
+    shutdown::cancel_on_signal(shutdown.signal.clone());
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
-    let server = Server::new(config, secrets, ending).await;
+    let server = Server::new(config, secrets, shutdown).await;
     let (input, output) = rmcp::transport::stdio_pipes();
     Ok(shutdown::serve(server, input, output).await?)
 }

@@ -1,8 +1,11 @@
-//! One MCP session: the server behind it, the line transport, asking the user, and how it ends.
-//! Knows no HTTP; what a tool does is the business of [`crate::tools`].
+//! One MCP session: the server, the line transport, questions to the user, prompts, and the end.
+//! Knows no HTTP and no tool from the inside; a call goes to [`crate::tools`].
 
 pub mod elicitation;
 pub mod prompts;
+mod refusals;
 pub mod server;
 pub mod shutdown;
 mod transport;
+
+pub use transport::LINE_MAX;

@@ -1,56 +1,43 @@
-//! The MCP server: who it is, which tools it has, and the fences around a call.
-//! Knows no transport and no API; a call that panics or is cancelled ends here and nowhere else.
+//! The MCP server: its identity, its tools and prompts, and the fences around a call.
+//! Knows no transport and no API. A call that panics or is cancelled ends here and nowhere else.
 //!
-//! What it does otherwise than rmcp by itself:
-//! - A call that panics gets no answer from rmcp. Here it is answered as a fault of ours.
-//! - A call that is cancelled goes on in rmcp, and its HTTP request with it. Here both are dropped.
-//! - A known method with parameters that do not parse is an unknown method to rmcp. Here its parameters
-//!   are what is wrong.
-//! - An unknown tool is "not found" to rmcp. Here the answer names those there are.
+//! | rmcp | here |
+//! |---|---|
+//! | A call that panics is never answered. | It is answered as a fault of this server. |
+//! | A call that is cancelled goes on, and its HTTP request with it. | Both are dropped. |
+//! | A known method with parameters that do not parse is an unknown method. | The parameters are refused. |
+//! | The refusal of a method or tool is a word or two. | It names the methods or tools that there are. |
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, ClientNotification, ClientRequest,
+    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
+    ListPromptsResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    ServerCapabilities, ServerConfig, ServerResult, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
+use super::elicitation::RemoteUser;
+use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
+use super::{prompts, refusals};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
-use crate::guards::text::quoted;
-use crate::session::elicitation::RemoteUser;
-use crate::session::prompts;
 use crate::tools::{self, House, Shape};
 
-/// How long a client may keep the list of tools, in milliseconds: it is fixed at start.
+/// The time for which a client may keep a list, in milliseconds. Lists are fixed at start.
 const LIST_FRESH_MS: u64 = 300_000;
 
-/// Where results of the stateless era say who answers.
+/// The cache that may keep a list: the client's own.
+const LIST_CACHE: CacheScope = CacheScope::Private;
+
+/// The place of the server's identity in results of the stateless era.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-
-/// The methods that this server knows: one of them with parameters that do not parse is not an
-/// unknown method.
-const METHODS: [&str; 7] = [
-    "initialize",
-    "ping",
-    "prompts/get",
-    "prompts/list",
-    "server/discover",
-    "tools/call",
-    "tools/list",
-];
-
-/// How long calls under way may take once a signal has come: a little longer than the changes have,
-/// so that what became of one is still answered.
-const SIGNAL_GRACE: Duration = Duration::from_millis(1600);
 
 /// The server, for as many requests as come.
 pub struct Server {
@@ -58,21 +45,12 @@ pub struct Server {
     secrets: Secrets,
     shape: Shape,
     tools: OnceLock<Vec<Tool>>,
-    ending: Ending,
-}
-
-/// How a session ends: what stops a server, and what it tells its calls.
-#[derive(Clone, Default)]
-pub struct Ending {
-    /// Cancelled when a signal wants the process to end.
-    pub signal: CancellationToken,
-    /// Cancelled when the input has ended: nobody is left to answer a question.
-    pub input: CancellationToken,
+    shutdown: Shutdown,
 }
 
 impl Server {
     /// A server with these settings. What shapes its tools is fixed from here on.
-    pub async fn new(config: Config, secrets: Secrets, ending: Ending) -> Self {
+    pub async fn new(config: Config, secrets: Secrets, shutdown: Shutdown) -> Self {
         let shape = Shape {
             has_default_workspace: config.has_default_workspace().await,
             policy: config.policy.clone(),
@@ -83,18 +61,18 @@ impl Server {
             secrets,
             shape,
             tools: OnceLock::new(),
-            ending,
+            shutdown,
         }
     }
 
-    /// What its calls share; it outlives the session.
+    /// The state that its calls share. It outlives the session.
     pub fn house(&self) -> Arc<House> {
         Arc::clone(&self.house)
     }
 
-    /// How its session ends.
-    pub fn ending(&self) -> &Ending {
-        &self.ending
+    /// The causes that end its session.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
     }
 
     fn identity(&self) -> Implementation {
@@ -122,29 +100,22 @@ impl Server {
         self.tools.get_or_init(|| tools::definitions(&self.shape))
     }
 
-    fn unknown_tool(&self, name: &str) -> ErrorData {
-        let names: Vec<_> = tools::names(&self.shape.policy).collect();
-        let read_only = match self.shape.policy.read_only {
-            true => " It only reads: --read-only (APC_READ_ONLY) is set.",
-            false => "",
-        };
-        let text = format!(
-            "There is no tool {}. This server has: {}.{read_only}",
-            quoted(&self.secrets.scrub(name)),
-            names.join(", ")
-        );
-        ErrorData::invalid_params(text, None)
-    }
-
-    /// Waits until nobody waits for the call any more, or there is no time left for it.
-    async fn given_up(&self, cancelled: CancellationToken) {
-        cancelled.cancelled().await;
-        if self.ending.signal.is_cancelled() {
-            tokio::time::sleep(SIGNAL_GRACE).await;
+    /// Knows the token before anything is said that might hold it.
+    async fn remember_token(&self) {
+        if let Ok(installation) = self.house.config().installation().await {
+            self.secrets.remember(installation.token.expose());
         }
     }
 
-    /// Results of the stateless era say who answers; those of the older one need not.
+    /// Waits until nobody waits for the call any more, or until its time is over.
+    async fn is_given_up(&self, cancelled: CancellationToken) {
+        cancelled.cancelled().await;
+        if self.shutdown.signal.is_cancelled() {
+            tokio::time::sleep(CALLS_AFTER_SIGNAL).await;
+        }
+    }
+
+    /// The identity in a result of the stateless era. Older results have none.
     fn signature(&self, context: &RequestContext<RoleServer>) -> Option<MetaObject> {
         let stateless = context
             .protocol_version()
@@ -178,10 +149,8 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let mut result = ListToolsResult::with_all_items(self.tools().to_vec());
         result.meta = self.signature(&context);
-        if result.meta.is_some() {
-            result.ttl_ms = Some(LIST_FRESH_MS);
-            result.cache_scope = Some(CacheScope::Private);
-        }
+        result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
+        result.cache_scope = result.meta.is_some().then_some(LIST_CACHE);
         Ok(result)
     }
 
@@ -193,10 +162,8 @@ impl ServerHandler for Server {
         let prompts = prompts::definitions(&self.shape.policy);
         let mut result = ListPromptsResult::with_all_items(prompts);
         result.meta = self.signature(&context);
-        if result.meta.is_some() {
-            result.ttl_ms = Some(LIST_FRESH_MS);
-            result.cache_scope = Some(CacheScope::Private);
-        }
+        result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
+        result.cache_scope = result.meta.is_some().then_some(LIST_CACHE);
         Ok(result)
     }
 
@@ -205,7 +172,8 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let mut result = prompts::get(&request.name, request.arguments, &self.shape.policy)?;
+        self.remember_token().await;
+        let mut result = prompts::get(request, &self.shape.policy, &self.secrets)?;
         result.meta = self.signature(&context);
         Ok(result.into())
     }
@@ -216,8 +184,14 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        if !tools::names(&self.shape.policy).any(|known| known == name) {
-            return Err(self.unknown_tool(&name));
+        let known: Vec<_> = tools::names(&self.shape.policy).collect();
+        if !known.contains(&&*name) {
+            return Err(refusals::tool(
+                &name,
+                &known,
+                &self.shape.policy,
+                &self.secrets,
+            ));
         }
         let cancelled = context.ct.clone();
         let signature = self.signature(&context);
@@ -225,7 +199,7 @@ impl ServerHandler for Server {
             context,
             request.input_responses,
             request.request_state,
-            self.ending.input.clone(),
+            self.shutdown.end_of_input.clone(),
         );
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
         let call = Box::pin(tools::call(
@@ -240,33 +214,56 @@ impl ServerHandler for Server {
             response = call => response,
             // After a notification the client waits for nothing, and rmcp drops what is answered;
             // after a signal it still does.
-            () = self.given_up(cancelled) => tools::stopped(&name, &self.secrets).into(),
+            () = self.is_given_up(cancelled) => tools::stopped(&name, &self.secrets).into(),
         };
         if let (Some(signature), CallToolResponse::Complete(result)) = (signature, &mut response) {
             result.meta.get_or_insert_default().extend(signature);
         }
         Ok(response)
     }
+}
 
-    /// rmcp hands over what it could not read, known methods with bad parameters included.
-    async fn on_custom_request(
+/// The server as rmcp drives it. Everything rmcp refuses as an unknown method is refused in our words.
+pub struct McpService(Server);
+
+impl McpService {
+    /// The service of this server.
+    pub fn new(server: Server) -> Self {
+        Self(server)
+    }
+}
+
+impl Service<RoleServer> for McpService {
+    async fn handle_request(
         &self,
-        request: CustomRequest,
-        _context: RequestContext<RoleServer>,
-    ) -> Result<CustomResult, ErrorData> {
-        let method = request.method.as_str();
-        if METHODS.contains(&method) {
-            return Err(ErrorData::invalid_params(
-                format!("The parameters of {method} do not parse."),
-                None,
-            ));
-        }
-        let text = format!(
-            "There is no method {}. This server has: {}.",
-            quoted(&self.secrets.scrub(method)),
-            METHODS.join(", ")
-        );
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None))
+        request: ClientRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ServerResult, ErrorData> {
+        let method = request.method().to_owned();
+        let version = context.protocol_version();
+        let result = self.0.handle_request(request, context).await;
+        result.map_err(|error| match error.code {
+            ErrorCode::METHOD_NOT_FOUND => {
+                refusals::method(&method, version.as_ref(), &self.0.secrets)
+            }
+            _ => error,
+        })
+    }
+
+    async fn handle_notification(
+        &self,
+        notification: ClientNotification,
+        context: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.0.handle_notification(notification, context).await
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        ServerHandler::get_info(&self.0)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        ServerHandler::supported_protocol_versions(&self.0)
     }
 }
 

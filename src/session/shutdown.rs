@@ -1,14 +1,12 @@
-//! The session over standard input and output: how it is served, and how it ends.
-//! Knows nothing of what is said in it; `lines` reads and writes the messages.
+//! The session over two streams: how it is served, and how it ends.
+//! Knows nothing of the messages; [`super::transport`] reads and writes them.
 //!
-//! What it does otherwise than rmcp by itself:
-//! - The end of input before the session is open is an error to rmcp. Here it is an end like any other.
-//! - rmcp knows no signals: the process would die with its calls. Here one ends the session within two
-//!   seconds, and the calls are answered.
-//! - At the end rmcp gives calls five seconds, and drops what is left. Changes have tasks of their own
-//!   here, which are waited for, and recorded where they could not be.
-//! - A question to the user that is open at the end of input would take up all of these seconds. Here the
-//!   end of input answers it.
+//! | rmcp | here |
+//! |---|---|
+//! | The end of input before the session is open is an error. | It is an end like any other. |
+//! | A signal ends the process, and its calls with it. | It ends the session within two seconds, and the calls are answered. |
+//! | At the end, calls have five seconds and are dropped then. | Changes have tasks of their own, which are waited for and audited. |
+//! | A question that is open at the end of input takes up all of these seconds. | The end of input answers it. |
 
 use std::time::Duration;
 
@@ -16,18 +14,33 @@ use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use super::server::{McpService, Server};
 use super::transport::LineTransport;
-use crate::session::server::{Ending, Server};
 use crate::tools::House;
 
-/// How long changes under way may take once the input has ended. As long does rmcp wait for calls.
-const INPUT_GRACE: Duration = Duration::from_secs(5);
+/// The time of changes under way once the input has ended. rmcp waits equally long for calls.
+const CHANGES_AFTER_INPUT: Duration = Duration::from_secs(5);
 
-/// How long changes under way may take once a signal has come.
-const SIGNAL_GRACE: Duration = Duration::from_millis(1500);
+/// The time of changes under way once a signal has come.
+const CHANGES_AFTER_SIGNAL: Duration = Duration::from_millis(1500);
 
-/// How long the session may last once a signal has come.
-const SIGNAL_PATIENCE: Duration = Duration::from_millis(1800);
+/// The time of calls under way once a signal has come: they tell what became of a change.
+pub const CALLS_AFTER_SIGNAL: Duration = Duration::from_millis(1600);
+
+/// The time of the session once a signal has come.
+const SESSION_AFTER_SIGNAL: Duration = Duration::from_millis(1800);
+
+/// The time of the last lines that are being written.
+pub const LAST_WRITES: Duration = Duration::from_secs(1);
+
+/// The two causes that end a session. Clones share them.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    /// Cancelled when a signal asks the process to end.
+    pub signal: CancellationToken,
+    /// Cancelled when the input has ended: nobody is left to answer a question.
+    pub end_of_input: CancellationToken,
+}
 
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
 ///
@@ -42,20 +55,21 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (house, ending) = (server.house(), server.ending().clone());
-    let lines = LineTransport::new(input, output, ending.input.clone());
-    match serve_server_with_ct(server, lines, ending.signal.clone()).await {
+    let (house, shutdown) = (server.house(), server.shutdown().clone());
+    let transport = LineTransport::new(input, output, shutdown.end_of_input.clone());
+    let service = McpService::new(server);
+    match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
         Ok(session) => {
             let served = async {
                 tokio::select! {
-                    // Why it ended is of no use to anybody: the client is gone, or told us to go.
+                    // The reason is of no use to anybody: the client is gone, or told us to go.
                     _ = session.waiting() => {}
-                    () = out_of_patience(&ending.signal) => {}
+                    () = after_signal(&shutdown.signal) => {}
                 }
-                ending.input.cancel();
+                shutdown.end_of_input.cancel();
             };
-            tokio::join!(served, settle(&house, &ending));
-            // Whatever was begun while the others ended has had its time as well.
+            tokio::join!(served, settle(&house, &shutdown));
+            // A change that began meanwhile has had its time as well.
             house.settle(Duration::ZERO).await;
             Ok(())
         }
@@ -66,25 +80,25 @@ where
     }
 }
 
-/// Once the end is near, the changes under way have so much time and no more.
-async fn settle(house: &House, ending: &Ending) {
+/// Waits for the end of the session, and then for the changes under way, as long as they may take.
+async fn settle(house: &House, shutdown: &Shutdown) {
     let after_input = async {
-        ending.input.cancelled().await;
-        house.settle(INPUT_GRACE).await;
+        shutdown.end_of_input.cancelled().await;
+        house.settle(CHANGES_AFTER_INPUT).await;
     };
     tokio::select! {
         () = after_input => {}
-        () = ending.signal.cancelled() => house.settle(SIGNAL_GRACE).await,
+        () = shutdown.signal.cancelled() => house.settle(CHANGES_AFTER_SIGNAL).await,
     }
 }
 
-/// rmcp has its own patience with calls at the end of input; a signal ends that, too.
-async fn out_of_patience(signal: &CancellationToken) {
+/// rmcp waits for calls after a signal, too, and longer than a session may last then.
+async fn after_signal(signal: &CancellationToken) {
     signal.cancelled().await;
-    tokio::time::sleep(SIGNAL_PATIENCE).await;
+    tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
 }
 
-/// Cancels the token at the first SIGTERM or SIGINT.
+/// Cancels the token at the first signal that asks the process to end.
 pub fn cancel_on_signal(token: CancellationToken) {
     tokio::spawn(async move {
         signal().await;
@@ -94,14 +108,28 @@ pub fn cancel_on_signal(token: CancellationToken) {
 
 #[cfg(unix)]
 async fn signal() {
+    use std::task::Poll;
+
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        Ok(()) = tokio::signal::ctrl_c() => {}
-    }
+
+    let kinds = [
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+        SignalKind::quit(),
+        SignalKind::terminate(),
+    ];
+    let mut signals: Vec<_> = kinds
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .collect();
+    std::future::poll_fn(|context| {
+        let mut signals = signals.iter_mut();
+        match signals.any(|signal| signal.poll_recv(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 #[cfg(not(unix))]

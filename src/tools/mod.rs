@@ -39,7 +39,7 @@ use label_locks::LabelLocks;
 use result::{Code, Failure, api_failure};
 use user::User;
 
-pub use result::Structured;
+pub use result::ONLY_READS;
 
 /// The time of a call beyond one API request, apart from waiting for the user.
 const BEYOND_ONE_REQUEST: Duration = Duration::from_secs(25);

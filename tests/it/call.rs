@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use apc_mcp::session::LINE_MAX;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -74,6 +75,47 @@ async fn arguments_come_from_standard_input_where_a_hyphen_stands_for_them() {
     let output = patient("it ends", child.wait_with_output()).await.unwrap();
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["next_offset"], 1);
+}
+
+/// Runs a command with so much on its input, to its end.
+async fn run_with_input(mut command: Command, input: Vec<u8>) -> std::process::Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let written = tokio::spawn(async move { to.write_all(&input).await });
+    let output = patient("it ends", child.wait_with_output()).await.unwrap();
+    // It need not have read all of it.
+    let _ = written.await.unwrap();
+    output
+}
+
+fn label_of(length: usize) -> Vec<u8> {
+    json!({"label": "x".repeat(length)})
+        .to_string()
+        .into_bytes()
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_into_a_line_are_refused() {
+    let sandbox = sandbox().await;
+    for (length, code, says) in [
+        (LINE_MAX - 20, 1, "longer than 4194304 bytes"),
+        (LINE_MAX + 1, 2, "longer than 4194304 bytes"),
+    ] {
+        let command = command(&sandbox, &["call", "get_service_accounts", "-"]);
+        let output = run_with_input(command, label_of(length)).await;
+        assert_eq!(output.status.code(), Some(code), "{length}");
+        assert_says(&String::from_utf8(output.stderr).unwrap(), &[says]);
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn arguments_that_just_fit_into_a_line_reach_the_tool() {
+    let sandbox = sandbox().await;
+    let command = command(&sandbox, &["call", "get_service_accounts", "-"]);
+    let output = run_with_input(command, label_of(LINE_MAX - 200)).await;
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_says(&stderr, &["invalid_arguments: label is "]);
 }
 
 #[tokio::test]

@@ -377,6 +377,14 @@ impl Session {
         patient("the server reads", written).await.unwrap();
     }
 
+    /// Writes a line, unless the server has not read enough for it within a second.
+    pub async fn takes_line(&mut self, line: &str) -> bool {
+        let input = self.input.as_mut().expect("the input is open");
+        let line = format!("{line}\n");
+        let written = timeout(Duration::from_secs(1), input.write_all(line.as_bytes())).await;
+        written.is_ok_and(|written| written.is_ok())
+    }
+
     /// The reply to a request, whatever comes before it.
     pub async fn reply(&mut self, id: u64) -> Value {
         loop {

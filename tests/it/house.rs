@@ -30,7 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("query {", &[]),
     ("query($", &[]),
     ("CallToolResult", &["tools/"]),
-    ("schemars", &["tools/"]),
+    ("schemars", &["tools/", "session/prompts/"]),
     // client_config.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
     (
         "std::env",

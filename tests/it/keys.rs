@@ -298,15 +298,24 @@ async fn show_hands_out_keys_as_the_api_does() {
 }
 
 #[tokio::test]
+async fn a_sandbox_keeps_keys_where_a_directory_was_given() {
+    let program = Program::bare().args(&["--sandbox"]);
+    let mine = program.path("mine");
+    let mut session = program.args(&["--key-dir", &mine]).serve(Era::USUAL).await;
+    let created = session.call(CREATE_TOOL, new("etl")).await;
+    let file = created.structured()["api_key_file"].as_str().unwrap();
+    assert_eq!(Path::new(file).parent(), Some(Path::new(&mine)));
+    session.close_stdin_and_wait().await;
+    assert_eq!(names_in(Path::new(&mine)).len(), 1);
+}
+
+#[tokio::test]
 async fn a_sandbox_keeps_keys_in_a_directory_that_goes_with_it() {
     for end in ["input", "signal"] {
         let program = Program::bare().args(&["--sandbox"]);
         let temporary = program.path("tmp");
-        let mine = program.path("mine");
         fs::create_dir(&temporary).unwrap();
-        let program = program
-            .env("TMPDIR", &temporary)
-            .args(&["--key-dir", &mine]);
+        let program = program.env("TMPDIR", &temporary);
         let mut session = program.serve(Era::USUAL).await;
         let created = session.call(CREATE_TOOL, new("etl")).await;
         let file = created.structured()["api_key_file"].as_str().unwrap();
@@ -320,7 +329,6 @@ async fn a_sandbox_keeps_keys_in_a_directory_that_goes_with_it() {
             session.close_stdin_and_wait().await;
         }
         assert!(!file.exists());
-        assert!(!Path::new(&mine).exists());
         assert_eq!(
             names_in(Path::new(&temporary)),
             Vec::<String>::new(),

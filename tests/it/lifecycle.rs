@@ -1,4 +1,4 @@
-//! How a session ends: with the input, by a signal, with the output, and what becomes of reads.
+//! The end of a session: by the end of input, a signal, or a closed output; and the reads under way then.
 
 use std::process::{Command as StdCommand, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ const SIGNAL_MAX: Duration = Duration::from_secs(4);
 
 /// Five seconds are for calls under way, and the rest is for a slow machine.
 const INPUT_MAX: Duration = Duration::from_secs(10);
+
+/// The signals that ask a process to end.
+#[cfg(unix)]
+const SIGNALS: [&str; 4] = ["-TERM", "-INT", "-HUP", "-QUIT"];
 
 fn kill(signal: &str, process: u32) {
     let sent = StdCommand::new("kill")
@@ -84,7 +88,7 @@ async fn reads_in_flight_at_the_end_of_input_are_answered_first() {
 }
 
 #[tokio::test]
-async fn a_read_that_hangs_holds_the_end_of_input_up_for_so_long_and_no_longer() {
+async fn a_read_that_hangs_delays_the_end_by_a_few_seconds_at_most() {
     let (_sandbox, standin, mut session) = hanging().await;
     hanging_call(&standin, &mut session).await;
     let began = Instant::now();
@@ -93,9 +97,10 @@ async fn a_read_that_hangs_holds_the_end_of_input_up_for_so_long_and_no_longer()
     assert_eq!(session.stderr().await, "");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_signal_before_the_handshake_ends_the_server_without_a_word() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in SIGNALS {
         let mut session = Program::bare().spawn(Era::USUAL);
         // Once it answers, it listens for signals.
         session.exchange("ping", json!({})).await;
@@ -105,9 +110,21 @@ async fn a_signal_before_the_handshake_ends_the_server_without_a_word() {
     }
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_signal_answers_what_the_api_leaves_unanswered() {
-    for signal in ["-TERM", "-INT"] {
+async fn a_signal_ends_an_open_session_with_success() {
+    for signal in SIGNALS {
+        let mut session = Program::bare().serve(Era::USUAL).await;
+        session.list_tools().await;
+        kill(signal, session.id());
+        ends_within(&mut session, SIGNAL_MAX).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_answers_calls_that_hang() {
+    for signal in SIGNALS {
         let (_sandbox, standin, mut session) = hanging().await;
         let mut sent = Vec::new();
         for _ in 0..5 {
@@ -125,6 +142,7 @@ async fn a_signal_answers_what_the_api_leaves_unanswered() {
     }
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_signal_leaves_a_call_the_time_to_end() {
     let sandbox = Sandbox::start(0).await.unwrap();
@@ -140,7 +158,7 @@ async fn a_signal_leaves_a_call_the_time_to_end() {
 }
 
 #[tokio::test]
-async fn a_cancelled_read_lets_go_of_its_request_and_gets_no_answer() {
+async fn a_cancelled_read_drops_its_request_and_gets_no_answer() {
     let (_sandbox, standin, mut session) = hanging().await;
     let id = hanging_call(&standin, &mut session).await;
     let cancel =
@@ -167,7 +185,7 @@ async fn an_output_that_is_closed_ends_the_server() {
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_does_not_hold_the_end_up() {
+async fn an_output_that_nobody_reads_does_not_delay_the_end() {
     for by_signal in [false, true] {
         let mut session = Program::bare().serve(Era::USUAL).await;
         // Far more than a pipe holds.
@@ -193,7 +211,7 @@ async fn an_output_that_nobody_reads_does_not_hold_the_end_up() {
     }
 }
 
-// Other things than pipes.
+// Files, sockets and terminals in place of pipes.
 
 fn conversation() -> String {
     let open =
@@ -221,6 +239,23 @@ async fn files_serve_as_input_and_output() {
     let status = patient("it ends", command.status()).await.unwrap();
     assert!(status.success());
     assert_conversation(&std::fs::read_to_string(output).unwrap());
+}
+
+/// The shell lowers the limit and becomes the server.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_may_open_too_few_files_says_so_and_fails() {
+    for limit in [4, 5, 6, 7, 8] {
+        let server = format!("ulimit -n {limit}; exec {}", env!("CARGO_BIN_EXE_apc-mcp"));
+        let program = Program::bare().named("/bin/sh").args(&["-c", &server]);
+        let ended = program.run().await;
+        assert_eq!(ended.status.code(), Some(1), "{limit}: {}", ended.stderr);
+        assert_says(
+            &ended.stderr,
+            &["apc-mcp: the runtime cannot start", "ulimit -n"],
+        );
+        assert_eq!(ended.stdout, "");
+    }
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Many calls at once, and none at all.
+//! Many requests at once, answers that nobody reads, and no request at all.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::standin::StandIn;
 
 const TOOL: &str = "get_service_accounts";
 
-/// As many requests as may be under way at once.
+/// The most requests to the API that are under way at once.
 const AT_ONCE: usize = 64;
 
 #[tokio::test]
-async fn a_thousand_calls_in_flight_are_all_answered_with_so_many_upstream_at_once() {
+async fn a_thousand_calls_in_flight_are_all_answered_with_64_upstream_at_once() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let standin = StandIn::before(&sandbox).await;
     let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
         .serve(Era::USUAL)
         .await;
-    // Slow enough that those which may go at once do.
+    // Slow enough that as many as may go at once do.
     let slow = Fault::Delay(Duration::from_millis(100));
     sandbox.handle().inject(slow, On::Field(LIST), 200);
     let mut peaks = Vec::new();
@@ -44,9 +44,40 @@ async fn a_thousand_calls_in_flight_are_all_answered_with_so_many_upstream_at_on
     assert_eq!(session.stderr().await, "");
 }
 
+/// More requests than may be in flight and than the pipe and the buffers on the way could hold.
+const TOO_MANY: u64 = 20_000;
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_server_that_has_nothing_to_do_has_one_thread() {
+async fn a_client_that_never_reads_is_not_read_without_end_and_loses_no_answer() {
+    for line in [
+        r#"{"jsonrpc":"2.0","id":ID,"method":"tools/list"}"#,
+        r#"{"jsonrpc":"2.0","id":ID,"method":5}"#,
+    ] {
+        let mut session = Program::bare().serve(Era::USUAL).await;
+        let before = memory_peak(session.id());
+        let mut sent = 0;
+        while sent < TOO_MANY
+            && session
+                .takes_line(&line.replace("ID", &(sent + 10).to_string()))
+                .await
+        {
+            sent += 1;
+        }
+        assert!(sent < TOO_MANY, "read without end");
+        let grown = memory_peak(session.id()) - before;
+        assert!(grown < 30 * 1024, "{grown} KiB");
+        // The line that was not taken whole may have been taken in part.
+        session.close_stdin();
+        for id in 10..sent + 10 {
+            assert_eq!(session.reply(id).await["id"], id);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_server_has_one_thread() {
     let mut session = Program::bare().serve(Era::USUAL).await;
     session.list_tools().await;
     let threads = std::fs::read_dir(format!("/proc/{}/task", session.id())).unwrap();

@@ -44,6 +44,7 @@ mod prompts;
 mod property;
 mod protocol;
 mod recovery;
+mod rmcp;
 mod secrets;
 mod settings;
 mod snapshots;

@@ -1,4 +1,5 @@
 //! MCP in all its versions, over the real pipes of the real executable.
+//! `wire` has the lines that are no messages.
 
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ async fn the_tools_are_listed_by_name_in_every_version() {
 }
 
 #[tokio::test]
-async fn a_stateless_list_says_how_long_it_keeps_and_who_answers() {
+async fn a_stateless_list_has_its_time_to_live_and_the_identity_of_the_server() {
     let mut session = Program::bare().serve(Era::Stateless).await;
     let reply = session.request("tools/list", json!({})).await;
     let result = &reply["result"];
@@ -79,7 +80,7 @@ async fn a_stateless_list_says_how_long_it_keeps_and_who_answers() {
 }
 
 #[tokio::test]
-async fn a_stateless_result_says_who_answers_whether_it_succeeds_or_not() {
+async fn a_stateless_result_has_the_identity_of_the_server() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Session::start(Era::Stateless, &sandbox).await;
     let found = session.call("get_service_accounts", json!({})).await;
@@ -146,29 +147,66 @@ async fn a_tool_that_does_not_exist_is_an_error_that_names_those_that_do() {
 }
 
 #[tokio::test]
-async fn a_method_that_does_not_exist_is_an_error() {
+async fn a_method_that_does_not_exist_is_refused_with_those_that_do() {
     for era in Era::BOTH {
         let mut session = Program::bare().serve(era).await;
-        let error = &session.request("tools/destroy", json!({})).await["error"];
-        assert_eq!(error["code"], -32601, "{era:?}");
+        for method in [
+            "resources/list",
+            "resources/templates/list",
+            "resources/read",
+            "resources/subscribe",
+            "logging/setLevel",
+            "subscriptions/listen",
+            "tasks/get",
+            "skills/list",
+            "tools/destroy",
+        ] {
+            // What each of them takes.
+            let params = json!({"uri": "x:y", "level": "info", "taskId": "1", "notifications": {}});
+            let error = &session.request(method, params).await["error"];
+            assert_eq!(error["code"], -32601, "{era:?} {method}");
+            let message = error["message"].as_str().unwrap();
+            let there_is_none = format!("There is no method '{method}'.");
+            assert_says(message, &[&there_is_none, "tools/call", "prompts/list"]);
+        }
     }
 }
 
 #[tokio::test]
-async fn parameters_that_do_not_parse_are_no_unknown_method() {
-    let mut session = Program::bare().serve(Era::USUAL).await;
-    for params in [
-        None,
-        Some(json!({})),
-        Some(json!({"arguments": {}})),
-        Some(json!({"name": 5})),
-        Some(json!({"name": "get_service_accounts", "arguments": []})),
-        Some(json!({"name": "get_service_accounts", "arguments": "all"})),
-    ] {
-        let reply = session.exchange("tools/call", params.clone()).await;
-        assert_eq!(reply["error"]["code"], -32602, "{params:?}: {reply}");
+async fn the_methods_of_the_handshake_are_named_where_there_is_one() {
+    for (era, named) in [(Era::USUAL, true), (Era::Stateless, false)] {
+        let mut session = Program::bare().serve(era).await;
+        let error = &session.request("unheard/of", json!({})).await["error"];
+        let message = error["message"].as_str().unwrap();
+        assert_eq!(message.contains("initialize, ping"), named, "{message}");
     }
-    assert_eq!(session.list_tools().await.len(), 3);
+    let mut session = Program::bare().serve(Era::Stateless).await;
+    session.list_tools().await;
+    let error = &session.request("ping", json!({})).await["error"];
+    assert_says(error["message"].as_str().unwrap(), &["no method 'ping'"]);
+}
+
+#[tokio::test]
+async fn parameters_that_do_not_parse_are_refused_as_such() {
+    for era in Era::BOTH {
+        let mut session = Program::bare().serve(era).await;
+        for params in [
+            json!({}),
+            json!({"arguments": {}}),
+            json!({"name": 5}),
+            json!({"name": "get_service_accounts", "arguments": []}),
+            json!({"name": "get_service_accounts", "arguments": "all"}),
+        ] {
+            let error = &session.request("tools/call", params.clone()).await["error"];
+            assert_eq!(error["code"], -32602, "{params}");
+            let message = error["message"].as_str().unwrap();
+            assert_says(message, &["tools/call", "name", "arguments"]);
+        }
+        assert_eq!(session.list_tools().await.len(), 3);
+    }
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    let reply = session.exchange("tools/call", None).await;
+    assert_eq!(reply["error"]["code"], -32602, "{reply}");
 }
 
 #[tokio::test]
@@ -184,7 +222,7 @@ async fn a_call_may_leave_out_its_arguments() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_request_opens_the_session_and_nothing_else_ends_it() {
+async fn a_notification_or_response_before_the_handshake_does_not_end_the_session() {
     for early in [
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}),
@@ -216,13 +254,146 @@ async fn a_client_that_discovers_gives_up_and_falls_back_is_served() {
 }
 
 #[tokio::test]
-async fn a_request_that_tells_nothing_of_itself_is_refused_and_the_handshake_still_works() {
+async fn a_request_before_the_handshake_is_told_how_to_open_the_session() {
     let mut session = Program::bare().spawn(Era::USUAL);
-    let early = session.exchange("tools/list", json!({})).await;
-    assert_eq!(early["error"]["code"], -32602, "{early}");
+    for method in ["tools/list", "server/discover", "unheard/of"] {
+        let error = &session.exchange(method, json!({})).await["error"];
+        assert_eq!(error["code"], -32602, "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert_says(message, &["initialize", "params._meta"]);
+    }
     let reply = session.exchange("initialize", opening("2025-11-25")).await;
     assert!(reply["result"].is_object(), "{reply}");
     assert_eq!(session.list_tools().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_stateless_request_that_lacks_its_metadata_is_told_what_to_send() {
+    let mut session = Program::bare().serve(Era::Stateless).await;
+    session.list_tools().await;
+    for method in ["tools/list", "ping", "server/discover"] {
+        let error = &session.exchange(method, json!({})).await["error"];
+        assert_eq!(error["code"], -32602, "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert_says(message, &["io.modelcontextprotocol/clientCapabilities"]);
+    }
+    assert_eq!(session.list_tools().await.len(), 3);
+}
+
+/// Handshakes that clients have really sent, and some that are worse.
+fn odd_handshakes() -> Vec<Value> {
+    let with = |name: &str, value: Value| {
+        let mut params = opening("2025-11-25");
+        params[name] = value;
+        params
+    };
+    let icons = json!({"name": "x", "version": "1", "icons": [{"src": "x", "sizes": "48x48"}]});
+    vec![
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}}),
+        json!({"protocolVersion": "2025-11-25"}),
+        with("clientInfo", Value::Null),
+        with("clientInfo", json!({"name": "x"})),
+        with("clientInfo", icons),
+        with("capabilities", json!([])),
+        with("capabilities", json!({"roots": true})),
+        with(
+            "capabilities",
+            json!({"experimental": [], "sampling": "yes"}),
+        ),
+        with("protocolVersion", json!(20251125)),
+        json!({}),
+    ]
+}
+
+#[tokio::test]
+async fn a_handshake_in_an_odd_form_opens_the_session() {
+    for params in odd_handshakes() {
+        let mut session = Program::bare().spawn(Era::USUAL);
+        let reply = session.exchange("initialize", params.clone()).await;
+        assert_eq!(reply["result"]["protocolVersion"], "2025-11-25", "{params}");
+        session.notify("notifications/initialized").await;
+        assert_eq!(session.list_tools().await.len(), 3, "{params}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_without_parameters_opens_the_session() {
+    let mut session = Program::bare().spawn(Era::USUAL);
+    let reply = session.exchange("initialize", None).await;
+    assert_eq!(reply["result"]["protocolVersion"], "2025-11-25", "{reply}");
+    assert_eq!(session.list_tools().await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_version_of_an_odd_handshake_is_kept() {
+    let mut session = Program::bare().spawn(Era::USUAL);
+    let params = json!({"protocolVersion": "2024-11-05", "capabilities": []});
+    let reply = session.exchange("initialize", params).await;
+    assert_eq!(reply["result"]["protocolVersion"], "2024-11-05", "{reply}");
+}
+
+#[tokio::test]
+async fn a_stateless_request_in_an_odd_form_is_served() {
+    for (key, value) in [
+        ("clientCapabilities", json!([])),
+        ("clientCapabilities", json!({"roots": true})),
+        ("clientInfo", json!({"name": "x"})),
+        (
+            "clientInfo",
+            json!({"name": "x", "version": "1", "icons": "x"}),
+        ),
+        ("clientInfo", json!(5)),
+    ] {
+        let mut session = Program::bare().spawn(Era::Stateless);
+        let mut meta = stateless_meta("2026-07-28");
+        meta[format!("io.modelcontextprotocol/{key}")] = value;
+        for method in ["server/discover", "tools/list"] {
+            let reply = session.exchange(method, json!({"_meta": meta})).await;
+            assert!(reply["result"].is_object(), "{meta}: {reply}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_declares_forms_in_an_odd_form_is_asked() {
+    let can_be_asked = [
+        json!({"elicitation": []}),
+        json!({"elicitation": true}),
+        json!({"elicitation": {"form": true, "url": true}}),
+        json!({"elicitation": {}, "roots": true}),
+    ];
+    let cannot = [
+        json!({"elicitation": false, "roots": true}),
+        json!({"elicitation": null, "roots": true}),
+        json!({"elicitation": {"url": true}}),
+    ];
+    for era in Era::BOTH {
+        for capabilities in &can_be_asked {
+            let refused = deletion_unanswered(era, capabilities).await;
+            assert!(!refused, "{era:?} {capabilities}");
+        }
+        for capabilities in &cannot {
+            let refused = deletion_unanswered(era, capabilities).await;
+            assert!(refused, "{era:?} {capabilities}");
+        }
+    }
+}
+
+/// Whether a deletion that has to be confirmed is refused, since nobody can be asked.
+async fn deletion_unanswered(era: Era, capabilities: &Value) -> bool {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .args(&["--confirm", "always"])
+        .capable(capabilities.clone())
+        .serve(era)
+        .await;
+    let one = json!({"service_account_id": CI_DEPLOY, "workspace_id": ANALYTICS});
+    session.send_call("delete_service_account", one).await;
+    let message = session.message().await.unwrap();
+    let asked = message["method"] == "elicitation/create"
+        || message["result"]["resultType"] == "input_required";
+    assert_ne!(asked, message["result"]["isError"] == true, "{message}");
+    !asked
 }
 
 #[tokio::test]
@@ -264,20 +435,6 @@ async fn lines_that_are_no_messages_are_dropped() {
 }
 
 #[tokio::test]
-async fn a_line_over_4_mib_is_dropped() {
-    let mut session = Program::bare().serve(Era::USUAL).await;
-    let label = "x".repeat(4 * 1024 * 1024);
-    let call = json!({
-        "jsonrpc": "2.0", "id": 99, "method": "tools/call",
-        "params": {"name": "get_service_accounts", "arguments": {"label": label}},
-    });
-    session.raw_line(&call.to_string()).await;
-    assert_eq!(session.list_tools().await.len(), 3);
-    assert!(session.close_stdin_and_wait().await.success());
-    assert!(!session.has_reply(99));
-}
-
-#[tokio::test]
 async fn many_calls_at_once_are_all_answered() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Session::start(Era::USUAL, &sandbox).await;
@@ -302,7 +459,7 @@ async fn the_end_of_input_ends_the_server_with_success_and_without_a_word() {
 }
 
 #[tokio::test]
-async fn the_end_of_input_before_anything_was_said_is_no_failure() {
+async fn the_end_of_input_before_any_request_is_a_success() {
     let mut session = Program::bare().spawn(Era::USUAL);
     assert!(session.close_stdin_and_wait().await.success());
     assert_eq!(session.stdout(), "");
@@ -318,20 +475,6 @@ async fn a_call_in_flight_at_the_end_of_input_is_still_answered() {
     assert!(session.close_stdin_and_wait().await.success());
     let created = session.outcome("create_service_account", id).await;
     assert_eq!(created.account()["id"], truth(&sandbox.handle(), "last").id);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_signal_ends_the_server_with_success() {
-    for signal in ["-TERM", "-INT"] {
-        let mut session = Program::bare().serve(Era::USUAL).await;
-        let id = session.id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &id])
-            .status();
-        assert!(sent.unwrap().success());
-        assert!(session.wait().await.success(), "{signal}");
-    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What may come in on standard input: the session lives, well-formed requests are answered, and what
-//! is dropped leaves one warning on standard error.
+//! Input lines of every kind: the session lives, requests are answered, and a line that is dropped leaves
+//! one warning on standard error.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,7 +7,9 @@ use std::time::Duration;
 use apc_mcp::cli::Cli;
 use apc_mcp::config::{Config, Environment};
 use apc_mcp::guards::secret::Secrets;
-use apc_mcp::session::server::{Ending, Server};
+use apc_mcp::session::LINE_MAX;
+use apc_mcp::session::server::Server;
+use apc_mcp::session::shutdown::Shutdown;
 use apc_sandbox::{Fault, On, Sandbox};
 use clap::Parser;
 use proptest::prelude::*;
@@ -18,7 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 use crate::harness::*;
 use crate::standin::{Play, StandIn};
 
-/// What is said when something is dropped.
+/// The lines of the log, once the session has ended.
 async fn warnings(mut session: Session) -> Vec<String> {
     assert!(session.close_stdin_and_wait().await.success());
     let stderr = session.stderr().await;
@@ -69,7 +71,7 @@ async fn each_line_that_is_dropped_leaves_one_warning() {
 }
 
 #[tokio::test]
-async fn blank_lines_are_no_lines_to_speak_of() {
+async fn blank_lines_are_ignored_without_a_warning() {
     let mut session = opened().await;
     session.raw_bytes(b"\n \n\r\n\t\n\xef\xbb\xbf\n").await;
     assert_eq!(session.list_tools().await.len(), 3);
@@ -77,7 +79,7 @@ async fn blank_lines_are_no_lines_to_speak_of() {
 }
 
 #[tokio::test]
-async fn what_comes_before_the_handshake_and_is_no_request_leaves_one_warning() {
+async fn a_notification_or_response_before_the_handshake_leaves_one_warning() {
     for early in [
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}),
@@ -96,7 +98,7 @@ async fn what_comes_before_the_handshake_and_is_no_request_leaves_one_warning() 
 }
 
 #[tokio::test]
-async fn a_line_of_20_mb_is_dropped_with_one_warning_and_takes_no_memory() {
+async fn a_line_of_20_mb_is_refused_with_one_warning_and_takes_no_memory() {
     let mut session = opened().await;
     let megabyte = vec![b'x'; 1_000_000];
     session
@@ -106,18 +108,98 @@ async fn a_line_of_20_mb_is_dropped_with_one_warning_and_takes_no_memory() {
         session.raw_bytes(&megabyte).await;
     }
     session.raw_bytes(b"\"}\n").await;
+    assert_eq!(session.reply(77).await["error"]["code"], -32600);
     assert_eq!(session.list_tools().await.len(), 3);
     let peak = memory_peak(session.id());
     assert!(peak < 100 * 1024, "{peak} KiB");
     let warnings = warnings(session).await;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert_says(&warnings[0], &["too long"]);
+    assert_says(&warnings[0], &["refused", "longer than"]);
+}
+
+/// Spaces that make any line too long.
+fn padding() -> String {
+    " ".repeat(LINE_MAX)
 }
 
 #[tokio::test]
-async fn a_last_line_that_is_too_long_and_has_no_end_leaves_its_warning() {
+async fn a_request_that_is_too_long_is_refused_under_the_id_at_its_beginning() {
+    for era in Era::BOTH {
+        let mut session = Program::bare().serve(era).await;
+        for id in ["77", "-1", "\"a\"", "1.5"] {
+            let request = format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"{}}}"#,
+                padding()
+            );
+            session.raw_line(&request).await;
+            let refused = answer(&mut session).await;
+            assert_eq!(refused["id"].to_string(), id);
+            assert_eq!(refused["error"]["code"], -32600);
+            let message = refused["error"]["message"].as_str().unwrap();
+            assert_says(message, &["longer than 4194304 bytes", "nothing was done"]);
+        }
+        assert_eq!(session.list_tools().await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_and_shows_no_request_at_its_beginning_is_refused_without_an_id() {
+    for line in [
+        format!(
+            r#"{{"jsonrpc":"2.0","params":{{}},{}"id":77,"method":"ping"}}"#,
+            padding()
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":77,{}"method":"ping"}}"#,
+            padding()
+        ),
+        format!(r#"{{"jsonrpc":"2.0","id":77,"result":{{}}{}}}"#, padding()),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"{}}}"#,
+            "x".repeat(5000),
+            padding()
+        ),
+        padding() + "x",
+    ] {
+        let mut session = opened().await;
+        session.raw_line(&line).await;
+        let refused = answer(&mut session).await;
+        assert_eq!(refused["error"]["code"], -32600);
+        assert_eq!(refused.get("id"), None);
+        assert_eq!(session.list_tools().await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_never_answers_for_a_request_in_flight() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+    for line in [
+        format!(
+            r#"{{"jsonrpc":"2.0","id":ID,"method":"ping"{}}}"#,
+            padding()
+        ),
+        r#"{"jsonrpc":"2.0","id":ID,"method":5}"#.to_owned(),
+    ] {
+        let slow = Fault::Delay(Duration::from_millis(300));
+        sandbox.handle().inject(slow, On::Field(LIST), 1);
+        let id = session
+            .send_call("get_service_accounts", json!({"workspace_id": ANALYTICS}))
+            .await;
+        session.raw_line(&line.replace("ID", &id.to_string())).await;
+        let found = session.outcome("get_service_accounts", id).await;
+        assert_eq!(found.structured()["total"], 4);
+    }
+    let warnings = warnings(session).await;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_last_line_that_is_too_long_and_has_no_end_is_refused() {
     let mut session = opened().await;
     session.raw_bytes(&vec![b'x'; 5_000_000]).await;
+    session.close_stdin();
+    assert_eq!(answer(&mut session).await["error"]["code"], -32600);
     let warnings = warnings(session).await;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
@@ -156,7 +238,7 @@ async fn a_request_is_answered_under_its_id_of_whatever_kind() {
 }
 
 #[tokio::test]
-async fn an_id_that_none_can_be_is_refused_with_the_id_where_it_can_be_told() {
+async fn a_value_that_cannot_be_an_id_is_refused_and_a_number_is_given_back() {
     for (id, told) in [
         ("1.5", true),
         ("1e400", true),
@@ -206,18 +288,39 @@ async fn a_request_that_nests_too_deep_is_answered() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_text_in_a_request_does_not_leave_it_without_an_answer() {
-    for label in [&b"\xff\xfe"[..], b"\\ud800", b"\\udc00\\ud800"] {
-        let mut session = opened().await;
-        let call = [
-            br#"{"jsonrpc":"2.0","id":50,"method":"tools/call","params":{"name":"get_service_accounts","arguments":{"label":""#,
-            label,
-            b"\"}}}\n",
-        ];
-        session.raw_bytes(&call.concat()).await;
-        let reply = session.reply(50).await;
-        assert!(reply["error"]["code"].is_i64(), "{reply}");
-        assert_eq!(session.list_tools().await.len(), 3);
+async fn a_request_with_text_that_is_no_text_is_answered() {
+    for member in [
+        &b"\"label\":\"\xff\xfe\""[..],
+        br#""label":"\ud800""#,
+        br#""label":"\udc00\ud800""#,
+        br#""\ud800":1"#,
+    ] {
+        for era in Era::BOTH {
+            let mut session = Program::bare().serve(era).await;
+            let call = [
+                br#"{"jsonrpc":"2.0","id":50,"method":"tools/call","params":{"name":"get_service_accounts","arguments":{"#,
+                member,
+                b"}}}\n",
+            ];
+            session.raw_bytes(&call.concat()).await;
+            let reply = session.reply(50).await;
+            assert!(reply["error"]["code"].is_i64(), "{reply}");
+            assert_eq!(session.list_tools().await.len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_half_a_surrogate_pair_in_the_name_of_a_member_is_answered() {
+    for era in Era::BOTH {
+        let mut session = Program::bare().serve(era).await;
+        for request in [
+            r#"{"\ud800":1,"jsonrpc":"2.0","id":50,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":50,"method":"ping","\udc00\ud800":{}}"#,
+        ] {
+            session.raw_line(request).await;
+            assert_eq!(session.reply(50).await["error"]["code"], -32600, "{era:?}");
+        }
     }
 }
 
@@ -237,7 +340,7 @@ async fn a_call_without_parameters_has_invalid_parameters() {
 }
 
 #[tokio::test]
-async fn an_unknown_tool_and_an_unknown_method_are_refused_with_what_there_is() {
+async fn an_unknown_tool_or_method_is_refused_with_those_there_are() {
     let mut session = opened().await;
     let hostile = "x\n\u{1b}[31m\u{202e}\u{2028}";
     for name in ["get_service_account", "", hostile] {
@@ -263,7 +366,7 @@ async fn an_unknown_tool_and_an_unknown_method_are_refused_with_what_there_is() 
 }
 
 #[tokio::test]
-async fn of_two_requests_with_one_id_the_first_is_answered_and_the_second_dropped() {
+async fn a_request_whose_id_is_in_flight_is_dropped_and_the_first_is_answered() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Session::start(Era::USUAL, &sandbox).await;
     let slow = Fault::Delay(Duration::from_millis(300));
@@ -318,7 +421,7 @@ async fn an_id_may_be_used_again_after_its_request_was_cancelled() {
         session
             .raw_line(&call(json!({"workspace_id": ANALYTICS})).to_string())
             .await;
-        // All of it is there before the cancelled call can have ended.
+        // Both lines arrive before the cancelled call can have ended.
         let lines = format!("{cancel}\n{}", ping("\"again\""));
         session.raw_line(&lines).await;
         let answer = answer(&mut session).await;
@@ -348,12 +451,12 @@ async fn a_cancellation_of_nothing_does_nothing() {
     }
 }
 
-// Whatever comes.
+// Random input.
 
 /// Serves one session over an in-memory pipe, and gives back the lines that came out.
 async fn converse(pieces: Vec<Vec<u8>>) -> Vec<Value> {
     let config = Config::new(&Cli::parse_from(["apc-mcp"]).flags, &Environment::default());
-    let server = Server::new(config.unwrap(), Secrets::default(), Ending::default()).await;
+    let server = Server::new(config.unwrap(), Secrets::default(), Shutdown::default()).await;
     let (mut to, input) = duplex(512);
     let (output, from) = duplex(512);
     let served = tokio::spawn(apc_mcp::session::shutdown::serve(server, input, output));
@@ -458,7 +561,7 @@ fn garbage() -> impl Strategy<Value = Input> {
     prop_oneof![1 => bytes, 3 => cut].prop_map(Input::Garbage)
 }
 
-/// Input lines cut into pieces, and what has to be answered.
+/// Input lines cut into pieces, and the ids that have to be answered.
 fn stream(opened: bool, inputs: &[Input], cuts: &[usize]) -> (Vec<Vec<u8>>, HashSet<u64>) {
     let mut bytes = Vec::new();
     let mut owed = HashSet::new();
@@ -495,7 +598,7 @@ fn stream(opened: bool, inputs: &[Input], cuts: &[usize]) -> (Vec<Vec<u8>>, Hash
 }
 
 #[test]
-fn whatever_comes_however_it_is_cut_well_formed_requests_are_answered() {
+fn well_formed_requests_are_answered_among_random_input_cut_anywhere() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,0 +1,82 @@
+//! The prompts: texts that a user may start a conversation with, each leading a model through the tools.
+//! Does nothing itself.
+
+mod arguments;
+mod audit;
+mod rotate;
+
+use rmcp::model::{
+    ErrorData, GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, Role,
+};
+
+use super::refusals;
+use crate::guards::policy::Policy;
+use crate::guards::secret::Secrets;
+use arguments::{Given, definitions as of};
+
+/// A prompt of the list.
+struct Listed {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    only_reads: bool,
+    arguments: fn() -> Vec<PromptArgument>,
+    text: fn(&Given<'_>, &Policy) -> Result<String, ErrorData>,
+}
+
+/// All prompts, sorted by name.
+const PROMPTS: [Listed; 2] = [
+    Listed {
+        name: audit::NAME,
+        title: audit::TITLE,
+        description: audit::DESCRIPTION,
+        only_reads: true,
+        arguments: of::<audit::Arguments>,
+        text: audit::text,
+    },
+    Listed {
+        name: rotate::NAME,
+        title: rotate::TITLE,
+        description: rotate::DESCRIPTION,
+        only_reads: false,
+        arguments: of::<rotate::Arguments>,
+        text: rotate::text,
+    },
+];
+
+/// The prompts that the policy leaves.
+fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
+    let read_only = policy.read_only;
+    PROMPTS
+        .iter()
+        .filter(move |prompt| prompt.only_reads || !read_only)
+}
+
+/// The prompts as clients see them, sorted by name.
+pub fn definitions(policy: &Policy) -> Vec<Prompt> {
+    offered(policy)
+        .map(|prompt| {
+            let arguments = Some((prompt.arguments)());
+            Prompt::new(prompt.name, Some(prompt.description), arguments).with_title(prompt.title)
+        })
+        .collect()
+}
+
+/// The prompt that a client asks for, with the arguments in its text.
+///
+/// # Errors
+/// There is no such prompt, or an argument is not accepted.
+pub fn get(
+    request: GetPromptRequestParams,
+    policy: &Policy,
+    secrets: &Secrets,
+) -> Result<GetPromptResult, ErrorData> {
+    let Some(prompt) = offered(policy).find(|prompt| prompt.name == request.name) else {
+        let known: Vec<_> = offered(policy).map(|prompt| prompt.name).collect();
+        return Err(refusals::prompt(&request.name, &known, policy, secrets));
+    };
+    let given = Given::new(prompt.name, request.arguments, secrets);
+    let text = (prompt.text)(&given, policy)?;
+    let message = PromptMessage::new_text(Role::User, secrets.scrub(&text));
+    Ok(GetPromptResult::new(vec![message]).with_description(prompt.description))
+}

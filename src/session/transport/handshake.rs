@@ -1,0 +1,125 @@
+//! The opening of a session, read leniently: of a client's word about itself, only the version, its name
+//! and its ability to show a form have to be readable.
+//! Adds nothing that the client did not say.
+
+use rmcp::model::{
+    ClientCapabilities, ClientRequest, ConstString, CustomRequest, ElicitationCapability, GetMeta,
+    Implementation, InitializeRequest, InitializeRequestParams, InitializeResultMethod,
+    ProtocolVersion, RequestMetaObject,
+};
+use serde_json::Value;
+
+/// The places of a stateless client's word in `_meta`.
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+
+/// The way in which a session was opened, as rmcp sees it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Opening {
+    /// Not yet.
+    #[default]
+    None,
+    /// By `initialize`.
+    Handshake,
+    /// By a request that holds everything that a handshake would have told.
+    Stateless,
+}
+
+impl Opening {
+    /// Whether the session is open.
+    pub fn is_open(self) -> bool {
+        self != Self::None
+    }
+
+    /// Whether the request lacks the metadata that stands for a handshake. rmcp would name the keys.
+    pub fn lacks_metadata(self, request: &ClientRequest) -> bool {
+        let is_needed = match request {
+            ClientRequest::InitializeRequest(_) => false,
+            ClientRequest::DiscoverRequest(_) => true,
+            ClientRequest::PingRequest(_) => self == Self::Stateless,
+            _ => self != Self::Handshake,
+        };
+        let meta = request.get_meta();
+        is_needed
+            && !meta
+                .missing_required_keys(&ProtocolVersion::V_2026_07_28)
+                .is_empty()
+    }
+
+    /// Notes a request that may open the session.
+    pub fn note(&mut self, request: &ClientRequest) {
+        match request {
+            _ if self.is_open() => {}
+            ClientRequest::InitializeRequest(_) => *self = Self::Handshake,
+            ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_) => {}
+            other if has_known_version(other) => *self = Self::Stateless,
+            _ => {}
+        }
+    }
+}
+
+fn has_known_version(request: &ClientRequest) -> bool {
+    let version = request.get_meta().protocol_version();
+    version.is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version))
+}
+
+/// Replaces the parts of a handshake, or of a stateless request's `_meta`, that rmcp does not read.
+pub fn mend(request: &mut ClientRequest) {
+    match request {
+        // A method that rmcp knows is custom where its parameters do not parse.
+        ClientRequest::CustomRequest(custom) if custom.method == InitializeResultMethod::VALUE => {
+            *request = ClientRequest::InitializeRequest(initialize(custom));
+        }
+        other if other.get_meta().contains_key(CLIENT_CAPABILITIES) => {
+            mend_meta(other.get_meta_mut());
+        }
+        _ => {}
+    }
+}
+
+fn initialize(request: &CustomRequest) -> InitializeRequest {
+    let member = |name| request.params.as_ref().and_then(|params| params.get(name));
+    let version = member("protocolVersion")
+        .cloned()
+        .map(serde_json::from_value);
+    let version = version.and_then(Result::ok);
+    let parameters = InitializeRequestParams::new(
+        capabilities(member("capabilities")),
+        implementation(member("clientInfo")),
+    );
+    // Without a version the client is offered the newest, as for one that is unknown.
+    InitializeRequest::new(
+        parameters.with_protocol_version(version.unwrap_or(ProtocolVersion::V_2025_11_25)),
+    )
+}
+
+fn mend_meta(meta: &mut RequestMetaObject) {
+    if meta.client_capabilities().is_none() {
+        let readable = capabilities(meta.get(CLIENT_CAPABILITIES));
+        meta.set_client_capabilities(readable);
+    }
+    if meta.contains_key(CLIENT_INFO) && meta.client_info().is_none() {
+        let readable = implementation(meta.get(CLIENT_INFO));
+        meta.set_client_info(readable);
+    }
+}
+
+fn implementation(declared: Option<&Value>) -> Implementation {
+    let text = |name| declared.and_then(|info| info.get(name)?.as_str());
+    Implementation::new(
+        text("name").unwrap_or_default(),
+        text("version").unwrap_or_default(),
+    )
+}
+
+fn capabilities(declared: Option<&Value>) -> ClientCapabilities {
+    let mut readable = ClientCapabilities::default();
+    let elicitation = declared.and_then(|declared| declared.get("elicitation"));
+    let shows_forms = elicitation.is_some_and(|elicitation| match elicitation {
+        Value::Null | Value::Bool(false) => false,
+        // Some languages write an empty object as `[]`, and some clients `true`.
+        declared => declared.get("url").is_none() || declared.get("form").is_some(),
+    });
+    readable.elicitation = shows_forms.then(ElicitationCapability::default);
+    readable
+}

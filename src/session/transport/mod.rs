@@ -1,0 +1,282 @@
+//! One JSON message a line, in and out, over any pair of streams.
+//! No input line can end the session: a line that cannot be used is answered if it asks for something,
+//! and otherwise dropped with a warning.
+//!
+//! rmcp reads the messages and runs the session. Its own line transport, `AsyncRwTransport`, loses
+//! sessions and answers, and a wrapper around it never sees the lines that it drops; so the reader and
+//! the writer are ours. `tests/it/rmcp.rs` shows each of its faults; where such a test fails, rmcp is
+//! mended and the part here can go.
+//!
+//! | rmcp | here |
+//! |---|---|
+//! | A notification or response before the session is open ends the session. | It is dropped. |
+//! | Of two requests of one id in flight, one is never answered. | The second is dropped, the first answered. |
+//! | The late answer of a cancelled call passes for the next request of that id. | Requests have numbers of their own ([`in_flight`]). |
+//! | Any number of requests is read, whether or not their answers are. | Reading stops at a bound ([`in_flight`]). |
+//! | A request with an id that rmcp cannot represent (1.5, more than 64 bits) is answered without it. | The answer has the id ([`outline`]). |
+//! | A request that nests too deep, or with text that is no text, is dropped in silence. | It is answered ([`outline`]). |
+//! | A line that is too long is dropped in silence, and may have 16 MiB. | It is answered, and may have 4 MiB ([`lines`]). |
+//! | A last line without a line feed is dropped. | It is read ([`lines`]). |
+//! | A handshake that does not parse is refused for its `_meta`. | Only the parts in use have to parse ([`handshake`]). |
+//! | The session goes on after the output is closed. | It ends. |
+//! | The end of the session waits for a blocked output. | It waits for [`LAST_WRITES`] at most. |
+//!
+//! What rmcp does with a call that panics, is cancelled or has bad parameters is mended in
+//! [`crate::session::server`]; its end of a session, in [`crate::session::shutdown`].
+
+mod handshake;
+mod in_flight;
+mod lines;
+mod outline;
+mod output;
+
+use std::future::Future;
+use std::io;
+
+use futures_util::future::{Either, ready};
+use rmcp::RoleServer;
+use rmcp::model::{
+    ClientNotification, ClientRequest, ErrorData, JsonRpcMessage, JsonRpcVersion2_0, RequestId,
+};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::refusals;
+use super::shutdown::LAST_WRITES;
+use crate::guards::text::harmless;
+use handshake::Opening;
+use in_flight::{InFlight, Room};
+use lines::{Line, Lines};
+use outline::Outline;
+use output::Output;
+
+pub use lines::LINE_MAX;
+
+/// The longest id in the log, in characters.
+const ID_SHOWN: usize = 80;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The transport.
+pub struct LineTransport<R, W> {
+    lines: Lines<R>,
+    output: Output<W>,
+    opening: Opening,
+    in_flight: InFlight,
+    refusals: TaskTracker,
+    end_of_input: CancellationToken,
+}
+
+impl<R, W> LineTransport<R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    /// A transport over these streams. It cancels the token when the input has ended.
+    pub fn new(input: R, output: W, end_of_input: CancellationToken) -> Self {
+        Self {
+            lines: Lines::of(input),
+            output: Output::to(output),
+            opening: Opening::default(),
+            in_flight: InFlight::default(),
+            refusals: TaskTracker::new(),
+            end_of_input,
+        }
+    }
+
+    /// The message in a line, if it is one to hand on.
+    fn read(&mut self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
+            Ok(message) => self.admit(message, room),
+            Err(_) => {
+                self.answer_unreadable(line, room);
+                None
+            }
+        }
+    }
+
+    /// The message to hand on, if it is one to be handed on.
+    fn admit(
+        &mut self,
+        mut message: RxJsonRpcMessage<RoleServer>,
+        room: Room,
+    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+        match &mut message {
+            JsonRpcMessage::Request(request) => {
+                request.id = self.admit_request(&request.id, &mut request.request, room)?;
+            }
+            _ if !self.opening.is_open() => {
+                tracing::warn!("dropped a notification or response before the session was open");
+                return None;
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &mut notification.notification
+                    && let Some(id) = &mut cancelled.params.request_id
+                {
+                    *id = self.in_flight.cancel(id)?;
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+        }
+        Some(message)
+    }
+
+    /// The number of a request, if it is one to be handed on.
+    fn admit_request(
+        &mut self,
+        id: &RequestId,
+        request: &mut ClientRequest,
+        room: Room,
+    ) -> Option<RequestId> {
+        if self.in_flight.contains(id) {
+            drop_as_duplicate(id);
+            return None;
+        }
+        handshake::mend(request);
+        if self.opening.lacks_metadata(request) {
+            let error = JsonRpcMessage::error(refusals::not_open(), Some(id.clone()));
+            self.refuse::<TxJsonRpcMessage<RoleServer>>(&error, room);
+            return None;
+        }
+        self.opening.note(request);
+        self.in_flight.begin(id, room)
+    }
+
+    /// Answers a line that is no message, but asks for something. An answer to anything else could
+    /// start an endless exchange of errors.
+    fn answer_unreadable(&self, line: &[u8], room: Room) {
+        match Outline::of(line).filter(Outline::is_request) {
+            Some(outline) => self.refuse_line(&outline, &refusals::no_request(), room),
+            None => tracing::warn!("dropped a line that is no message"),
+        }
+    }
+
+    /// Refuses a line under its id where it has one.
+    fn refuse_line(&self, outline: &Outline, error: &ErrorData, room: Room) {
+        let id = outline.request_id();
+        if let Some(id) = id.filter(|id| self.in_flight.contains(id)) {
+            return drop_as_duplicate(&id);
+        }
+        tracing::warn!(reason = %error.message, "refused a line");
+        let refusal = Refusal {
+            jsonrpc: JsonRpcVersion2_0,
+            id: outline.id(),
+            error,
+        };
+        self.refuse(&refusal, room);
+    }
+
+    /// Writes a refusal by a task of its own, since a future that receives may be dropped half-way.
+    fn refuse<T: Serialize>(&self, refusal: &T, room: Room) {
+        let written = self.output.write(refusal);
+        self.refusals.spawn(async move {
+            // The output remembers that it is broken.
+            let _ = written.await;
+            drop(room);
+        });
+    }
+}
+
+/// An error with an id that rmcp may not be able to represent.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    jsonrpc: JsonRpcVersion2_0,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a RawValue>,
+    error: &'a ErrorData,
+}
+
+fn drop_as_duplicate(id: &RequestId) {
+    let id = harmless(&id.to_string(), ID_SHOWN);
+    tracing::warn!(
+        id,
+        "dropped a request whose id is in flight; the first one is answered"
+    );
+}
+
+/// The id of an answer.
+fn answered(message: &mut TxJsonRpcMessage<RoleServer>) -> Option<&mut RequestId> {
+    match message {
+        JsonRpcMessage::Response(response) => Some(&mut response.id),
+        JsonRpcMessage::Error(error) => error.id.as_mut(),
+        _ => None,
+    }
+}
+
+impl<R, W> Transport<RoleServer> for LineTransport<R, W>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        mut message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let room = answered(&mut message).map(|id| self.in_flight.end(id));
+        if let Some(None) = room {
+            // The request was taken back.
+            return Either::Left(ready(Ok(())));
+        }
+        let written = self.output.write(&message);
+        Either::Right(async move {
+            let result = written.await;
+            drop(room);
+            result
+        })
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let broken = self.output.broken();
+        loop {
+            let next = async { (self.in_flight.room().await, self.lines.next().await) };
+            let (room, line) = tokio::select! {
+                biased;
+                () = broken.cancelled() => break,
+                next = next => next,
+            };
+            match line {
+                Ok(Line::Whole(line)) => {
+                    if let Some(message) = self.read(&line, room) {
+                        return Some(message);
+                    }
+                }
+                Ok(Line::Oversized(beginning)) => {
+                    let outline = Outline::of_beginning(&beginning);
+                    self.refuse_line(&outline, &refusals::oversized(), room);
+                }
+                Ok(Line::End) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the input cannot be read any more");
+                    break;
+                }
+            }
+        }
+        self.end_of_input.cancel();
+        None
+    }
+
+    /// Lets the lines that are being written end.
+    async fn close(&mut self) -> io::Result<()> {
+        self.refusals.close();
+        let written = async {
+            self.refusals.wait().await;
+            self.output.is_idle().await;
+        };
+        // An output that takes no more is none of the session's troubles.
+        let _ = tokio::time::timeout(LAST_WRITES, written).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! The output: whole lines, whoever writes.
+//! Knows nothing of the messages in them.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// A stream that several tasks write lines to.
+pub struct Output<W> {
+    stream: Arc<Mutex<W>>,
+    broken: CancellationToken,
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
+    /// Lines to this stream.
+    pub fn to(stream: W) -> Self {
+        Self {
+            stream: Arc::new(Mutex::new(stream)),
+            broken: CancellationToken::new(),
+        }
+    }
+
+    /// Cancelled once a line could not be written: nobody reads any more.
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
+    }
+
+    /// Writes the message, once nobody else writes.
+    pub fn write<T: Serialize>(
+        &self,
+        message: &T,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<W, T> {
+        let line = line(message);
+        let (stream, broken) = (Arc::clone(&self.stream), self.broken.clone());
+        async move {
+            let line = line?;
+            let mut stream = stream.lock().await;
+            let written = async {
+                stream.write_all(&line).await?;
+                stream.flush().await
+            };
+            written.await.inspect_err(|_| broken.cancel())
+        }
+    }
+
+    /// Waits until nobody writes.
+    pub async fn is_idle(&self) {
+        drop(self.stream.lock().await);
+    }
+}
+
+fn line<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    line.push(b'\n');
+    Ok(line)
+}
