@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use apc_mcp::apc::exchange::Houston;
+use apc_mcp::apc::exchange::GraphqlClient;
 use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
 use apc_mcp::apc::operations::service_accounts;
@@ -21,7 +21,7 @@ use apc_mcp::guards::secret::{Secret, Secrets};
 use apc_mcp::session::server::Server;
 use apc_mcp::session::shutdown;
 use apc_mcp::session::shutdown::Shutdown;
-use apc_mcp::tools::{self, Shape};
+use apc_mcp::tools::{self, ToolOptions};
 use divan::{AllocProfiler, Bencher, black_box};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -44,7 +44,7 @@ fn main() {
 #[divan::bench(args = [1, 100, 1_000])]
 fn select_of_10_000(bencher: Bencher, selected: usize) {
     let runtime = runtime();
-    let houston = Houston::new(
+    let houston = GraphqlClient::new(
         Connecting::default(),
         Duration::from_secs(20),
         Secrets::default(),
@@ -84,7 +84,7 @@ fn whole_call(bencher: Bencher, (workspace, limit): (&str, u32)) {
 
 #[divan::bench]
 fn definitions() {
-    black_box(tools::definitions(&Shape::default()));
+    black_box(tools::definitions(&ToolOptions::default()));
 }
 
 /// A field of an account, while so many secrets are known.

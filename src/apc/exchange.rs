@@ -1,7 +1,6 @@
 //! Documents out, answers in: one GraphQL exchange with the API, made again where that is safe.
 //! Decides nothing about tools; knows no operation by name.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +9,9 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::document::Document;
 use super::error::{ApiError, GraphqlError, Unreachable};
-use super::http::{Client, Connecting, Purpose, Reply};
+use super::http::{Connecting, HttpClient, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
 use crate::guards::secret::Secrets;
 
@@ -24,33 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long a release is remembered to lack a field. An upgrade shows after that without a restart.
 const LACKING: Duration = Duration::from_secs(300);
 
-/// A document of `apc/documents/`, one field a line.
-pub struct Document {
-    /// The one top-level field it selects.
-    pub field: &'static str,
-    /// The file's text.
-    pub text: &'static str,
-    /// The fields that a release may lack: each costs itself, not the call.
-    pub optional: &'static [&'static str],
-    /// The newer and the older name of one field: the older one is asked for where the newer one is lacking.
-    pub renamed: Option<Renamed>,
-}
-
-/// Two names of one field.
-pub struct Renamed {
-    /// The name that is asked for first.
-    pub newer: &'static str,
-    /// The name in older releases.
-    pub older: &'static str,
-    /// The type of its values. A release that lacks a part of it is asked without the field.
-    pub of_type: &'static str,
-    /// The sentence for the log, once, where a release has neither.
-    pub lacking: &'static str,
-}
-
 /// The API of every installation this server may meet.
-pub struct Houston {
-    client: Client,
+pub struct GraphqlClient {
+    http: HttpClient,
     timeout: Duration,
     secrets: Secrets,
     lacking: Mutex<HashMap<DocumentAt, Lacking>>,
@@ -65,12 +41,12 @@ struct Lacking {
     fields: Arc<BTreeSet<&'static str>>,
 }
 
-impl Houston {
+impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
     /// included. Tokens and keys that pass through are remembered among the secrets.
     pub fn new(connecting: Connecting, timeout: Duration, secrets: Secrets) -> Self {
         Self {
-            client: Client::new(connecting, timeout),
+            http: HttpClient::new(connecting, timeout),
             timeout,
             secrets,
             lacking: Mutex::default(),
@@ -82,10 +58,18 @@ impl Houston {
     pub fn within<'a>(&'a self, installation: &'a Installation, deadline: Instant) -> Api<'a> {
         self.secrets.remember(installation.token.expose());
         Api {
-            houston: self,
+            client: self,
             installation,
             deadline,
             tries: TRIES,
+        }
+    }
+
+    /// Says once per installation that a release has neither name of a field.
+    fn warn_of_lacking(&self, place: &DocumentAt, sentence: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(place.clone()) {
+            tracing::warn!(api = %place.0, "{sentence}");
         }
     }
 
@@ -109,20 +93,10 @@ impl Houston {
     }
 }
 
-impl Houston {
-    /// Says once per installation that a release has neither name of a field.
-    fn warn_of_lacking(&self, place: &DocumentAt, sentence: &str) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.insert(place.clone()) {
-            tracing::warn!(api = %place.0, "{sentence}");
-        }
-    }
-}
-
 /// The API of one installation, for the length of one call.
 #[derive(Clone, Copy)]
 pub struct Api<'a> {
-    houston: &'a Houston,
+    client: &'a GraphqlClient,
     installation: &'a Installation,
     deadline: Instant,
     tries: u32,
@@ -137,7 +111,7 @@ impl Api<'_> {
     /// The name by which a renamed field is asked of this installation.
     pub fn renamed_field(&self, document: &Document) -> Option<&'static str> {
         let at = (self.installation.url.clone(), document.field);
-        document.renamed_field(&self.houston.lacking(&at))
+        document.renamed_field(&self.client.lacking(&at))
     }
 
     /// Whether the token says of itself that its time is over.
@@ -148,16 +122,13 @@ impl Api<'_> {
     /// Remembers a key that came from the API, unless the API masked it.
     pub fn remember_key(&self, key: &str) {
         if !key.contains('*') {
-            self.houston.secrets.remember(key);
+            self.client.secrets.remember(key);
         }
     }
 
     /// Text from the API, without any secret known by now: a label may hold one.
     pub fn scrubbed(&self, text: String) -> String {
-        match self.houston.secrets.scrub(&text) {
-            Cow::Owned(clean) => clean,
-            Cow::Borrowed(_) => text,
-        }
+        self.client.secrets.scrubbed(text)
     }
 
     /// Reads. Passing faults are tried again within the time for one request. `keep` gets the answer
@@ -197,21 +168,21 @@ impl Api<'_> {
         purpose: Purpose,
         mut keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
     ) -> Result<Option<D>, ApiError> {
-        let turn = timeout_at(self.deadline, self.houston.client.turn()).await;
-        let _turn = turn.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
-        let until = self.deadline.min(Instant::now() + self.houston.timeout);
+        let permit = timeout_at(self.deadline, self.client.http.permit()).await;
+        let _permit = permit.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
+        let until = self.deadline.min(Instant::now() + self.client.timeout);
         let place = (self.installation.url.clone(), document.field);
-        let mut lacking = self.houston.lacking(&place);
+        let mut lacking = self.client.lacking(&place);
         loop {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
             match keep(&reply, document.field) {
                 Err(Refusal::Document(messages)) => {
                     lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
-                    self.houston
+                    self.client
                         .remember_lacking(place.clone(), Arc::clone(&lacking));
                     if let Some(field) = document.wholly_lacking(&lacking) {
-                        self.houston.warn_of_lacking(&place, field.lacking);
+                        self.client.warn_of_lacking(&place, field.lacking);
                     }
                 }
                 Err(Refusal::Other(error)) => return Err(error),
@@ -234,8 +205,8 @@ impl Api<'_> {
                 return Err(ApiError::Unreachable(Unreachable::NoTimeLeft));
             }
             let error = match self
-                .houston
                 .client
+                .http
                 .post(self.installation, body.clone(), connection, left)
                 .await
             {
@@ -303,83 +274,6 @@ fn request_body<V: Serialize>(
         variables,
     })
     .unwrap_or_default()
-}
-
-impl Document {
-    /// The text without the lines of the fields that the release lacks.
-    fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
-        if lacking.is_empty() && self.renamed.is_none() {
-            return self.text.trim_end().into();
-        }
-        let selected =
-            |line: &&str| !line.starts_with("    ") || self.asks(field_of(line), lacking);
-        let lines: Vec<_> = self.text.lines().filter(selected).collect();
-        lines.join("\n").into()
-    }
-
-    /// Whether the field is asked of a release that lacks these.
-    fn asks(&self, field: &str, lacking: &BTreeSet<&str>) -> bool {
-        let newer_is_there =
-            |renamed: &Renamed| renamed.older == field && !lacking.contains(renamed.newer);
-        !lacking.contains(field) && !self.renamed.as_ref().is_some_and(newer_is_there)
-    }
-
-    /// The renamed field, by the name that is asked of a release that lacks these.
-    fn renamed_field(&self, lacking: &BTreeSet<&str>) -> Option<&'static str> {
-        let renamed = self.renamed.as_ref()?;
-        [renamed.newer, renamed.older]
-            .into_iter()
-            .find(|name| self.asks(name, lacking))
-    }
-
-    /// The renamed field, where the release has it by neither name.
-    fn wholly_lacking(&self, lacking: &BTreeSet<&str>) -> Option<&Renamed> {
-        self.renamed
-            .as_ref()
-            .filter(|renamed| lacking.contains(renamed.newer) && lacking.contains(renamed.older))
-    }
-
-    /// The fields to leave out after the API refused the document with these words.
-    ///
-    /// # Errors
-    /// Leaving out what may be left out would not help.
-    fn after_refusal(
-        &self,
-        lacking: &BTreeSet<&'static str>,
-        messages: &[String],
-    ) -> Result<BTreeSet<&'static str>, ApiError> {
-        let named: BTreeSet<&str> = messages
-            .iter()
-            .flat_map(|message| words_of(message))
-            .collect();
-        let mut refused: BTreeSet<_> = self
-            .optional
-            .iter()
-            .copied()
-            .filter(|field| named.contains(field) && self.asks(field, lacking))
-            .collect();
-        let of_type = self.renamed.as_ref().map(|renamed| renamed.of_type);
-        if refused.is_empty() || of_type.is_some_and(|name| named.contains(name)) {
-            // Not in words we know: of our selection, the field with two names is the likeliest to be lacking.
-            refused.extend(self.renamed_field(lacking));
-        }
-        if refused.is_empty() {
-            let message = messages.join("\n");
-            return Err(ApiError::Incompatible { message });
-        }
-        refused.extend(lacking);
-        Ok(refused)
-    }
-}
-
-fn field_of(line: &str) -> &str {
-    line.split_whitespace().next().unwrap_or_default()
-}
-
-/// The words of a complaint. Suggestions name fields that do exist, so they are left out.
-fn words_of(message: &str) -> impl Iterator<Item = &str> {
-    let complaint = message.split("Did you mean").next().unwrap_or(message);
-    complaint.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 /// Why an answer holds no data.
@@ -508,32 +402,27 @@ mod tests {
 
     const DOCUMENT: Document = Document {
         field: "q",
-        text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBindings { role }\n    roleBinding { role }\n  }\n}\n",
-        optional: &["label", "createdAt", "roleBindings", "roleBinding"],
-        renamed: Some(Renamed {
-            newer: "roleBindings",
-            older: "roleBinding",
-            of_type: "RoleBinding",
-            lacking: "no roles",
-        }),
+        text: "query q { q }",
+        optional: &[],
+        renamed: None,
     };
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_for_a_turn_ends_with_the_call() {
+    async fn waiting_for_a_permit_ends_with_the_call() {
         let second = Duration::from_secs(1);
-        let houston = Houston::new(Connecting::default(), second, Secrets::default());
+        let graphql = GraphqlClient::new(Connecting::default(), second, Secrets::default());
         let installation = Installation {
             url: ApiUrl::parse("http://127.0.0.1:1/v1").unwrap(),
             token: Secret::new("0123456789abcdef".to_owned()),
             token_source: TokenSource::Sandbox,
             login_workspace: None,
         };
-        let mut turns = Vec::new();
+        let mut permits = Vec::new();
         for _ in 0..64 {
-            turns.push(houston.client.turn().await);
+            permits.push(graphql.http.permit().await);
         }
         let began = Instant::now();
-        let asked = houston
+        let asked = graphql
             .within(&installation, began + 45 * second)
             .query(&DOCUMENT, &(), |reply, field| {
                 Ok(read::<String>(reply, field)?.data)
@@ -542,73 +431,6 @@ mod tests {
         let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
         assert_eq!(asked, Err(late));
         assert_eq!(began.elapsed().as_secs(), 45);
-    }
-
-    fn lacking(known: &[&'static str], messages: &[&str]) -> Option<Vec<&'static str>> {
-        let messages: Vec<_> = messages.iter().map(|text| (*text).to_owned()).collect();
-        let known = known.iter().copied().collect();
-        let fields = DOCUMENT.after_refusal(&known, &messages).ok()?;
-        Some(fields.into_iter().collect())
-    }
-
-    #[test]
-    fn a_named_field_is_left_out_and_a_suggested_one_is_not() {
-        let suggesting =
-            r#"Cannot query field "label" on type "ServiceAccount". Did you mean "createdAt"?"#;
-        let named = "Unknown field 'createdAt' on 'ServiceAccount'";
-        assert_eq!(lacking(&[], &[suggesting]), Some(vec!["label"]));
-        assert_eq!(lacking(&[], &[named]), Some(vec!["createdAt"]));
-        assert_eq!(
-            lacking(&[], &[suggesting, named]),
-            Some(vec!["createdAt", "label"])
-        );
-    }
-
-    #[test]
-    fn the_older_name_follows_the_newer_one_and_nothing_follows_both() {
-        let newer = r#"Cannot query field "roleBindings" on type "ServiceAccount". Did you mean "roleBinding"?"#;
-        let older = r#"Cannot query field "roleBinding" on type "ServiceAccount"."#;
-        let part = r#"Cannot query field "deployment" on type "RoleBinding"."#;
-        let (first, both) = (vec!["roleBindings"], vec!["roleBinding", "roleBindings"]);
-        assert_eq!(lacking(&[], &[newer]), Some(first.clone()));
-        assert_eq!(lacking(&[], &[part]), Some(first.clone()));
-        assert_eq!(lacking(&["roleBindings"], &[older]), Some(both.clone()));
-        assert_eq!(lacking(&["roleBindings"], &[part]), Some(both));
-        assert_eq!(lacking(&["roleBinding", "roleBindings"], &[part]), None);
-        assert!(
-            DOCUMENT
-                .wholly_lacking(&BTreeSet::from(["roleBindings"]))
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn words_that_name_nothing_cost_the_field_with_two_names() {
-        assert_eq!(
-            lacking(&[], &["The query is invalid."]),
-            Some(vec!["roleBindings"])
-        );
-    }
-
-    #[test]
-    fn a_field_leaves_the_selection_and_stays_among_the_variables() {
-        let asked = |lacking: &[&'static str]| {
-            let text = DOCUMENT.without(&lacking.iter().copied().collect());
-            let text = text.strip_prefix("query q($label: String!) {\n  q(label: $label) {\n");
-            text.unwrap()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        assert_eq!(asked(&[]), "id label createdAt roleBindings { role } } }");
-        assert_eq!(
-            asked(&["label", "roleBindings"]),
-            "id createdAt roleBinding { role } } }"
-        );
-        assert_eq!(
-            asked(&["label", "roleBinding", "roleBindings"]),
-            "id createdAt } }"
-        );
     }
 
     fn answered(status: u16, body: &str) -> ApiError {

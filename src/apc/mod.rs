@@ -2,6 +2,7 @@
 //! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
 
 mod account;
+pub mod document;
 pub mod error;
 pub mod exchange;
 pub mod http;

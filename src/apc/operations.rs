@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::document::{Document, Renamed};
 use super::error::ApiError;
-use super::exchange::{Answer, Api, Document, Refusal, Renamed, read};
+use super::exchange::{Answer, Api, Refusal, read};
 use super::wire::{WireAccount, WireDeleted, WireWorkspace};
 use super::{
     Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,

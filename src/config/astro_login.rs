@@ -116,11 +116,11 @@ struct File {
     contexts: Option<HashMap<String, Option<Context>>>,
     cloud: Option<Cloud>,
     local: Option<Local>,
-    houston: Option<Houston>,
+    houston: Option<GraphqlClient>,
 }
 
 #[derive(Deserialize)]
-struct Houston {
+struct GraphqlClient {
     // Text or a switch. Any other form must not make the login unusable.
     skip_verify_tls: Option<Value>,
 }

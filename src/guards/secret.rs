@@ -122,6 +122,14 @@ impl Secrets {
         self.searched(text).unwrap_or(Cow::Borrowed(REDACTED))
     }
 
+    /// The same for text of its own: without a copy where there is no secret in it.
+    pub fn scrubbed(&self, text: String) -> String {
+        match self.scrub(&text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text,
+        }
+    }
+
     fn searched<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Unsearchable> {
         let Some(matcher) = self.matcher()? else {
             return Ok(Cow::Borrowed(text));

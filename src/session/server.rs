@@ -28,7 +28,7 @@ use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
 use super::{prompts, refusals};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
-use crate::tools::{self, House, Shape};
+use crate::tools::{self, SharedState, ToolOptions};
 
 /// The time for which a client may keep a list, in milliseconds. Lists are fixed at start.
 const LIST_FRESH_MS: u64 = 300_000;
@@ -41,9 +41,9 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server, for as many requests as come.
 pub struct Server {
-    house: Arc<House>,
+    shared: Arc<SharedState>,
     secrets: Secrets,
-    shape: Shape,
+    options: ToolOptions,
     tools: OnceLock<Vec<Tool>>,
     shutdown: Shutdown,
 }
@@ -51,23 +51,23 @@ pub struct Server {
 impl Server {
     /// A server with these settings. What shapes its tools is fixed from here on.
     pub async fn new(config: Config, secrets: Secrets, shutdown: Shutdown) -> Self {
-        let shape = Shape {
+        let options = ToolOptions {
             has_default_workspace: config.has_default_workspace().await,
             policy: config.policy.clone(),
         };
-        let house = Arc::new(House::new(config, secrets.clone()));
+        let shared = Arc::new(SharedState::new(config, secrets.clone()));
         Self {
-            house,
+            shared,
             secrets,
-            shape,
+            options,
             tools: OnceLock::new(),
             shutdown,
         }
     }
 
     /// The state that its calls share. It outlives the session.
-    pub fn house(&self) -> Arc<House> {
-        Arc::clone(&self.house)
+    pub fn shared(&self) -> Arc<SharedState> {
+        Arc::clone(&self.shared)
     }
 
     /// The causes that end its session.
@@ -76,7 +76,7 @@ impl Server {
     }
 
     fn identity(&self) -> Implementation {
-        let title = match self.house.config().sandbox {
+        let title = match self.shared.config().sandbox {
             true => "Astro Private Cloud service accounts (sandbox)",
             false => "Astro Private Cloud service accounts",
         };
@@ -84,7 +84,7 @@ impl Server {
     }
 
     fn instructions(&self) -> String {
-        let sandbox = match self.house.config().sandbox {
+        let sandbox = match self.shared.config().sandbox {
             true => {
                 "This is a sandbox: an embedded API with invented accounts, gone when the server ends. "
             }
@@ -97,12 +97,12 @@ impl Server {
     }
 
     fn tools(&self) -> &[Tool] {
-        self.tools.get_or_init(|| tools::definitions(&self.shape))
+        self.tools.get_or_init(|| tools::definitions(&self.options))
     }
 
     /// Knows the token before anything is said that might hold it.
     async fn remember_token(&self) {
-        if let Ok(installation) = self.house.config().installation().await {
+        if let Ok(installation) = self.shared.config().installation().await {
             self.secrets.remember(installation.token.expose());
         }
     }
@@ -159,7 +159,7 @@ impl ServerHandler for Server {
         _page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let prompts = prompts::definitions(&self.shape.policy);
+        let prompts = prompts::definitions(&self.options.policy);
         let mut result = ListPromptsResult::with_all_items(prompts);
         result.meta = self.signature(&context);
         result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
@@ -173,7 +173,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.remember_token().await;
-        let mut result = prompts::get(request, &self.shape.policy, &self.secrets)?;
+        let mut result = prompts::get(request, &self.options.policy, &self.secrets)?;
         result.meta = self.signature(&context);
         Ok(result.into())
     }
@@ -184,12 +184,12 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        let known: Vec<_> = tools::names(&self.shape.policy).collect();
+        let known: Vec<_> = tools::names(&self.options.policy).collect();
         if !known.contains(&&*name) {
             return Err(refusals::tool(
                 &name,
                 &known,
-                &self.shape.policy,
+                &self.options.policy,
                 &self.secrets,
             ));
         }
@@ -203,7 +203,7 @@ impl ServerHandler for Server {
         );
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
         let call = Box::pin(tools::call(
-            &self.house,
+            &self.shared,
             &name,
             request.arguments,
             Arc::new(user),

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::{McpService, Server};
 use super::transport::LineTransport;
-use crate::tools::House;
+use crate::tools::SharedState;
 
 /// The time of changes under way once the input has ended. rmcp waits equally long for calls.
 const CHANGES_AFTER_INPUT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (house, shutdown) = (server.house(), server.shutdown().clone());
+    let (shared, shutdown) = (server.shared(), server.shutdown().clone());
     let transport = LineTransport::new(input, output, shutdown.end_of_input.clone());
     let service = McpService::new(server);
     match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
@@ -68,9 +68,9 @@ where
                 }
                 shutdown.end_of_input.cancel();
             };
-            tokio::join!(served, settle(&house, &shutdown));
+            tokio::join!(served, settle(&shared, &shutdown));
             // A change that began meanwhile has had its time as well.
-            house.settle(Duration::ZERO).await;
+            shared.settle(Duration::ZERO).await;
             Ok(())
         }
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
@@ -81,14 +81,14 @@ where
 }
 
 /// Waits for the end of the session, and then for the changes under way, as long as they may take.
-async fn settle(house: &House, shutdown: &Shutdown) {
+async fn settle(shared: &SharedState, shutdown: &Shutdown) {
     let after_input = async {
         shutdown.end_of_input.cancelled().await;
-        house.settle(CHANGES_AFTER_INPUT).await;
+        shared.settle(CHANGES_AFTER_INPUT).await;
     };
     tokio::select! {
         () = after_input => {}
-        () = shutdown.signal.cancelled() => house.settle(CHANGES_AFTER_SIGNAL).await,
+        () = shutdown.signal.cancelled() => shared.settle(CHANGES_AFTER_SIGNAL).await,
     }
 }
 

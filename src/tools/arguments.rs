@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::result::{Code, Failure};
+use super::failure::{Code, Failure};
 use crate::apc::{Accepted, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;

@@ -12,9 +12,11 @@ use rmcp::model::{CallToolResult, JsonObject};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::result::{Code, Failure, audit_unusable};
+use super::NoResult;
+use super::context::{Call, SharedState};
+use super::failure::{Code, Failure};
 use super::user::User;
-use super::{Call, Ended, House};
+use super::words::audit_unusable;
 use crate::apc::operations::{self, Listing};
 use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, OpenAudit};
@@ -34,25 +36,25 @@ const CLIENT_MAX: usize = 80;
 
 /// The audit line of a change that is being tried. It is written once: by the call, or by the task
 /// that took it along.
-pub struct Record {
-    house: Arc<House>,
+pub struct AuditRecord {
+    shared: Arc<SharedState>,
     open: Option<(OpenAudit, Attempt)>,
 }
 
-impl Record {
+impl AuditRecord {
     /// A record whose log is open.
     ///
     /// # Errors
     /// The log cannot be opened, so nothing may be changed.
-    pub fn open(house: &Arc<House>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
-        let log = &house.config.audit;
+    pub fn open(shared: &Arc<SharedState>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
+        let log = &shared.config.audit;
         let open = log
             .open()
             .map_err(|error| audit_unusable(log.path().unwrap_or("".as_ref()), &error))?;
         let client = harmless(&user.client(), CLIENT_MAX);
         let attempt = Attempt::new(client, tool);
         Ok(Self {
-            house: Arc::clone(house),
+            shared: Arc::clone(shared),
             open: Some((open, attempt)),
         })
     }
@@ -96,11 +98,11 @@ impl Record {
     }
 
     /// Writes the line, unless a task has taken the record along, or the call only asked.
-    pub fn close(mut self, ended: &Result<CallToolResult, Ended>) {
+    pub fn close(mut self, ended: &Result<CallToolResult, NoResult>) {
         match ended {
             Ok(_) => self.write("ok"),
-            Err(Ended::Failed(failure)) => self.write(failure.code().name()),
-            Err(Ended::Asked(_)) => self.open = None,
+            Err(NoResult::Failed(failure)) => self.write(failure.code().name()),
+            Err(NoResult::InputRequired(_)) => self.open = None,
         }
     }
 
@@ -112,20 +114,20 @@ impl Record {
 
     fn take(&mut self) -> Self {
         Self {
-            house: Arc::clone(&self.house),
+            shared: Arc::clone(&self.shared),
             open: self.open.take(),
         }
     }
 
     fn write(&mut self, outcome: &'static str) {
         if let Some((audit, attempt)) = self.open.take() {
-            audit.write(attempt, outcome, &self.house.secrets);
+            audit.write(attempt, outcome, &self.shared.secrets);
         }
     }
 }
 
 /// A call that is taken back while it still looks ends here: its line is written all the same.
-impl Drop for Record {
+impl Drop for AuditRecord {
     fn drop(&mut self) {
         self.write("cancelled");
     }
@@ -133,19 +135,19 @@ impl Drop for Record {
 
 /// Carries a change through, whatever becomes of the call: nobody else would learn what came of it.
 /// When the process ends first, the change is given up as undecided.
-pub async fn carry_through<T, W>(
+pub async fn run_to_completion<T, W>(
     call: &Call,
-    record: &mut Record,
+    record: &mut AuditRecord,
     undecided: Failure,
     work: W,
 ) -> Result<T, Failure>
 where
-    T: Outcome,
+    T: ChangedAccount,
     W: Future<Output = Result<T, Failure>> + Send + 'static,
 {
     let mut record = record.take();
-    let abandoned = call.house.abandoned.clone();
-    let task = call.house.changes.spawn(async move {
+    let abandoned = call.shared.abandoned.clone();
+    let task = call.shared.changes.spawn(async move {
         let work = AssertUnwindSafe(work).catch_unwind();
         let result = tokio::select! {
             result = work => result.unwrap_or_else(|_| Err(fault())),
@@ -167,7 +169,7 @@ where
 }
 
 /// What a change brings that the record has to name.
-pub trait Outcome: Send + 'static {
+pub trait ChangedAccount: Send + 'static {
     /// The account that was changed.
     fn account_id(&self) -> &ServiceAccountId;
 }
@@ -183,7 +185,7 @@ fn fault() -> Failure {
 pub async fn look_again<T>(
     call: &Call,
     place: &Place,
-    mut seen: impl FnMut(Listing) -> Seen<T>,
+    mut seen: impl FnMut(Listing) -> Look<T>,
 ) -> Option<T> {
     let end = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
     let mut last = None;
@@ -193,8 +195,8 @@ pub async fn look_again<T>(
         let until = Instant::now() + left / (LOOKS - look + 1);
         if let Some(listing) = look_until(call, place, until).await {
             match seen(listing) {
-                Seen::Decided(found) => return Some(found),
-                Seen::NotYet(found) => last = Some(found),
+                Look::Decided(found) => return Some(found),
+                Look::NotYet(found) => last = Some(found),
             }
         }
         if look < LOOKS {
@@ -217,7 +219,7 @@ async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listin
 }
 
 /// The verdict of one look.
-pub enum Seen<T> {
+pub enum Look<T> {
     /// It is decided.
     Decided(T),
     /// It may still change.

@@ -5,18 +5,20 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
-use super::recovery::{self, SeenBefore, Trace, new_ones, trace};
-use super::result::{
-    AccountView, Code, Failure, key_dir_unusable, role_not_allowed, scrubbed, success,
-    too_many_changes,
+use super::account_view::AccountView;
+use super::change::{
+    AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
 };
-use super::{Call, Shape, schema, unknown_place};
+use super::context::{Call, unknown_place};
+use super::failure::{Code, Failure};
+use super::recovery::{self, SeenBefore, Trace, new_ones, trace};
+use super::words::{key_dir_unusable, role_not_allowed, too_many_changes};
+use super::{Definition, Hints, Run, ToolEntry, ToolOptions, schema, success};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations::{self, Candidate};
 use crate::apc::{
@@ -26,39 +28,45 @@ use crate::guards::key_files::{self, KeyFile};
 use crate::guards::policy::KeyOutput;
 use crate::guards::text::quoted;
 
-/// The tool's name.
-pub const NAME: &str = "create_service_account";
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "Create service account",
+    run: Run::Change(|call, arguments, record| {
+        Box::pin(async move { Ok(run(call, arguments, record).await?) })
+    }),
+    hints: Hints {
+        destructive: false,
+        idempotent: false,
+    },
+    define: |options| Definition {
+        description: description(options),
+        input: input(options),
+        output: schema::output::<CreateResult>(),
+    },
+};
 
-/// The tool as clients see it.
-pub fn definition(shape: &Shape) -> Tool {
-    let key = match shape.policy.key_output {
+const NAME: &str = "create_service_account";
+
+fn description(options: &ToolOptions) -> String {
+    let key = match options.policy.key_output {
         KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
         KeyOutput::Show => "its API key",
     };
-    let description = format!(
+    format!(
         "Create a service account in a workspace, for a script or CI job that needs access of its own; give the lowest \
          role that will do. A label that the workspace already has is refused. Returns the account, {key}."
-    );
-    Tool::new(NAME, description, input(shape))
-        .with_title("Create service account")
-        .with_raw_output_schema(schema::output::<Created>())
-        .with_annotations(
-            ToolAnnotations::new()
-                .read_only(false)
-                .destructive(false)
-                .idempotent(false)
-                .open_world(true),
-        )
+    )
 }
 
-fn input(shape: &Shape) -> JsonObject {
+fn input(options: &ToolOptions) -> JsonObject {
     let mut input = INPUT.clone();
-    if shape.has_default_workspace {
+    if options.has_default_workspace {
         schema::make_optional(&mut input, "workspace_id");
     }
-    let roles: Vec<_> = shape.policy.roles().map(Role::name).collect();
+    let roles: Vec<_> = options.policy.roles().map(Role::name).collect();
     schema::set(&mut input, "role", "enum", json!(roles));
-    if let Some(allowed) = &shape.policy.allowed_workspaces {
+    if let Some(allowed) = &options.policy.allowed_workspaces {
         let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
         schema::set(&mut input, "workspace_id", "enum", json!(ids));
         schema::set(&mut input, "workspace_id", "pattern", Value::Null);
@@ -84,7 +92,7 @@ struct Arguments {
 
 /// The result.
 #[derive(Serialize, JsonSchema)]
-struct Created {
+struct CreateResult {
     service_account: AccountView,
     /// The file that holds the key and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,32 +102,32 @@ struct Created {
     recovered: Option<bool>,
 }
 
-/// An account that was made.
-struct Made {
+/// An account that was created.
+struct Creation {
     account: ServiceAccount,
     key_file: Option<PathBuf>,
     recovered: bool,
 }
 
-impl Outcome for Made {
+impl ChangedAccount for Creation {
     fn account_id(&self) -> &ServiceAccountId {
         &self.account.id
     }
 }
 
 /// Runs the tool.
-pub async fn call(
+async fn run(
     call: &Call,
     mut given: JsonObject,
-    record: &mut Record,
+    record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
     call.add_default_workspace(&mut given);
-    let new = read(given, call, record)?;
-    let locked = call.house.creations.lock(&new, call.half_time()).await;
+    let new = parse(given, call, record)?;
+    let locked = call.shared.label_locks.lock(&new, call.half_time()).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
     let key_file = key_file(call)?;
     let before = look(call, &new).await?;
-    call.house
+    call.shared
         .rate
         .take()
         .map_err(|wait| too_many_changes(wait, call.policy()))?;
@@ -132,14 +140,18 @@ pub async fn call(
         let call = call.clone();
         async move {
             let _locked = label_lock;
-            make(&call, &new, &before, key_file).await
+            create(&call, &new, &before, key_file).await
         }
     };
-    let made = carry_through(call, record, undecided, work).await?;
-    Ok(success(&shown(made, call)))
+    let created = run_to_completion(call, record, undecided, work).await?;
+    Ok(success(&shown(created, call)))
 }
 
-fn read(given: JsonObject, call: &Call, record: &mut Record) -> Result<NewServiceAccount, Failure> {
+fn parse(
+    given: JsonObject,
+    call: &Call,
+    record: &mut AuditRecord,
+) -> Result<NewServiceAccount, Failure> {
     let arguments: Arguments = call.read(NAME, &INPUT, given)?;
     let place = Place::Workspace(arguments.workspace_id);
     let role = arguments.role;
@@ -162,7 +174,7 @@ fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
     match call.policy().key_output {
         KeyOutput::Show => Ok(None),
         KeyOutput::File => {
-            let prepared = key_files::prepare(call.house.config.key_dir.as_deref());
+            let prepared = key_files::prepare(call.shared.config.key_dir.as_deref());
             prepared
                 .map(Some)
                 .map_err(|problem| key_dir_unusable(&problem))
@@ -189,18 +201,18 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failur
     }
 }
 
-async fn make(
+async fn create(
     call: &Call,
     new: &NewServiceAccount,
     before: &SeenBefore,
     key_file: Option<KeyFile>,
-) -> Result<Made, Failure> {
+) -> Result<Creation, Failure> {
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
     let created = operations::create_service_account(&api, new).await;
     let (account, recovered) = match created {
         Ok(account) => (account, false),
         Err(error) => match error.effect() {
-            Effect::None => return Err(not_made(call, new, &error).await),
+            Effect::None => return Err(not_created(call, new, &error).await),
             Effect::AnsweredWithError => return Err(answered(call, new, before, &error).await),
             Effect::AnswerLost => (find_lost(call, new, before, &error).await?, true),
         },
@@ -212,24 +224,28 @@ async fn make(
         }
         _ => None,
     };
-    Ok(Made {
+    Ok(Creation {
         account,
         key_file,
         recovered,
     })
 }
 
-fn shown(made: Made, call: &Call) -> Created {
-    let path = made.key_file.map(|path| path.display().to_string());
-    Created {
-        service_account: AccountView::new(made.account, call.policy().key_output, call.secrets()),
-        api_key_file: path.map(|path| scrubbed(path, call.secrets())),
-        recovered: made.recovered.then_some(true),
+fn shown(created: Creation, call: &Call) -> CreateResult {
+    let path = created.key_file.map(|path| path.display().to_string());
+    CreateResult {
+        service_account: AccountView::new(
+            created.account,
+            call.policy().key_output,
+            call.secrets(),
+        ),
+        api_key_file: path.map(|path| call.secrets().scrubbed(path)),
+        recovered: created.recovered.then_some(true),
     }
 }
 
 /// The failure of a creation that was certainly not made.
-async fn not_made(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
+async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
         ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
         ApiError::PlaceUnknown => unknown_place(&new.place),
@@ -288,14 +304,14 @@ async fn find_lost(
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
     let kind = new.place.kind();
-    let directory = call.house.config.key_dir.as_deref();
+    let directory = call.shared.config.key_dir.as_deref();
     let has_key_file = |id: &ServiceAccountId| {
         call.policy().key_output == KeyOutput::File && key_files::has_key_of(directory, id.as_str())
     };
     let seen = look_again(call, &new.place, |listing| {
         match trace(listing, new, before, has_key_file) {
-            Trace::New(account) => Seen::Decided(Trace::New(account)),
-            trace => Seen::NotYet(trace),
+            Trace::New(account) => Look::Decided(Trace::New(account)),
+            trace => Look::NotYet(trace),
         }
     });
     match seen.await {
@@ -384,7 +400,7 @@ fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure 
     let label = quoted(new.label.as_str());
     let text = format!(
         "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. After that call get_service_accounts with workspace_id {} and label {label}: if it is not there, it is safe to create it again; if it is, delete it first, since nobody holds its key.",
-        call.appearing().as_secs(),
+        call.still_to_show().as_secs(),
         quoted(new.place.id())
     );
     Failure::new(Code::OutcomeUnknown, text).about_place(&new.place)
@@ -403,7 +419,7 @@ fn unclear(
         "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Look at it with get_service_accounts and ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
         label = quoted(new.label.as_str()),
         place = new.place,
-        wait = call.appearing().as_secs(),
+        wait = call.still_to_show().as_secs(),
     );
     let failure = Failure::new(Code::OutcomeUnknown, text).about_place(&new.place);
     match ids {

@@ -1,18 +1,23 @@
-//! `delete_service_account`: an account that was looked at first, and that the user means.
+//! `delete_service_account`: deletes an account that was looked up first and that the user means.
 //! Sends nothing for an id that is not in the list of its workspace: the API would delete any.
 
 use std::sync::LazyLock;
 
-use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::change::{LOOKING_AGAIN, Outcome, Record, Seen, carry_through, look_again, look_once};
+use super::account_view::AccountView;
+use super::change::{
+    AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
+};
+use super::context::Call;
+use super::failure::{Code, Failure};
 use super::places::{self, Gaps};
-use super::result::{AccountView, Code, Failure, success, too_many_changes};
 use super::user::{Answer, Form, Question};
-use super::{Call, Ended, schema};
+use super::words::too_many_changes;
+use super::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::installation::TokenKind;
 use crate::apc::operations::{self, Listing};
@@ -20,31 +25,33 @@ use crate::apc::{Bindings, Place, ServiceAccount, ServiceAccountId, WorkspaceId}
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 
-/// The tool's name.
-pub const NAME: &str = "delete_service_account";
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "Delete service account",
+    run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
+    hints: Hints {
+        destructive: true,
+        idempotent: true,
+    },
+    define: |_| Definition {
+        description: DESCRIPTION.to_owned(),
+        input: INPUT.clone(),
+        output: schema::output::<DeleteResult>(),
+    },
+};
+
+const NAME: &str = "delete_service_account";
+
+const DESCRIPTION: &str = "Delete a service account for good; what uses its key stops working. get_service_accounts \
+    finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
+    confirm. Returns the account as it was.";
 
 /// How many accounts are listed where none was named and nobody can be asked.
 const LISTED: usize = 50;
 
 /// How many accounts a user is given to choose from.
 const CHOICES: usize = 100;
-
-/// The tool as clients see it.
-pub fn definition() -> Tool {
-    let description = "Delete a service account for good; what uses its key stops working. get_service_accounts \
-         finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
-         confirm. Returns the account as it was.";
-    Tool::new(NAME, description, INPUT.clone())
-        .with_title("Delete service account")
-        .with_raw_output_schema(schema::output::<Deleted>())
-        .with_annotations(
-            ToolAnnotations::new()
-                .read_only(false)
-                .destructive(true)
-                .idempotent(true)
-                .open_world(true),
-        )
-}
 
 static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
 
@@ -59,31 +66,31 @@ struct Arguments {
 
 /// The result.
 #[derive(Serialize, JsonSchema)]
-struct Deleted {
+struct DeleteResult {
     service_account: AccountView,
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
 }
 
-/// An account that is gone.
-struct Gone {
+/// An account that was deleted.
+struct Deletion {
     account: ServiceAccount,
     recovered: bool,
 }
 
-impl Outcome for Gone {
+impl ChangedAccount for Deletion {
     fn account_id(&self) -> &ServiceAccountId {
         &self.account.id
     }
 }
 
 /// Runs the tool.
-pub async fn call(
-    mut call: Call,
+async fn run(
+    call: &mut Call,
     mut given: JsonObject,
-    record: &mut Record,
-) -> Result<CallToolResult, Ended> {
+    record: &mut AuditRecord,
+) -> Result<CallToolResult, NoResult> {
     call.add_default_workspace(&mut given);
     let Arguments {
         service_account_id: id,
@@ -95,20 +102,20 @@ pub async fn call(
         call.check_place(place)?;
     }
     let account = match (id, place) {
-        (Some(id), Some(place)) => find(&call, &id, &place).await?,
-        (Some(id), None) => search(&call, &id).await?,
+        (Some(id), Some(place)) => find(call, &id, &place).await?,
+        (Some(id), None) => search(call, &id).await?,
         (None, Some(place)) => {
-            let account = select(&mut call, &place).await?;
-            return Ok(delete(&call, account, record).await?);
+            let account = select(call, &place).await?;
+            return Ok(delete(call, account, record).await?);
         }
         (None, None) => return Err(neither().into()),
     };
     note(record, &account);
-    confirm(&mut call, &account).await?;
-    Ok(delete(&call, account, record).await?)
+    confirm(call, &account).await?;
+    Ok(delete(call, account, record).await?)
 }
 
-fn note(record: &mut Record, account: &ServiceAccount) {
+fn note(record: &mut AuditRecord, account: &ServiceAccount) {
     record.account(&account.id);
     record.place(&account.place);
     record.label_and_role(account.label.as_deref(), account.role());
@@ -147,7 +154,7 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Fa
 }
 
 /// Asks the user which account of the workspace is meant; that is the confirmation as well.
-async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, Ended> {
+async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, NoResult> {
     let accounts = call.list(place, |_| true).await?.accounts;
     if accounts.is_empty() {
         return Err(nothing_there(place).into());
@@ -171,7 +178,7 @@ async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, Ended>
     };
     match ask(call, &question).await {
         Answer::CannotAsk => Err(listed(place, &accounts).into()),
-        Answer::InputRequired(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(why) => Err(declined(why).about_place(place).into()),
         Answer::Yes(chosen) => {
             let chosen = accounts
@@ -201,7 +208,7 @@ impl Reason {
 }
 
 /// Asks the user whether this account shall be deleted, where the policy or the account itself wants that.
-async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended> {
+async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), NoResult> {
     let reason = Reason::of(call, account);
     let policy = call.policy().confirm;
     match (policy, reason, call.user.can_be_asked()) {
@@ -229,7 +236,7 @@ async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), Ended>
     };
     match ask(call, &question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
-        Answer::InputRequired(question) => Err(Ended::Asked(question)),
+        Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(why) => Err(declined(why)
             .about_account(&account.id)
             .about_place(&account.place)
@@ -333,10 +340,10 @@ async fn known_place(call: &Call, place: &Place) -> String {
 async fn delete(
     call: &Call,
     account: ServiceAccount,
-    record: &mut Record,
+    record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
     note(record, &account);
-    call.house
+    call.shared
         .rate
         .take()
         .map_err(|wait| too_many_changes(wait, call.policy()))?;
@@ -345,19 +352,19 @@ async fn delete(
         let call = call.clone();
         async move { send(&call, account).await }
     };
-    let Gone { account, recovered } = carry_through(call, record, undecided, work).await?;
+    let Deletion { account, recovered } = run_to_completion(call, record, undecided, work).await?;
     let view = AccountView::new(account, call.policy().key_output, call.secrets());
-    Ok(success(&Deleted {
+    Ok(success(&DeleteResult {
         service_account: view,
         recovered: recovered.then_some(true),
     }))
 }
 
-async fn send(call: &Call, account: ServiceAccount) -> Result<Gone, Failure> {
+async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure> {
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
     let deleted = operations::delete_service_account(&api, &account.place, &account.id).await;
     match deleted {
-        Ok(()) => Ok(Gone {
+        Ok(()) => Ok(Deletion {
             account,
             recovered: false,
         }),
@@ -382,11 +389,15 @@ fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failu
 
 /// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
 /// nothing can be mistaken for that.
-async fn answered(call: &Call, account: ServiceAccount, error: &ApiError) -> Result<Gone, Failure> {
+async fn answered(
+    call: &Call,
+    account: ServiceAccount,
+    error: &ApiError,
+) -> Result<Deletion, Failure> {
     let what = call.happened(error);
     match look_once(call, &account.place).await {
         Some(listing) if is_listed(&listing, &account) => Err(still_there(&account, &what)),
-        Some(listing) if listing.is_complete => Ok(Gone {
+        Some(listing) if listing.is_complete => Ok(Deletion {
             account,
             recovered: true,
         }),
@@ -423,18 +434,18 @@ async fn find_lost(
     call: &Call,
     account: ServiceAccount,
     error: &ApiError,
-) -> Result<Gone, Failure> {
+) -> Result<Deletion, Failure> {
     let what = call.happened(error);
     let sight = look_again(call, &account.place, |listing| {
         match (is_listed(&listing, &account), listing.is_complete) {
-            (true, _) => Seen::NotYet(Sight::StillThere),
-            (false, true) => Seen::Decided(Sight::Gone),
-            (false, false) => Seen::NotYet(Sight::NotEverythingRead),
+            (true, _) => Look::NotYet(Sight::StillThere),
+            (false, true) => Look::Decided(Sight::Gone),
+            (false, false) => Look::NotYet(Sight::NotEverythingRead),
         }
     });
     let seen = match sight.await {
         Some(Sight::Gone) => {
-            return Ok(Gone {
+            return Ok(Deletion {
                 account,
                 recovered: true,
             });

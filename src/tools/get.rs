@@ -1,22 +1,44 @@
-//! `get_service_accounts`: what is there, in one workspace or in all that are visible.
+//! `get_service_accounts`: the accounts of one workspace, or of all that are visible.
 //! Reads lists only: the API's single read hands out accounts of other workspaces.
 
 use std::sync::LazyLock;
 
-use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::account_view::AccountView;
 use super::arguments::{Search, Whole};
+use super::context::Call;
+use super::failure::Failure;
 use super::places::{self, Gaps, ReadWorkspace};
-use super::result::{AccountView, Failure, success};
-use super::{Call, schema};
+use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{Candidate, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 
-/// The tool's name.
-pub const NAME: &str = "get_service_accounts";
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "List service accounts",
+    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
+    hints: Hints {
+        destructive: false,
+        idempotent: true,
+    },
+    define: |_| Definition {
+        description: DESCRIPTION.to_owned(),
+        input: INPUT.clone(),
+        output: schema::output::<GetResult>(),
+    },
+};
 
+const NAME: &str = "get_service_accounts";
+
+const DESCRIPTION: &str = "List service accounts of one workspace or, without workspace_id, of every workspace the \
+    token can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
+    accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
+
+/// The number of accounts on a page, unless the call says another.
 const LIMIT_DEFAULT: u64 = 100;
 
 /// The largest whole number that every JSON reader takes as it is.
@@ -24,23 +46,6 @@ const OFFSET_MAX: u64 = (1 << 53) - 1;
 
 type Limit = Whole<1, 1000>;
 type Offset = Whole<0, OFFSET_MAX>;
-
-/// The tool as clients see it.
-pub fn definition() -> Tool {
-    let description = "List service accounts of one workspace or, without workspace_id, of every workspace the token \
-         can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
-         accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
-    Tool::new(NAME, description, INPUT.clone())
-        .with_title("List service accounts")
-        .with_raw_output_schema(schema::output::<Found>())
-        .with_annotations(
-            ToolAnnotations::new()
-                .read_only(true)
-                .destructive(false)
-                .idempotent(true)
-                .open_world(true),
-        )
-}
 
 static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
 
@@ -63,7 +68,7 @@ struct Arguments {
 
 /// The result.
 #[derive(Serialize, JsonSchema)]
-struct Found {
+struct GetResult {
     service_accounts: Vec<AccountView>,
     total: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +100,7 @@ struct Query {
 }
 
 /// Runs the tool.
-pub async fn call(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
     let query = Query::of(call.read(NAME, &INPUT, given)?);
     let place = query.workspace_id.clone().map(Place::Workspace);
     let (matches, workspaces, gaps) = match &place {
@@ -108,18 +113,18 @@ pub async fn call(call: &Call, given: JsonObject) -> Result<CallToolResult, Fail
     Ok(success(&query.page(matches, workspaces, gaps, call)))
 }
 
-/// The accounts that were asked for: how many there are, and the first of them, as far as the page
-/// can reach.
-struct Matches {
+/// The matches in one place: the first of them, as far as the page can reach, and the number of all.
+struct PlaceMatches {
     listing: Listing,
     total: u64,
 }
 
 /// The matches of all places, the places that were read, and the gaps.
-type Results = (Total, Option<Vec<WorkspaceView>>, Gaps);
+type Results = (Matches, Option<Vec<WorkspaceView>>, Gaps);
 
+/// The matches in all places.
 #[derive(Default)]
-struct Total {
+struct Matches {
     first: Vec<ServiceAccount>,
     total: u64,
 }
@@ -135,7 +140,7 @@ impl Query {
         }
     }
 
-    async fn matches(&self, call: &Call, place: &Place) -> Result<Matches, Failure> {
+    async fn matches(&self, call: &Call, place: &Place) -> Result<PlaceMatches, Failure> {
         let mut total = 0;
         let select = |account: Candidate<'_>| {
             let matches = self.is_match(account);
@@ -143,7 +148,7 @@ impl Query {
             matches && total <= self.offset.saturating_add(self.limit)
         };
         let listing = call.list(place, select).await?;
-        Ok(Matches { listing, total })
+        Ok(PlaceMatches { listing, total })
     }
 
     fn is_match(&self, account: Candidate<'_>) -> bool {
@@ -159,19 +164,19 @@ impl Query {
 
     fn page(
         &self,
-        matches: Total,
+        matches: Matches,
         workspaces: Option<Vec<WorkspaceView>>,
         gaps: Gaps,
         call: &Call,
-    ) -> Found {
+    ) -> GetResult {
         let keys = call.policy().key_output;
-        let Total { first, total } = matches;
+        let Matches { first, total } = matches;
         let end = self.offset.saturating_add(self.limit);
         let page = first
             .into_iter()
             .skip(index(self.offset))
             .take(index(self.limit));
-        Found {
+        GetResult {
             service_accounts: page
                 .map(|account| AccountView::new(account, keys, call.secrets()))
                 .collect(),
@@ -189,11 +194,11 @@ fn index(number: u64) -> usize {
 
 async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Failure> {
     call.check_place(place)?;
-    let Matches { listing, total } = query.matches(call, place).await?;
+    let PlaceMatches { listing, total } = query.matches(call, place).await?;
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let first = listing.accounts;
-    Ok((Total { first, total }, None, gaps))
+    Ok((Matches { first, total }, None, gaps))
 }
 
 /// Reads every visible workspace; one that could not be read is listed without a count.
@@ -204,7 +209,7 @@ async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
     let mut gaps = Gaps::default();
     gaps.add_unreadable_workspaces(visible.unreadable);
     gaps.add_unread(&all);
-    let mut sum = Total::default();
+    let mut sum = Matches::default();
     let mut workspaces = Vec::with_capacity(all.len());
     for ReadWorkspace { workspace, outcome } in all {
         let matches = outcome.ok();
@@ -213,7 +218,7 @@ async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
             label: workspace.label,
             count: matches.as_ref().map(|matches| matches.total),
         });
-        if let Some(Matches { listing, total }) = matches {
+        if let Some(PlaceMatches { listing, total }) = matches {
             gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
             sum.total += total;
             sum.first.extend(listing.accounts);

@@ -3,8 +3,8 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::Call;
-use super::result::{Code, Failure};
+use super::context::Call;
+use super::failure::{Code, Failure};
 use crate::apc::error::ApiError;
 use crate::apc::operations::{self, Listing, Workspaces};
 use crate::apc::{Place, ServiceAccountId, Workspace, WorkspaceId};

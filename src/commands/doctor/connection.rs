@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Doctor;
 use crate::apc::error::{ApiError, Unreachable};
-use crate::apc::exchange::{Api, Houston};
+use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
@@ -63,9 +63,9 @@ impl Doctor<'_> {
             .await
     }
 
-    fn houston(&self) -> Houston {
+    fn houston(&self) -> GraphqlClient {
         let config = self.config;
-        Houston::new(
+        GraphqlClient::new(
             config.connecting.clone(),
             config.timeout,
             self.secrets.clone(),

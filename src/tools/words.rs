@@ -1,22 +1,19 @@
-//! Words for the model: what a call brought, or what happened instead, why, and what to do next.
-//! Lets out no secret: every text is scrubbed here on its way.
+//! The words of failures that every tool shares: an error of the API, or a rule of this server.
+//! Each says what happened, why as far as it is known, and what to do next.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::failure::{Code, Failure};
 use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
-use crate::apc::{Place, Role, ServiceAccount, ServiceAccountId};
+use crate::apc::{Place, Role};
+use crate::config::advice;
 use crate::config::setting::API_TOKEN;
-use crate::config::{NotConfigured, advice};
 use crate::guards::key_files::KeyDirProblem;
-use crate::guards::policy::{KeyOutput, Policy};
+use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{gist, harmless, quoted};
 
@@ -26,231 +23,7 @@ const REASON_MAX: usize = 200;
 /// The longest message of the API's own in an error, in characters.
 const MESSAGE_MAX: usize = 300;
 
-/// What kind of failure it is, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// An argument is not accepted.
-    InvalidArguments,
-    /// Something is not set up.
-    NotConfigured,
-    /// The token is not accepted.
-    Unauthenticated,
-    /// The token is good and may not do this.
-    PermissionDenied,
-    /// This server's policy forbids it.
-    NotAllowed,
-    /// The user said no.
-    Declined,
-    /// The user has to be asked and cannot be.
-    ConfirmationRequired,
-    /// There is no such thing.
-    NotFound,
-    /// There is such a thing already.
-    AlreadyExists,
-    /// Too much was asked in too short a time.
-    RateLimited,
-    /// No connection.
-    Unreachable,
-    /// A read got no answer in time.
-    TimedOut,
-    /// A change was sent, and nobody knows whether it was made.
-    OutcomeUnknown,
-    /// The API, or something before it, says no in words of its own.
-    ApiError,
-    /// The API lacks what is needed.
-    IncompatibleApi,
-    /// A fault of this server.
-    InternalError,
-}
-
-impl Code {
-    /// The code as it stands in results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidArguments => "invalid_arguments",
-            Self::NotConfigured => "not_configured",
-            Self::Unauthenticated => "unauthenticated",
-            Self::PermissionDenied => "permission_denied",
-            Self::NotAllowed => "not_allowed",
-            Self::Declined => "declined",
-            Self::ConfirmationRequired => "confirmation_required",
-            Self::NotFound => "not_found",
-            Self::AlreadyExists => "already_exists",
-            Self::RateLimited => "rate_limited",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::OutcomeUnknown => "outcome_unknown",
-            Self::ApiError => "api_error",
-            Self::IncompatibleApi => "incompatible_api",
-            Self::InternalError => "internal_error",
-        }
-    }
-
-    /// Whether the same call may succeed later.
-    fn is_retryable(self) -> bool {
-        matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
-    }
-}
-
-/// A call that failed: a code for programs and words for the model.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    code: Code,
-    text: String,
-    facts: Vec<(&'static str, Value)>,
-}
-
-impl Failure {
-    /// A failure in words: what happened, why, and what to do next.
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-            facts: Vec::new(),
-        }
-    }
-
-    /// Names the account concerned, for programs.
-    pub fn about_account(self, id: &ServiceAccountId) -> Self {
-        self.with("service_account_id", json!(id.as_str()))
-    }
-
-    /// Names several accounts concerned, for programs.
-    pub fn about_accounts(self, ids: &[ServiceAccountId]) -> Self {
-        let ids: Vec<_> = ids.iter().map(ServiceAccountId::as_str).collect();
-        self.with("service_account_ids", json!(ids))
-    }
-
-    /// Names the place concerned, for programs.
-    pub fn about_place(self, place: &Place) -> Self {
-        match place {
-            Place::Workspace(id) => self.with("workspace_id", json!(id.as_str())),
-            Place::Deployment(id) => self.with("deployment_id", json!(id.as_str())),
-        }
-    }
-
-    /// The code.
-    pub fn code(&self) -> Code {
-        self.code
-    }
-
-    /// Whether the token may not read a place, or there is none: it says nothing of other places.
-    pub fn is_denial(&self) -> bool {
-        matches!(self.code, Code::PermissionDenied | Code::NotFound)
-    }
-
-    /// The words, without the code.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn with(mut self, name: &'static str, fact: Value) -> Self {
-        self.facts.push((name, fact));
-        self
-    }
-
-    /// The failure as a result that a model gets to read.
-    pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
-        let text = format!("{}: {}", self.code.name(), self.text);
-        let mut error = JsonObject::new();
-        error.insert("code".to_owned(), json!(self.code.name()));
-        error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
-        for (name, fact) in self.facts {
-            let clean = fact.as_str().map(|text| json!(secrets.scrub(text)));
-            error.insert(name.to_owned(), clean.unwrap_or(fact));
-        }
-        let mut result =
-            CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
-        let mut meta = MetaObject::new();
-        meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
-        result.meta = Some(meta);
-        result
-    }
-}
-
-impl From<NotConfigured> for Failure {
-    fn from(missing: NotConfigured) -> Self {
-        Self::new(Code::NotConfigured, format!("{missing}."))
-    }
-}
-
-/// A result that succeeded: JSON as structured content, and the same as text for clients that know no better.
-pub fn success<T: Serialize>(value: &T) -> CallToolResult {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = serde_json::to_value(value).ok();
-    result
-}
-
-// A service account in a result. (A doc comment would become a description in the schema.)
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct AccountView {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<String>,
-    /// Its roles elsewhere; deleting it ends them too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    other_bindings: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    category: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workspace_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    deployment_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    active: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used_at: Option<String>,
-}
-
-impl AccountView {
-    /// The account as results show it: verbatim, the key masked unless it shall show.
-    pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
-        let others: Vec<_> = account.other_bindings().map(ToString::to_string).collect();
-        let role = account.role().map(str::to_owned);
-        let (workspace_id, deployment_id) = match account.place {
-            Place::Workspace(id) => (Some(id.into_string()), None),
-            Place::Deployment(id) => (None, Some(id.into_string())),
-        };
-        Self {
-            id: scrubbed(account.id.into_string(), secrets),
-            label: account.label,
-            api_key: account.api_key.map(|key| match keys {
-                KeyOutput::File => key.masked(),
-                KeyOutput::Show => key.expose().to_owned(),
-            }),
-            role,
-            other_bindings: Some(others).filter(|others| !others.is_empty()),
-            category: account.category,
-            workspace_id,
-            deployment_id,
-            active: account.active,
-            created_at: account.created_at,
-            updated_at: account.updated_at,
-            last_used_at: account.last_used_at,
-        }
-    }
-}
-
-/// The text without secrets, and without a copy where there are none.
-pub fn scrubbed(text: String, secrets: &Secrets) -> String {
-    match secrets.scrub(&text) {
-        Cow::Owned(clean) => clean,
-        Cow::Borrowed(_) => text,
-    }
-}
-
-/// What happened to a request, in words. The same for every tool; what a tool knows better it says
-/// itself.
+/// The failure of a request, in words that fit every tool. A tool that knows better says so itself.
 pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
     let host = installation.url.host();
     match error {
@@ -296,7 +69,15 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
     }
 }
 
-/// The place is not one this server may touch.
+/// The failure of a call to a tool that is not in the table.
+pub fn unknown_tool(name: &str) -> Failure {
+    Failure::new(
+        Code::InternalError,
+        format!("There is no tool {}.", quoted(name)),
+    )
+}
+
+/// The failure of a call about a place that the allow-list leaves out.
 pub fn place_not_allowed(place: &Place) -> Failure {
     let text = format!(
         "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
@@ -304,7 +85,7 @@ pub fn place_not_allowed(place: &Place) -> Failure {
     Failure::new(Code::NotAllowed, text).about_place(place)
 }
 
-/// The role is above the highest that this server may give.
+/// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
     let text = format!(
         "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
@@ -323,7 +104,7 @@ pub fn read_only() -> Failure {
     Failure::new(Code::NotAllowed, text.trim_start())
 }
 
-/// Too many changes in a minute.
+/// The failure of a change that would be one too many in a minute.
 pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
     // Rounded up: a call made after that many seconds has to pass.
     let seconds = wait.as_secs() + 1;
@@ -334,7 +115,7 @@ pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
     Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
 }
 
-/// The audit log cannot be written, so nothing may be changed.
+/// The failure of a change whose audit log cannot be opened.
 pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
     let text = format!(
         "The audit log {} cannot be opened: {}. Nothing was changed. {}.",
@@ -345,7 +126,7 @@ pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
-/// Keys cannot be kept, so no account may be made.
+/// The failure of a creation whose key could not be stored.
 pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
         "The directory for key files {}. Nothing was created. {}.",
@@ -357,7 +138,7 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
 
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
-/// What happened, as one sentence without advice, for failures that are not this server's to mend.
+/// One sentence on what happened to a request, without advice.
 pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
     match error {
         ApiError::TimedOut => format!("The API at {host} did not answer in time."),
@@ -528,33 +309,4 @@ fn unreachable(why: &Unreachable, host: &str) -> Failure {
         }
     };
     Failure::new(Code::Unreachable, format!("{text} Nothing was sent."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_success_is_structured_content_and_the_same_as_text() {
-        let result = serde_json::to_value(success(&json!({"total": 1}))).unwrap();
-        assert_eq!(result["content"][0]["text"], r#"{"total":1}"#);
-        assert_eq!(result["structuredContent"], json!({"total": 1}));
-        assert_eq!(result["isError"], false);
-    }
-
-    #[test]
-    fn a_failure_carries_code_and_ids_for_programs() {
-        let id = ServiceAccountId::verbatim("ck1".to_owned());
-        let result = Failure::new(Code::RateLimited, "Wait.")
-            .about_account(&id)
-            .into_result(&Secrets::default());
-        let value = serde_json::to_value(result).unwrap();
-        assert_eq!(value["content"][0]["text"], "rate_limited: Wait.");
-        assert_eq!(value["isError"], true);
-        assert_eq!(
-            value["_meta"]["apc-mcp/error"],
-            json!({"code": "rate_limited", "retryable": true, "service_account_id": "ck1"})
-        );
-        assert_eq!(value.get("structuredContent"), None);
-    }
 }
