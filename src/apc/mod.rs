@@ -3,6 +3,7 @@
 
 mod account;
 pub mod document;
+mod documents;
 pub mod error;
 pub mod exchange;
 pub mod http;

@@ -3,115 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, Renamed};
+use super::document::Document;
+use super::documents::{
+    APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
+    DELETE_IN_WORKSPACE, DEPLOYMENT_SERVICE_ACCOUNTS, SYS_WORKSPACES, WORKSPACE,
+    WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
+};
 use super::error::ApiError;
 use super::exchange::{Answer, Api, Refusal, read};
 use super::wire::{WireAccount, WireDeleted, WireWorkspace};
 use super::{
     Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
     Workspace, WorkspaceId,
-};
-
-const APP_CONFIG: Document = Document {
-    field: "appConfig",
-    text: include_str!("documents/appConfig.graphql"),
-    optional: &["version", "baseDomain"],
-    renamed: None,
-};
-
-const WORKSPACES: Document = Document {
-    field: "workspaces",
-    text: include_str!("documents/workspaces.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
-
-const SYS_WORKSPACES: Document = Document {
-    field: "sysWorkspaces",
-    text: include_str!("documents/sysWorkspaces.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
-
-const WORKSPACE: Document = Document {
-    field: "workspace",
-    text: include_str!("documents/workspace.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
-
-/// The fields of a listed account that a release may lack.
-const OPTIONAL: &[&str] = &[
-    "label",
-    "apiKey",
-    "category",
-    "active",
-    "createdAt",
-    "updatedAt",
-    "lastUsedAt",
-    "roleBindings",
-    "roleBinding",
-];
-
-/// A list since 2021, a single one before.
-const BINDINGS: Option<Renamed> = Some(Renamed {
-    newer: "roleBindings",
-    older: "roleBinding",
-    of_type: "RoleBinding",
-    lacking: "this release shows no role bindings: roles are missing in results, and no account can be told to belong elsewhere as well",
-});
-
-const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
-    field: "workspaceServiceAccounts",
-    text: include_str!("documents/workspaceServiceAccounts.graphql"),
-    optional: OPTIONAL,
-    renamed: BINDINGS,
-};
-
-const DEPLOYMENT_SERVICE_ACCOUNTS: Document = Document {
-    field: "deploymentServiceAccounts",
-    text: include_str!("documents/deploymentServiceAccounts.graphql"),
-    optional: OPTIONAL,
-    renamed: BINDINGS,
-};
-
-/// The fields of a created account that a release may lack. The key is not among them: an account whose key nobody
-/// gets to see is of no use.
-const OPTIONAL_IN_CREATED: &[&str] = &[
-    "label",
-    "category",
-    "active",
-    "createdAt",
-    "updatedAt",
-    "lastUsedAt",
-];
-
-const CREATE_IN_WORKSPACE: Document = Document {
-    field: "createWorkspaceServiceAccount",
-    text: include_str!("documents/createWorkspaceServiceAccount.graphql"),
-    optional: OPTIONAL_IN_CREATED,
-    renamed: None,
-};
-
-const CREATE_IN_DEPLOYMENT: Document = Document {
-    field: "createDeploymentServiceAccount",
-    text: include_str!("documents/createDeploymentServiceAccount.graphql"),
-    optional: OPTIONAL_IN_CREATED,
-    renamed: None,
-};
-
-const DELETE_IN_WORKSPACE: Document = Document {
-    field: "deleteWorkspaceServiceAccount",
-    text: include_str!("documents/deleteWorkspaceServiceAccount.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
-
-const DELETE_IN_DEPLOYMENT: Document = Document {
-    field: "deleteDeploymentServiceAccount",
-    text: include_str!("documents/deleteDeploymentServiceAccount.graphql"),
-    optional: &["label"],
-    renamed: None,
 };
 
 /// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.

@@ -24,7 +24,7 @@ const MAP: &[(&str, &[&str])] = &[
 /// Words with a home: where else than there they may not stand. A path that ends in `/` is a whole room.
 const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["apc/http.rs"]),
-    ("include_str!", &["apc/operations.rs"]),
+    ("include_str!", &["apc/documents/"]),
     ("mutation {", &[]),
     ("mutation($", &[]),
     ("query {", &[]),
