@@ -30,14 +30,15 @@ pub enum Fault {
     TruncateAfter,
     /// Does the work and sends the body in eighths with this pause before each.
     SlowDrip(Duration),
-    /// Answers 200 with this error and null for every field. Nothing is done.
+    /// Answers 200 with this error and null for every field, or for all data where a field must have a value. Nothing
+    /// is done.
     ErrorBefore {
         /// `extensions.code`
         code: String,
         /// The error's message.
         message: String,
     },
-    /// Does the work and answers 200 with this error and null for every field.
+    /// Does the work and answers as [`Fault::ErrorBefore`] does.
     ErrorAfter {
         /// `extensions.code`
         code: String,
@@ -73,7 +74,7 @@ pub(crate) struct Faults {
 struct Pending {
     fault: Fault,
     on: On,
-    /// How many matching requests go unharmed before.
+    /// The number of matching requests that go unharmed before.
     spared: usize,
     times: usize,
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-/// How many requests are remembered: a sandbox may run for days.
+/// The number of requests that are remembered: a sandbox may run for days.
 const REMEMBERED: usize = 10_000;
 
 /// A request that reached the sandbox.

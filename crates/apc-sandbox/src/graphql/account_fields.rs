@@ -62,23 +62,17 @@ fn bindings_of(view: &AccountView) -> Vec<Node> {
 /// several bindings they speak of the last one, whatever list it stands in.
 fn entity_shown(view: &AccountView, line: Line) -> Option<&Entity> {
     let bindings = &view.account.bindings;
-    let shown = |binding: &Option<&Binding>| match (view.seen, line) {
-        (Seen::Deleted, _) => false,
-        (Seen::New, Line::Today) => false,
-        (Seen::On(_), Line::Today) => bindings.len() > 1,
-        (Seen::New, Line::Of2020) => true,
+    let binding = match (view.seen, line) {
+        (Seen::Deleted, _) | (Seen::New, Line::Today) => None,
+        (Seen::On(_), Line::Today) => bindings.last().filter(|_| bindings.len() > 1),
+        (Seen::New, Line::Of2020) => bindings.first(),
         // Each read looks at bindings of its own level only.
         (Seen::On(level), Line::Of2020) => {
-            binding.is_some_and(|binding| binding.grant.entity.level() == level)
+            let here = |binding: &&Binding| binding.grant.entity.level() == level;
+            bindings.first().filter(here)
         }
     };
-    let binding = match line {
-        Line::Today => bindings.last(),
-        Line::Of2020 => bindings.first(),
-    };
-    Some(binding)
-        .filter(shown)?
-        .map(|binding| &binding.grant.entity)
+    binding.map(|binding| &binding.grant.entity)
 }
 
 fn entity_field(field: &str, entity: Option<&Entity>, line: Line) -> Option<FieldValue<'static>> {

@@ -57,7 +57,7 @@ fn update(call: &Call<'_>, entity: &Entity) -> Answer {
     node::one(Node::account(call, account, Seen::On(entity.level())))
 }
 
-/// Of a payload only label, category and role count.
+/// Reads label, category and role from a payload. The API ignores everything else.
 fn changes(payload: &Value) -> Changes {
     let given = |name: &str| payload.get(name);
     let text = |value: &Value| value.as_str().map(String::from);

@@ -62,7 +62,7 @@ fn service_accounts(entity: &Entity, call: &Call<'_>) -> Answer {
     node::accounts(call, accounts, entity.level())
 }
 
-/// Those of users, then those of service accounts.
+/// Collects the bindings of users, then those of service accounts.
 fn role_bindings(entity: &Entity, call: &Call<'_>) -> Vec<Node> {
     call.look(|scene| {
         let store = &scene.store;

@@ -28,7 +28,7 @@ pub(crate) fn resolve(call: &Call<'_>) -> Answer {
     }
 }
 
-/// Those the caller is bound to; a system role by itself is bound to no workspace.
+/// Lists the workspaces that the caller is bound to. A system role by itself is bound to none.
 fn workspaces(call: &Call<'_>) -> Answer {
     let caller = call.caller().map_err(|refusal| crashed(call, refusal))?;
     let label = call.text("label");

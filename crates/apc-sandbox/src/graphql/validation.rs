@@ -1,5 +1,5 @@
 //! The errors that the API's engine finds before it runs anything and our library does not: fields that a release
-//! lacks, variables of another type, values that do not fit, strings in place of enum values.
+//! lacks, introspection, variables of another type, values that do not fit, strings in place of enum values.
 
 use async_graphql::parser::types::{
     BaseType, ExecutableDocument, Field, FieldDefinition, OperationDefinition, Selection,
@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::graphql::definitions::{Definitions, argument, bare, root};
 use crate::graphql::reply::{INTERNAL, VALIDATION_FAILED, error};
 use crate::handle::{Handle, Scene};
+
+const NO_INTROSPECTION: &str = "GraphQL introspection is not allowed by Apollo Server, but the query contained \
+     __schema or __type. To enable introspection, pass introspection: true to ApolloServer in production";
 
 pub(crate) struct Validation<'a> {
     pub(crate) definitions: &'a Definitions,
@@ -77,8 +80,12 @@ impl<'a> Validation<'a> {
 
     fn errors_of(&self, asked: &Asked<'_>, scene: &Scene) -> Vec<Value> {
         let (owner, name) = (asked.owner, &asked.field.node.name);
-        if name.node.starts_with("__") {
-            return Vec::new();
+        match name.node.as_str() {
+            "__schema" | "__type" => {
+                return vec![error(NO_INTROSPECTION, &[name.pos], VALIDATION_FAILED)];
+            }
+            "__typename" => return Vec::new(),
+            _ => {}
         }
         let definition = self.definitions.field(owner, &name.node);
         let definition = definition.filter(|_| !scene.lacks(owner, &name.node));

@@ -109,7 +109,7 @@ fn no_value(field: &str) -> String {
     format!("Cannot return null for non-nullable field {field}.")
 }
 
-/// In the words of the JavaScript engine of the time.
+/// Words a crash as the JavaScript engine of the time does.
 fn crashed(crash: Crash, dialect: Dialect) -> String {
     let Crash { property, nothing } = crash;
     match dialect {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::graphql::document::Document;
 
-/// What the API's body parser calls 100 kB.
+/// The limit of the API's body parser, which calls it 100 kB.
 const BODY_LIMIT: usize = 100 * 1024;
 const HEAD_LIMIT: usize = 8 * 1024;
 

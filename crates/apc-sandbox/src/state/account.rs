@@ -8,9 +8,9 @@ use crate::state::binding::Binding;
 use crate::state::ids;
 use crate::state::roles::{Entity, Role};
 
-/// How long after its creation a key is shown whole.
+/// The time after its creation for which a key is shown whole.
 const SHOWN_WHOLE: TimeDelta = TimeDelta::minutes(10);
-/// How many characters of a masked key are shown.
+/// The number of characters shown of a masked key.
 const SHOWN_MASKED: usize = 6;
 
 /// A service account to start from.

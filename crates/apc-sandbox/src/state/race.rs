@@ -1,7 +1,7 @@
 //! The window between the check for a label and the creation of its account.
 //!
-//! At the API several parallel creations of one label may all pass the check before any account is made. Here this
-//! happens on demand and always in the same way.
+//! Several parallel creations of one label may all pass the API's check before any account is made. Here this happens
+//! on demand and always in the same way.
 
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ fn deployment() -> Entity {
     Entity::Deployment(DEPLOYMENT.into())
 }
 
-/// In the order of their ids, which is the order of their creation.
+/// The service accounts, ordered by id, which is the order of their creation.
 fn accounts() -> Vec<NewAccount> {
     vec![
         NewAccount {

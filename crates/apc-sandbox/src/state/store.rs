@@ -203,7 +203,7 @@ impl Store {
         self.in_order(accounts)
     }
 
-    /// By id, or as added, in 2020. Today the order is unspecified: newest first, so that nobody relies on ids.
+    /// Reverses the order today, where it is unspecified, so that nobody relies on ids.
     fn in_order<T>(&self, mut rows: Vec<T>) -> Vec<T> {
         if self.line == Line::Today {
             rows.reverse();

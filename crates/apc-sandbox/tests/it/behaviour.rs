@@ -1,12 +1,12 @@
 //! The behaviour that both lines have beyond the recordings: pages, validation, tokens and rights.
 
-use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::support::{
     ANALYTICS, CREATE, DELETE, FORECASTS, KEY, LINES, LIST, LIST_WITHOUT_DATE, ask, both, graphql,
-    is_silent, labels, new_ci, post, refusal, w1,
+    is_silent, labels, new_ci, post, refusal, told, w1,
 };
 
 #[tokio::test]
@@ -355,4 +355,50 @@ fn a_line_is_named_today_or_2020() {
     let unknown = "2021".parse::<apc_sandbox::Line>().unwrap_err();
     let message = "the sandbox speaks no line '2021'; accepted: today, 2020";
     assert_eq!(unknown.to_string(), message);
+}
+
+#[tokio::test]
+async fn refuses_introspection() {
+    for (sandbox, _, token) in both().await {
+        for query in [
+            "{ __schema { types { name } } }",
+            "{ __type(name: \"Query\") { name } }",
+        ] {
+            let answer = graphql(&sandbox, &token, query, json!({})).await;
+            let body = answer.json();
+            let (message, code) = told(&body);
+            assert!(message.starts_with("GraphQL introspection is not allowed"));
+            assert_eq!((answer.status, code), (400, "GRAPHQL_VALIDATION_FAILED"));
+        }
+        let query = "{ workspaces { __typename } }";
+        let body = graphql(&sandbox, &token, query, json!({})).await.json();
+        assert_eq!(
+            body["data"]["workspaces"],
+            json!([{ "__typename": "Workspace" }])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_role_without_rights_shows_a_workspace_and_refuses_its_list() {
+    for line in LINES {
+        let w2 = Entity::Workspace("w2".into());
+        let grants = [(Role::WorkspaceAdmin, w1()), (Role::User, w2)];
+        let store = Store::empty()
+            .line(line)
+            .workspace("w1", "One")
+            .workspace("w2", "Two");
+        let sandbox = Sandbox::start_with(0, store.user("admin", &grants))
+            .await
+            .unwrap();
+        let token = sandbox.handle().sign_in("admin", TimeDelta::hours(1));
+        let body = graphql(&sandbox, &token, "{ workspaces { id } }", json!({}))
+            .await
+            .json();
+        assert_eq!(body["data"]["workspaces"].as_array().unwrap().len(), 2);
+        for (workspace, code) in [("w1", ""), ("w2", refusal(line))] {
+            let list = graphql(&sandbox, &token, LIST, json!({ "workspace": workspace })).await;
+            assert_eq!(list.code(), code, "{workspace}");
+        }
+    }
 }

@@ -151,7 +151,7 @@ async fn the_line_of_today_answers_as_its_ancestor_did() {
     assert_eq!(hold(&recordings, SHIELD, start).await, 237);
 }
 
-/// What the libraries of releases from 2020 to 2026 make of the API's rules, by the name of the case.
+/// Compares with what each version of the libraries since 2020 makes of the API's rules.
 #[tokio::test]
 async fn the_words_of_today_are_those_that_its_libraries_make() {
     let file: Value = serde_json::from_str(SHIELD).unwrap();

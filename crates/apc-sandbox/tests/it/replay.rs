@@ -48,7 +48,7 @@ impl Recordings {
 struct Replay<'a> {
     recordings: &'a Recordings,
     sandbox: &'a Sandbox,
-    /// Those of the beginning: some recordings delete their own caller.
+    /// The accounts of the beginning: some recordings delete their own caller.
     accounts: Vec<AccountSnapshot>,
 }
 

@@ -1,4 +1,4 @@
-//! What the tests share: a small installation, and raw HTTP, so that a broken answer is seen as it is.
+//! The common helpers of the tests: a small installation, and raw HTTP, so that a broken answer is seen as it is.
 
 use std::time::Duration;
 

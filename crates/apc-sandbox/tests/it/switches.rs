@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use apc_sandbox::{Breakage, NewAccount, On, Role};
+use apc_sandbox::{Breakage, Line, NewAccount, On, Role};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -93,6 +93,16 @@ async fn a_broken_row_costs_itself_or_the_list() {
         assert_eq!((&rows[0]["id"], &rows[1]), (&json!("a1"), &json!(null)));
         let path = json!(["workspaceServiceAccounts", 1, "id"]);
         assert_eq!(body["errors"][0]["path"], path);
+        let binding = match handle.line() {
+            Line::Today => "roleBindings",
+            Line::Of2020 => "roleBinding",
+        };
+        let fields = format!("{{ id {binding} {{ serviceAccount {{ id }} }} }}");
+        let query = LIST_WITHOUT_DATE.replace("{ id apiKey }", &fields);
+        let nested = graphql(&sandbox, &token, &query, json!({ "workspace": "w1" }))
+            .await
+            .json();
+        assert_eq!(nested["data"]["workspaceServiceAccounts"][1], json!(null));
         handle.break_account("a2", Breakage::List);
         let body = list().await;
         assert_eq!(body["data"], json!({ "workspaceServiceAccounts": null }));

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANALYTICS, CREATE, KEY, LIST, LIST_WITHOUT_DATE, ask, graphql, labels, new_ci, post, small,
-    told, try_create,
+    ANALYTICS, CREATE, DATA_SCIENCE, FORECASTS, KEY, LIST, LIST_WITHOUT_DATE, ask, graphql, labels,
+    new_ci, post, small, told, try_create,
 };
 
 const REFUSED: &str = "Insufficient permissions.";
@@ -229,6 +229,26 @@ async fn lists_all_workspaces_for_the_system_level_alone() {
 }
 
 #[tokio::test]
+async fn a_system_viewer_sees_deployments_and_their_accounts_but_not_those_of_workspaces() {
+    let sandbox = seeded().await;
+    let viewer = NewAccount::new("viewer", Role::SystemViewer, Entity::System);
+    let key = sandbox.handle().add_account(viewer).key;
+    let place = json!({ "workspace": DATA_SCIENCE });
+    let deployments = "query($workspace: Uuid!) { workspaceDeployments(workspaceUuid: $workspace) {
+        id } }";
+    let body = graphql(&sandbox, &key, deployments, place.clone())
+        .await
+        .json();
+    let listed = json!([{ "id": FORECASTS }]);
+    assert_eq!(body["data"]["workspaceDeployments"], listed);
+    let body = graphql(&sandbox, &key, LIST, place.clone()).await.json();
+    assert_eq!(told(&body), (REFUSED, "INTERNAL_SERVER_ERROR"));
+    sandbox.handle().delete_workspace(DATA_SCIENCE);
+    let body = graphql(&sandbox, &key, deployments, place).await.json();
+    assert_eq!(body["data"]["workspaceDeployments"], json!([]));
+}
+
+#[tokio::test]
 async fn lists_nothing_in_the_order_of_ids() {
     let sandbox = seeded().await;
     let ids = |body: &Value, field: &str| -> Vec<String> {
@@ -283,6 +303,16 @@ async fn filters_workspaces_deployments_and_accounts_by_their_arguments() {
             Persona::SystemAdmin,
             "serviceAccounts(entityType: WORKSPACE, serviceAccountUuid: \"cmf3acc1o00060h6terraform\")",
             1,
+        ),
+        (
+            Persona::WorkspaceViewer,
+            "serviceAccounts(entityType: WORKSPACE, serviceAccountUuid: \"cmf3acc1o00060h6terraform\")",
+            1,
+        ),
+        (
+            Persona::WorkspaceViewer,
+            "serviceAccounts(entityType: WORKSPACE, serviceAccountUuid: \"cmf3acc1o00090h6notebooks\")",
+            0,
         ),
     ];
     for (persona, field, count) in cases {
@@ -358,16 +388,19 @@ async fn reads_aliases_and_fragments_without_a_type() {
 async fn deletes_the_accounts_of_a_deployment_with_it() {
     let sandbox = seeded().await;
     let handle = sandbox.handle();
-    let deployment = Entity::Deployment("cmf3dep1o00030h6forecasts".into());
+    let before = handle.accounts().len();
+    let deployment = Entity::Deployment(FORECASTS.into());
     handle.bind(
         "cmf3acc1o00060h6terraform",
         Role::DeploymentAdmin,
         deployment,
     );
-    let before = handle.accounts().len();
-    assert!(handle.delete_deployment("cmf3dep1o00030h6forecasts"));
+    let gone = Entity::Workspace("gone".into());
+    handle.add_account(NewAccount::new("orphan", Role::WorkspaceViewer, gone));
+    handle.delete_workspace("gone");
+    assert!(handle.delete_deployment(FORECASTS));
     let after = handle.accounts();
-    assert_eq!(after.len(), before - 1);
+    assert_eq!(after.len(), before);
     assert!(
         after
             .iter()
