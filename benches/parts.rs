@@ -44,7 +44,7 @@ fn main() {
 #[divan::bench(args = [1, 100, 1_000])]
 fn select_of_10_000(bencher: Bencher, selected: usize) {
     let runtime = runtime();
-    let houston = GraphqlClient::new(
+    let client = GraphqlClient::new(
         Connecting::default(),
         Duration::from_secs(20),
         Secrets::default(),
@@ -57,7 +57,7 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
     };
     let workspace = Place::Workspace(WorkspaceId::parse(MANY).unwrap());
     bencher.bench_local(|| {
-        let api = houston.within(&installation, Instant::now() + Duration::from_secs(20));
+        let api = client.within(&installation, Instant::now() + Duration::from_secs(20));
         let mut seen = 0;
         let select = |_: apc_mcp::apc::operations::Candidate<'_>| {
             seen += 1;

@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn urls_are_equal_whatever_their_spelling() {
-        let spelled = ApiUrl::parse("HTTPS://GraphqlClient.ACME.dev:443/v1");
+        let spelled = ApiUrl::parse("HTTPS://Houston.ACME.dev:443/v1");
         assert_eq!(spelled, ApiUrl::parse("https://houston.acme.dev/v1"));
     }
 

@@ -116,11 +116,11 @@ struct File {
     contexts: Option<HashMap<String, Option<Context>>>,
     cloud: Option<Cloud>,
     local: Option<Local>,
-    houston: Option<GraphqlClient>,
+    houston: Option<Houston>,
 }
 
 #[derive(Deserialize)]
-struct GraphqlClient {
+struct Houston {
     // Text or a switch. Any other form must not make the login unusable.
     skip_verify_tls: Option<Value>,
 }

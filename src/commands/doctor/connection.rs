@@ -40,30 +40,30 @@ impl Doctor<'_> {
             token_source: TokenSource::Setting(API_TOKEN.name()),
             login_workspace: None,
         };
-        let houston = self.houston();
-        let api = houston.within(&anonymous, Instant::now() + ASKING).once();
+        let client = self.client();
+        let api = client.within(&anonymous, Instant::now() + ASKING).once();
         self.reach(&api, &anonymous).await.map(drop)
     }
 
     /// Prints a line for each step of the way. The way is tried without the token: a bad key can make the API hang.
     pub(super) async fn connection(&mut self, found: &Installation) -> io::Result<()> {
-        let houston = self.houston();
+        let client = self.client();
         let anonymous = Installation {
             token: Secret::new(""),
             ..found.clone()
         };
         let until = Instant::now() + ASKING;
         if !self
-            .reach(&houston.within(&anonymous, until).once(), found)
+            .reach(&client.within(&anonymous, until).once(), found)
             .await?
         {
             return Ok(());
         }
-        self.caller(&houston.within(found, until).once(), found)
+        self.caller(&client.within(found, until).once(), found)
             .await
     }
 
-    fn houston(&self) -> GraphqlClient {
+    fn client(&self) -> GraphqlClient {
         let config = self.config;
         GraphqlClient::new(
             config.connecting.clone(),
