@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(0).await.unwrap()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 /// Each client, and the object its configuration has entries in.
 const CLIENTS: [(&str, &str); 7] = [

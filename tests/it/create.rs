@@ -5,7 +5,7 @@ use std::time::Duration;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "create_service_account";
 

@@ -3,7 +3,7 @@
 use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "delete_service_account";
 

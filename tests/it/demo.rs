@@ -2,7 +2,7 @@
 
 use apc_sandbox::{Persona, Sandbox};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 #[tokio::test]
 async fn it_shows_the_tools_and_the_life_of_an_account_and_succeeds() {

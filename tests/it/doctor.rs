@@ -4,8 +4,8 @@ use apc_sandbox::{Entity, Fault, Line, On, Persona, Role, Sandbox};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::guards::TERRAFORM;
-use crate::harness::*;
+use crate::support::clients::TERRAFORM;
+use crate::support::harness::*;
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(0).await.unwrap()

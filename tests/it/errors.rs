@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const PAGE: &str = "<!DOCTYPE html><html><body>Sign in or go away</body></html>";
 const ALWAYS: usize = 1_000;

@@ -4,7 +4,7 @@ use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "get_service_accounts";
 

@@ -3,7 +3,7 @@
 use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 /// Controls of both sets, escapes, bidi marks, separators, tags, and messages that are none.
 const HOSTILE: &str = "a\0\u{7}\u{1b}[2J\u{1b}]0;title\u{7}\u{7f}\u{9b}31m\u{85}\r\n\

@@ -7,8 +7,8 @@ use std::path::Path;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 async fn start(era: Era) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();

@@ -3,8 +3,8 @@
 use apc_sandbox::Persona;
 use serde_json::json;
 
-use crate::harness::*;
-use crate::installation::*;
+use crate::support::harness::*;
+use crate::support::installation::*;
 
 #[tokio::test]
 async fn the_login_in_the_home_is_enough() {

@@ -15,25 +15,20 @@ mod audit;
 mod budget;
 mod bundle;
 mod call;
+#[cfg(unix)]
+mod changes;
 mod client_config;
 mod connection;
-mod contract;
 mod create;
 mod delete;
 mod demo;
 mod doctor;
 mod errors;
 mod get;
-mod guards;
-mod harness;
 mod hostile;
 mod house;
-mod idle;
-mod installation;
 #[cfg(unix)]
 mod keys;
-#[cfg(unix)]
-mod life;
 mod lifecycle;
 mod load;
 mod login;
@@ -48,7 +43,7 @@ mod rmcp;
 mod secrets;
 mod settings;
 mod snapshots;
-mod standin;
+mod support;
 mod tls;
 mod today;
 mod tokens;

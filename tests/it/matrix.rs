@@ -8,9 +8,9 @@ use apc_sandbox::{Fault, Handle, Line, On, Persona, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
-use crate::guards::{key_dir, names_in};
-use crate::harness::*;
-use crate::standin::*;
+use crate::support::clients::{key_dir, names_in};
+use crate::support::harness::*;
+use crate::support::standin::*;
 
 /// Longer than a call ever takes.
 const CALL_MAX: Duration = Duration::from_secs(45);

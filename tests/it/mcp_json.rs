@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 fn text() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("mcp.json");

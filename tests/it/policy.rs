@@ -3,8 +3,8 @@
 use apc_sandbox::{Handle, Persona, Sandbox};
 use serde_json::{Value, json};
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 async fn start(settings: &[&str], era: Era) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 /// How many sequences are tried; each undecided step takes about a second.
 const CASES: u32 = 20;

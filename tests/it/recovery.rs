@@ -6,8 +6,8 @@ use std::time::Duration;
 use apc_sandbox::{AccountSnapshot, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 /// A server whose requests last a second at most.
 async fn start(era: Era) -> (Sandbox, Session) {

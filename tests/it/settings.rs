@@ -5,8 +5,8 @@ use std::time::Duration;
 use apc_sandbox::Persona;
 use serde_json::json;
 
-use crate::harness::*;
-use crate::installation::*;
+use crate::support::harness::*;
+use crate::support::installation::*;
 
 /// Every variable that the help names.
 async fn variables() -> Vec<String> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::contract::folder;
-use crate::harness::{Era, Program, keys};
+use crate::support::contract::folder;
+use crate::support::harness::{Era, Program, keys};
 
 const REWRITE: &str = "To accept the change: UPDATE_TOOLS=1 cargo test --test it snapshots";
 

@@ -5,8 +5,8 @@ use apc_sandbox::{Breakage, Entity, Fault, Line, NewAccount, On, Persona, Role, 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 const LINES: [Line; 2] = [Line::Today, Line::Of2020];
 

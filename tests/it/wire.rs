@@ -17,8 +17,8 @@ use proptest::test_runner::{Config as Cases, TestRunner};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
-use crate::harness::*;
-use crate::standin::{Play, StandIn};
+use crate::support::harness::*;
+use crate::support::standin::{Play, StandIn};
 
 /// The lines of the log, once the session has ended.
 async fn warnings(mut session: Session) -> Vec<String> {

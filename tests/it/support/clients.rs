@@ -8,7 +8,7 @@ use std::time::Duration;
 use apc_sandbox::{AccountSnapshot, Entity, Fault, Handle, NewAccount, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 pub const CREATE_TOOL: &str = "create_service_account";
 pub const DELETE_TOOL: &str = "delete_service_account";

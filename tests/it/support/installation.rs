@@ -3,7 +3,7 @@
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 pub const LOGIN: &str = ".astro/config.yaml";
 

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::contract;
+use crate::support::contract;
 
 /// How long anything may take before a test gives up. It only matters where something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use apc_sandbox::{Fault, On, Sandbox};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 /// Long enough to act in, short enough to wait for.
 const WHILE: Duration = Duration::from_millis(700);
