@@ -1,6 +1,8 @@
 //! The API as installations have it today: refusals, several roles an account, all workspaces of a system admin, and
 //! what could not be read.
 
+use std::time::Duration;
+
 use apc_sandbox::{Breakage, Entity, Fault, Line, NewAccount, On, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -609,6 +611,37 @@ async fn an_account_that_the_api_cannot_show_is_counted_and_never_gone() {
             .call(DELETE_TOOL, doomed(CI_DEPLOY))
             .await
             .structured();
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_may_be_among_the_unreadable_ones_is_not_gone() {
+    let error = Fault::ErrorAfter {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "trouble".into(),
+    };
+    for lost in [Fault::DropBefore, error] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let handle = sandbox.handle();
+        let rows = json!([null, {"id": MIGRATION, "label": "migration-2024", "roleBindings": []}]);
+        let error = json!({"message": "broken", "path": [LIST, 0, "id"]});
+        let body = json!({"errors": [error], "data": {LIST: rows}}).to_string();
+        // The look before the deletion shall see everything.
+        handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
+        handle.inject(
+            answer(200, "application/json", body, false),
+            On::Field(LIST),
+            5,
+        );
+        handle.inject(lost, On::Field(DELETE), 1);
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        assert_says(
+            refused.refusal("outcome_unknown"),
+            &["Not every account could be read"],
+        );
     }
 }
 
