@@ -107,6 +107,12 @@ pub enum Bindings {
 }
 
 impl Bindings {
+    /// Known bindings, in an order of their own: the API's varies from answer to answer.
+    pub fn known_as(mut bindings: Vec<Binding>) -> Self {
+        bindings.sort_by_cached_key(Binding::to_string);
+        Self::Known(bindings)
+    }
+
     /// The bindings that could be read.
     pub fn known(&self) -> &[Binding] {
         match self {
@@ -128,6 +134,30 @@ impl Bindings {
     }
 }
 
+/// The category of an account, any text. Several releases make an empty text of none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Category {
+    /// The text, or none.
+    Known(Option<String>),
+    /// The release does not show it, or it could not be read.
+    Unknown,
+}
+
+impl Category {
+    /// A category that the API has shown.
+    pub fn of(text: Option<String>) -> Self {
+        Self::Known(text.filter(|text| !text.is_empty()))
+    }
+
+    /// The text, where there is one.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Self::Known(text) => text,
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// A service account as the API shows it. Any field but the id may be missing: older and newer
 /// releases lack some. Times are the API's own text.
 #[derive(Debug, Clone)]
@@ -140,8 +170,8 @@ pub struct ServiceAccount {
     pub api_key: Option<Secret>,
     /// Its roles and the entities they are held on.
     pub bindings: Bindings,
-    /// Its category, any text.
-    pub category: Option<String>,
+    /// Its category.
+    pub category: Category,
     /// The place in whose list it stands.
     pub place: Place,
     /// Whether it may be used.
@@ -155,11 +185,22 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Whether its key is this one: the whole key, or the part of it that shows.
+    /// Whether the API has shown its whole key.
+    pub fn has_whole_key(&self) -> bool {
+        self.api_key
+            .as_ref()
+            .is_some_and(|key| !key.is_masked() && !key.expose().is_empty())
+    }
+
+    /// Whether its key is this one, as far as it shows: at least as much of it as the API shows by default.
     pub fn has_key(&self, key: &Secret) -> bool {
-        self.api_key.as_ref().is_some_and(|own| {
-            own == key || (own.is_masked() && own.beginning() == key.beginning())
-        })
+        let own = self.api_key.as_ref();
+        own.is_some_and(|own| own.shows_enough() && own.may_be(key))
+    }
+
+    /// Whether its key may be this one: nothing that shows of it says otherwise.
+    pub fn may_have_key(&self, key: &Secret) -> bool {
+        self.api_key.as_ref().is_some_and(|own| own.may_be(key))
     }
 
     /// The role in the place in whose list it stands.
@@ -186,12 +227,17 @@ impl ServiceAccount {
             .map(|(_, binding)| binding)
     }
 
-    /// Whether deleting it may take rights away elsewhere: it has a further binding or a system role, or its
-    /// bindings could not be read.
+    /// Whether deleting it may take rights away elsewhere: it has a further binding or a system role, or something of
+    /// its bindings is not known.
     pub fn reaches_beyond(&self) -> bool {
+        let is_of_place = |binding: &Binding| {
+            binding.role.is_some()
+                && !binding.is_system_role()
+                && binding.entity == Entity::Place(self.place.clone())
+        };
         self.bindings == Bindings::Unreadable
             || self.other_bindings().next().is_some()
-            || self.bindings.known().iter().any(Binding::is_system_role)
+            || !self.bindings.known().iter().all(is_of_place)
     }
 
     /// The binding on its place; else one that does not tell its entity. Of several on the place the first one that
@@ -244,7 +290,7 @@ mod tests {
             label: None,
             api_key: None,
             bindings,
-            category: None,
+            category: Category::Unknown,
             place: workspace("here"),
             active: None,
             created_at: None,
@@ -285,11 +331,21 @@ mod tests {
             Bindings::NotShown,
             Bindings::Known(vec![]),
             Bindings::Known(vec![on("here", "WORKSPACE_ADMIN")]),
-            Bindings::Known(vec![binding("custom", Entity::Unknown)]),
+            Bindings::Known(vec![on("here", "custom")]),
         ] {
             assert!(!account(bindings.clone()).reaches_beyond(), "{bindings:?}");
         }
-        assert!(account(Bindings::Unreadable).reaches_beyond());
+        let roleless = Binding {
+            role: None,
+            entity: Entity::Place(workspace("here")),
+        };
+        for bindings in [
+            Bindings::Unreadable,
+            Bindings::Known(vec![binding("custom", Entity::Unknown)]),
+            Bindings::Known(vec![roleless]),
+        ] {
+            assert!(account(bindings.clone()).reaches_beyond(), "{bindings:?}");
+        }
     }
 
     #[test]

@@ -40,18 +40,25 @@ pub enum ApiError {
     Refused,
     /// The token is good and lacks a permission, or there is no such place.
     PermissionDenied,
+    /// The list of workspaces, which every good token may read, was answered with an error. So the token is not known
+    /// to be good.
+    TokenInDoubt {
+        /// The API's own words.
+        message: String,
+    },
     /// Refused, and the question whether the token is good got no answer.
     RefusalUnexplained,
     /// The label is taken in that place.
     LabelTaken,
-    /// The API knows no such workspace or deployment.
-    PlaceUnknown,
-    /// The API knows no such service account.
-    AccountUnknown,
     /// The API does not understand the request: it was refused before anything was done.
     Incompatible {
         /// The API's own words.
         message: String,
+    },
+    /// The account was created, and the answer names it without its whole key and without an error.
+    KeyNotTold {
+        /// The id of the account.
+        id: String,
     },
     /// The API answered without what it promises: no data and no error, or data of another form.
     MissingData,
@@ -71,12 +78,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Whether the words are those of the database layer, which reach the client as they are.
-    fn is_of_the_database(&self) -> bool {
-        let message = self.message.trim_start();
-        ["Invalid `prisma", "Error occurred during query execution"]
-            .iter()
-            .any(|beginning| message.starts_with(beginning))
+    /// Whether the API knows no such thing.
+    pub fn is_not_found(&self) -> bool {
+        self.code.as_deref() == Some("RESOURCE_NOT_FOUND")
     }
 }
 
@@ -137,21 +141,9 @@ impl ApiError {
             | Self::MissingData => Effect::AnswerLost,
             Self::Status { status: 413 | 431 } => Effect::None,
             Self::Status { .. } => Effect::AnswerLost,
+            Self::KeyNotTold { .. } => Effect::AnswerLost,
             Self::Rejected(rejection) if rejection.began => Effect::AnsweredWithError,
             _ => Effect::None,
-        }
-    }
-
-    /// Whether the list of workspaces, answered so, speaks against the token. Trouble of the API's database does not.
-    pub fn speaks_against_the_token(&self) -> bool {
-        match self {
-            Self::Refused
-            | Self::Unauthenticated
-            | Self::AccountUnknown
-            | Self::PlaceUnknown
-            | Self::LabelTaken => true,
-            Self::Rejected(rejection) => !rejection.is_of_the_database(),
-            _ => false,
         }
     }
 
@@ -173,7 +165,7 @@ impl ApiError {
 pub struct GraphqlError {
     message: String,
     code: String,
-    depth: usize,
+    path: Vec<Value>,
 }
 
 impl<'de> Deserialize<'de> for GraphqlError {
@@ -187,10 +179,11 @@ impl<'de> Deserialize<'de> for GraphqlError {
         Ok(Self {
             message: text("/message"),
             code: text("/extensions/code"),
-            depth: entry
+            path: entry
                 .get("path")
                 .and_then(Value::as_array)
-                .map_or(0, Vec::len),
+                .cloned()
+                .unwrap_or_default(),
         })
     }
 }
@@ -203,6 +196,9 @@ const REFUSALS: [&str; 3] = [
     "Not Authorised!",
 ];
 
+/// The beginning of the refusal of a label that the place already has.
+const LABEL_TAKEN: &str = "Service Account already exists";
+
 /// The words of some releases for a bad token.
 const BAD_TOKENS: [&str; 2] = ["Invalid token", "Expired token"];
 
@@ -214,25 +210,34 @@ impl GraphqlError {
 
     /// Whether the document itself was refused, which precedes any work.
     pub fn is_validation(&self) -> bool {
-        self.code == "GRAPHQL_VALIDATION_FAILED"
+        self.code == "GRAPHQL_VALIDATION_FAILED" || self.message.starts_with("Cannot query field")
+    }
+
+    /// Whether the error has a code, as every error of the API's own has.
+    pub fn has_code(&self) -> bool {
+        !self.code.is_empty()
+    }
+
+    /// The entry of a list and its member that the error is about: the entry itself is there.
+    pub fn member_of_entry(&self) -> Option<(usize, &str)> {
+        let [_, Value::Number(index), Value::String(member), ..] = self.path.as_slice() else {
+            return None;
+        };
+        let index = usize::try_from(index.as_u64()?).ok()?;
+        Some((index, member))
     }
 
     /// Whether the error is about a part of the answer and not about the whole operation: its path leads below the
     /// top-level field.
     pub fn is_partial(&self) -> bool {
-        self.depth > 1
-    }
-
-    /// Whether the error is about a member of an entry of a list: the entry itself is there.
-    pub fn is_about_a_member(&self) -> bool {
-        self.depth > 2
+        self.path.len() > 1
     }
 
     /// Whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
     /// failure.
     fn is_refusal(&self) -> bool {
         let words = self.message.trim().trim_end_matches('.');
-        self.code == "FORBIDDEN" || REFUSALS.contains(&words)
+        REFUSALS.contains(&words)
     }
 
     fn is_bad_token(&self) -> bool {
@@ -242,7 +247,8 @@ impl GraphqlError {
         ) || BAD_TOKENS.contains(&self.message.trim().trim_end_matches('.'))
     }
 
-    /// The meaning of this error in an answer of that HTTP status, with or without a `data` member.
+    /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that
+    /// precede all work say that nothing was done; a code alone does not.
     pub fn classify(&self, status: u16, has_data: bool) -> ApiError {
         let message = self.message.clone();
         if self.is_partial() {
@@ -251,19 +257,12 @@ impl GraphqlError {
         match self.code.as_str() {
             _ if self.is_bad_token() => ApiError::Unauthenticated,
             _ if self.is_refusal() => ApiError::Refused,
-            "RESOURCE_NOT_FOUND" => ApiError::AccountUnknown,
-            "GRAPHQL_PARSE_FAILED" | "GRAPHQL_VALIDATION_FAILED" => {
+            _ if message.starts_with(LABEL_TAKEN) => ApiError::LabelTaken,
+            // A bad variable is a 400 with INTERNAL_SERVER_ERROR: nothing has been done.
+            "GRAPHQL_PARSE_FAILED" | "GRAPHQL_VALIDATION_FAILED" if !has_data => {
                 ApiError::Incompatible { message }
             }
-            // A bad variable is a 400 with INTERNAL_SERVER_ERROR: nothing has been done.
-            _ if status == 400 => ApiError::Incompatible { message },
-            "BAD_USER_INPUT" if message.contains("already exists") => ApiError::LabelTaken,
-            "BAD_USER_INPUT" => self.rejected(false),
-            _ if message.starts_with("No Node for the model Workspace")
-                || message.starts_with("No Node for the model Deployment") =>
-            {
-                ApiError::PlaceUnknown
-            }
+            _ if status == 400 && !has_data => ApiError::Incompatible { message },
             _ => self.rejected(has_data),
         }
     }
@@ -320,10 +319,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(
-            error("FORBIDDEN", "other words").classify(200, true),
-            ApiError::Refused
-        );
+        let other_words = error("FORBIDDEN", "other words").classify(200, true);
+        assert_eq!(other_words.effect(), Effect::AnsweredWithError);
     }
 
     #[test]
@@ -355,25 +352,51 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_precede_the_work_have_no_effect() {
-        for (code, message) in [
-            ("UNAUTHENTICATED", ""),
+    fn only_words_say_that_nothing_was_done() {
+        let taken = "Service Account already exists with the name ci";
+        for (code, message, effect) in [
+            ("UNAUTHENTICATED", "", Effect::None),
+            ("BAD_USER_INPUT", taken, Effect::None),
+            ("INTERNAL_SERVER_ERROR", taken, Effect::None),
+            ("BAD_USER_INPUT", "Invalid role", Effect::AnsweredWithError),
+            ("RESOURCE_NOT_FOUND", "x", Effect::AnsweredWithError),
+            ("GRAPHQL_VALIDATION_FAILED", "x", Effect::AnsweredWithError),
             (
-                "BAD_USER_INPUT",
-                "Service Account already exists with the name ci",
-            ),
-            ("BAD_USER_INPUT", "Invalid role"),
-            ("RESOURCE_NOT_FOUND", "The requested resource was not found"),
-            (
-                "INTERNAL_SERVER_ERROR",
-                "No Node for the model Workspace with value x for id found.",
+                "",
+                "No Node for the model Workspace",
+                Effect::AnsweredWithError,
             ),
         ] {
-            assert_eq!(
-                error(code, message).classify(200, true).effect(),
-                Effect::None,
-                "{code} {message}"
-            );
+            let classified = error(code, message).classify(200, true);
+            assert_eq!(classified.effect(), effect, "{code} {message}");
+            let unexecuted = error(code, message).classify(200, false);
+            assert_eq!(unexecuted.effect(), Effect::None, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn an_error_about_a_member_names_its_entry() {
+        let about = |path: Value| {
+            let error = read(json!({"message": "x", "path": path}));
+            error
+                .member_of_entry()
+                .map(|(index, member)| (index, member.to_owned()))
+        };
+        assert_eq!(
+            about(json!(["q", 2, "label"])),
+            Some((2, "label".to_owned()))
+        );
+        assert_eq!(
+            about(json!(["q", 0, "roleBindings", 1, "role"])),
+            Some((0, "roleBindings".to_owned()))
+        );
+        for path in [
+            json!(["q"]),
+            json!(["q", 2]),
+            json!(["q", "a", "b"]),
+            json!(null),
+        ] {
+            assert_eq!(about(path), None);
         }
     }
 

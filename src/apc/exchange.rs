@@ -62,6 +62,7 @@ impl GraphqlClient {
             installation,
             deadline,
             tries: TRIES,
+            token_is_good: false,
         }
     }
 
@@ -100,6 +101,7 @@ pub struct Api<'a> {
     installation: &'a Installation,
     deadline: Instant,
     tries: u32,
+    token_is_good: bool,
 }
 
 impl Api<'_> {
@@ -117,6 +119,19 @@ impl Api<'_> {
     /// Whether the token says of itself that its time is over.
     pub fn token_has_expired(&self) -> bool {
         self.installation.token_has_expired()
+    }
+
+    /// The same API, whose token was found to be good in this call: a refusal needs no question then.
+    pub fn with_good_token(self) -> Self {
+        Self {
+            token_is_good: true,
+            ..self
+        }
+    }
+
+    /// Whether the token was found to be good in this call.
+    pub fn token_is_good(&self) -> bool {
+        self.token_is_good
     }
 
     /// Remembers a key that came from the API, unless the API masked it.
@@ -293,12 +308,11 @@ pub struct Answer<D> {
 }
 
 impl<D> Answer<D> {
-    /// The data of a change. An error about a part of the answer leaves the rest certain; any other speaks against
-    /// the data, whatever it holds.
+    /// The data, unless an error is about the whole of it: such an error speaks against the data, whatever it holds.
     ///
     /// # Errors
     /// The first error that is about the whole.
-    pub fn of_change(self) -> Result<Option<D>, Refusal> {
+    pub fn without_error_on_the_whole(self) -> Result<Option<D>, Refusal> {
         match self.errors.iter().find(|error| !error.is_partial()) {
             Some(error) => Err(Refusal::Other(error.classify(200, true))),
             None => Ok(self.data),
@@ -345,6 +359,7 @@ pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Ans
         .flatten()
         .and_then(|mut data| data.remove(field));
     match value {
+        _ if is_page(reply.status, &errors, has_data) => Err(page(reply.status)),
         Some(Some(data)) if reply.status == 200 => Ok(Answer {
             data: Some(data),
             errors,
@@ -354,6 +369,26 @@ pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Ans
         None if reply.status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
         _ => Err(unreadable(reply)),
     }
+}
+
+/// Whether something in front of the API has answered in JSON. The API itself answers with 200, and with 400 and a code
+/// where it executes nothing.
+fn is_page(status: u16, errors: &[GraphqlError], has_data: bool) -> bool {
+    let is_refusal_of_a_document = || {
+        !has_data
+            && errors
+                .iter()
+                .all(|error| error.has_code() || error.is_validation())
+    };
+    match status {
+        200 => false,
+        400 => !is_refusal_of_a_document(),
+        _ => true,
+    }
+}
+
+fn page(status: u16) -> Refusal {
+    Refusal::Other(ApiError::Status { status })
 }
 
 fn refused(errors: &[GraphqlError], status: u16, has_data: bool) -> Refusal {
@@ -379,11 +414,12 @@ fn unreadable(reply: &Reply) -> Refusal {
     }
     match serde_json::from_slice::<Errors>(&reply.body) {
         Ok(Errors { errors, data }) if !errors.is_empty() => {
-            refused(&errors, reply.status, data.is_some())
+            match is_page(reply.status, &errors, data.is_some()) {
+                true => page(reply.status),
+                false => refused(&errors, reply.status, data.is_some()),
+            }
         }
-        _ if reply.status != 200 => Refusal::Other(ApiError::Status {
-            status: reply.status,
-        }),
+        _ if reply.status != 200 => page(reply.status),
         _ if is_graphql(&reply.body) => Refusal::Other(ApiError::MissingData),
         _ => Refusal::Other(ApiError::NotGraphql),
     }
@@ -465,7 +501,7 @@ mod tests {
             ApiError::Status { status: 500 }
         );
         let forbidden = r#"{"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}], "data": {"a": null}}"#;
-        assert_eq!(answered(200, forbidden), ApiError::Refused);
+        assert!(matches!(answered(200, forbidden), ApiError::Rejected(_)));
     }
 
     #[test]
@@ -496,6 +532,6 @@ mod tests {
             (answer.data.as_deref(), answer.errors.len()),
             (Some("a"), 1)
         );
-        assert!(matches!(answer.of_change(), Ok(Some(_))));
+        assert!(matches!(answer.without_error_on_the_whole(), Ok(Some(_))));
     }
 }

@@ -13,7 +13,9 @@ mod wire;
 
 use std::fmt;
 
-pub use account::{Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, Workspace};
+pub use account::{
+    Binding, Bindings, Category, Entity, NewServiceAccount, Place, ServiceAccount, Workspace,
+};
 
 /// Why a text is not a value of the vocabulary: what would have been accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! One typed function per document: everything that this server asks of the API.
 //! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
@@ -9,9 +11,9 @@ use super::documents::{
     DELETE_IN_WORKSPACE, DEPLOYMENT_SERVICE_ACCOUNTS, SYS_WORKSPACES, WORKSPACE,
     WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
 };
-use super::error::ApiError;
+use super::error::{ApiError, GraphqlError, Rejection};
 use super::exchange::{Answer, Api, Refusal, read};
-use super::wire::{WireAccount, WireDeleted, WireWorkspace};
+use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
 use super::{
     Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
     Workspace, WorkspaceId,
@@ -38,8 +40,21 @@ pub struct Listing {
     pub size: usize,
     /// The number of accounts that could not be read.
     pub unreadable: usize,
-    /// Whether everything could be read, so that an account that is not listed is not there.
+    /// The number of accounts of which something could not be read.
+    pub partly_read: usize,
+    /// Whether every id could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
+    /// Whether every label could be read as well, so that a label that is not listed is free.
+    pub labels_are_known: bool,
+    /// The ids of accounts in the answer that belong to other places.
+    pub foreign: Vec<String>,
+}
+
+impl Listing {
+    /// Whether the API has shown no account at all.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
+    }
 }
 
 /// The platform's own description, which needs no token.
@@ -87,13 +102,16 @@ pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
 /// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
 ///
 /// # Errors
-/// `Unauthenticated` for every error of the API but those of its database: this list is refused to nobody whose
-/// token is good.
+/// `Unauthenticated` or `TokenInDoubt` for every error of the API: this list is refused to nobody whose token is good.
 pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    match list_workspaces(api, &WORKSPACES).await {
-        Err(error) if error.speaks_against_the_token() => Err(ApiError::Unauthenticated),
-        listed => listed,
-    }
+    let listed = list_workspaces(api, &WORKSPACES).await;
+    listed.map_err(|error| match of_expired_token(api, error) {
+        ApiError::Rejected(Rejection { message, .. }) | ApiError::Incompatible { message } => {
+            ApiError::TokenInDoubt { message }
+        }
+        ApiError::Refused | ApiError::LabelTaken => ApiError::Unauthenticated,
+        error => error,
+    })
 }
 
 /// Lists all workspaces, for system-level tokens.
@@ -102,16 +120,17 @@ pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
 /// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
 /// is not asked.
 pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    match list_workspaces(api, &SYS_WORKSPACES).await {
-        Err(ApiError::Refused) => Err(ApiError::PermissionDenied),
-        listed => listed,
-    }
+    let listed = list_workspaces(api, &SYS_WORKSPACES).await;
+    listed.map_err(|error| match of_expired_token(api, error) {
+        ApiError::Refused => ApiError::PermissionDenied,
+        error => error,
+    })
 }
 
 async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
     let listed = api.query(document, &NoVariables {}, |reply, field| {
-        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?.data;
-        Ok(listed.map(|entries| {
+        let answer = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
+        Ok(answer.without_error_on_the_whole()?.map(|entries| {
             let all = entries.len();
             let readable = entries.into_iter().flatten();
             let listed: Vec<_> = readable.map(|workspace| workspace.read(api)).collect();
@@ -205,22 +224,34 @@ fn listing(
     let Some(rows) = answer.data else {
         return Ok(None);
     };
+    let failed = failed_members(&answer.errors);
     // All keys first: one may stand in the label of an account before its own.
     rows.iter().flatten().for_each(|row| row.remember_key(api));
     let mut listing = Listing {
         accounts: Vec::new(),
         size: 0,
         unreadable: 0,
-        is_complete: answer.errors.iter().all(|error| error.is_about_a_member()),
+        partly_read: 0,
+        is_complete: answer
+            .errors
+            .iter()
+            .all(|error| error.member_of_entry().is_some()),
+        labels_are_known: failed.values().all(|members| !members.contains("label")),
+        foreign: Vec::new(),
     };
-    for row in rows {
-        let Some(row) = row.filter(|row| row.id.is_some()) else {
+    for (index, row) in rows.into_iter().enumerate() {
+        let Some(mut row) = row.filter(|row| row.id.is_some()) else {
             listing.unreadable += 1;
             listing.is_complete = false;
             continue;
         };
+        if let Some(members) = failed.get(&index) {
+            listing.partly_read += 1;
+            row.mark_failed(members);
+        }
         let bindings = row.bindings(api);
         if !bindings.allow(place) {
+            listing.foreign.extend(row.id.map(Text::into_string));
             continue;
         }
         listing.size += 1;
@@ -237,6 +268,15 @@ fn listing(
         return Err(Refusal::Other(error));
     }
     Ok(Some(listing))
+}
+
+/// The members that failed, by the entry of the list that they belong to.
+fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
+    let mut failed: HashMap<usize, HashSet<&str>> = HashMap::new();
+    for (index, member) in errors.iter().filter_map(GraphqlError::member_of_entry) {
+        failed.entry(index).or_default().insert(member);
+    }
+    failed
 }
 
 /// Creates an account and returns it with its full key.
@@ -267,15 +307,23 @@ pub async fn create_service_account(
         place: InPlace::from(&new.place),
     };
     let created = api.mutate(document, &variables, |reply, field| {
-        let created = read::<WireAccount<'_>>(reply, field)?.of_change()?;
-        Ok(created.and_then(|account| {
+        let answer = read::<WireAccount<'_>>(reply, field)?;
+        let error = answer.errors.first().map(|error| error.classify(200, true));
+        let created = answer.without_error_on_the_whole()?.and_then(|account| {
             account.remember_key(api);
             account.read(api, &new.place, bindings_of(new))
-        }))
+        });
+        match (created, error) {
+            (Some(account), Some(error)) if !account.has_whole_key() => Err(Refusal::Other(error)),
+            (created, _) => Ok(created),
+        }
     });
     match created.await {
-        Ok(Some(account)) if account.api_key.is_some() => Ok(account),
-        Ok(_) => Err(ApiError::MissingData),
+        Ok(Some(account)) if account.has_whole_key() => Ok(account),
+        Ok(Some(account)) => Err(ApiError::KeyNotTold {
+            id: account.id.into_string(),
+        }),
+        Ok(None) => Err(ApiError::MissingData),
         Err(error) => Err(explained(api, error).await),
     }
 }
@@ -313,7 +361,7 @@ pub async fn delete_service_account(
         place: InPlace::from(place),
     };
     let deleted = api.mutate(document, &variables, |reply, field| {
-        let deleted = read::<WireDeleted>(reply, field)?.of_change()?;
+        let deleted = read::<WireDeleted>(reply, field)?.without_error_on_the_whole()?;
         Ok(deleted.and_then(|deleted| deleted.id))
     });
     match deleted.await {
@@ -324,11 +372,25 @@ pub async fn delete_service_account(
     }
 }
 
-/// Explains the error of a read. The token's own date of expiry decides alone, whatever words the API refused it with.
+/// Explains the error of a read.
 async fn explained_read(api: &Api<'_>, error: ApiError) -> ApiError {
-    match error {
-        ApiError::Rejected(_) if api.token_has_expired() => ApiError::Unauthenticated,
-        error => explained(api, error).await,
+    explained(api, of_expired_token(api, error)).await
+}
+
+/// The error of a read. The token's own date of expiry decides alone, whatever came in place of an answer.
+fn of_expired_token(api: &Api<'_>, error: ApiError) -> ApiError {
+    let is_of_the_api = matches!(
+        error,
+        ApiError::Refused
+            | ApiError::Rejected(_)
+            | ApiError::Incompatible { .. }
+            | ApiError::MissingData
+            | ApiError::TimedOut
+            | ApiError::ConnectionLost
+    );
+    match is_of_the_api && api.token_has_expired() {
+        true => ApiError::Unauthenticated,
+        false => error,
     }
 }
 
@@ -341,9 +403,12 @@ async fn explained(api: &Api<'_>, error: ApiError) -> ApiError {
     if api.token_has_expired() {
         return ApiError::Unauthenticated;
     }
+    if api.token_is_good() {
+        return ApiError::PermissionDenied;
+    }
     match workspaces(api).await {
         Ok(_) => ApiError::PermissionDenied,
-        Err(ApiError::Unauthenticated) => ApiError::Unauthenticated,
+        Err(error @ (ApiError::Unauthenticated | ApiError::TokenInDoubt { .. })) => error,
         Err(_) => ApiError::RefusalUnexplained,
     }
 }

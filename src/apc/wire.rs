@@ -2,14 +2,15 @@
 //! Text stays borrowed from the answer until an account is kept: a list may hold thousands.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::{Deserialize, Deserializer};
 
 use super::exchange::Api;
 use super::operations::Candidate;
 use super::{
-    Binding, Bindings, DeploymentId, Entity, Place, ServiceAccount, ServiceAccountId, Workspace,
-    WorkspaceId,
+    Binding, Bindings, Category, DeploymentId, Entity, Place, ServiceAccount, ServiceAccountId,
+    Workspace, WorkspaceId,
 };
 use crate::guards::secret::Secret;
 
@@ -43,6 +44,10 @@ impl Text<'_> {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn into_string(self) -> String {
+        self.0.into_owned()
+    }
 }
 
 /// One service account. Every field is optional: a field that failed is null, with an error beside the data.
@@ -53,7 +58,8 @@ pub(super) struct WireAccount<'a> {
     pub(super) id: Option<Text<'a>>,
     pub(super) label: Option<Text<'a>>,
     api_key: Option<Text<'a>>,
-    category: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    category: Option<Option<Text<'a>>>,
     active: Option<bool>,
     created_at: Option<Text<'a>>,
     updated_at: Option<Text<'a>>,
@@ -86,6 +92,16 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 impl WireAccount<'_> {
+    /// Marks the members that are null because they failed: they are not known, and not none.
+    pub(super) fn mark_failed(&mut self, members: &HashSet<&str>) {
+        if members.contains("category") {
+            self.category = None;
+        }
+        if members.contains("roleBindings") || members.contains("roleBinding") {
+            self.role_bindings = Some(None);
+        }
+    }
+
     /// The bindings, by the newer field or by the older one.
     pub(super) fn bindings(&self, api: &Api<'_>) -> Bindings {
         let read = |binding: &Option<WireBinding<'_>>| match binding {
@@ -96,8 +112,8 @@ impl WireAccount<'_> {
             },
         };
         match (&self.role_bindings, &self.role_binding) {
-            (Some(Some(bindings)), _) => Bindings::Known(bindings.iter().map(read).collect()),
-            (None, Some(binding @ Some(_))) => Bindings::Known(vec![read(binding)]),
+            (Some(Some(bindings)), _) => Bindings::known_as(bindings.iter().map(read).collect()),
+            (None, Some(binding @ Some(_))) => Bindings::known_as(vec![read(binding)]),
             (Some(None), _) | (None, Some(None)) => Bindings::Unreadable,
             (None, None) => Bindings::NotShown,
         }
@@ -124,14 +140,16 @@ impl WireAccount<'_> {
         place: &Place,
         bindings: Bindings,
     ) -> Option<ServiceAccount> {
-        let owned = |text: Text<'_>| text.0.into_owned();
-        let clean = |text: Option<Text<'_>>| text.map(owned).map(|text| api.scrubbed(text));
+        let clean = |text: Option<Text<'_>>| text.map(|text| api.scrubbed(text.into_string()));
         Some(ServiceAccount {
-            id: ServiceAccountId::verbatim(owned(self.id?)),
+            id: ServiceAccountId::verbatim(self.id?.into_string()),
             label: clean(self.label),
-            api_key: self.api_key.map(owned).map(Secret::new),
+            api_key: self.api_key.map(Text::into_string).map(Secret::new),
             bindings,
-            category: clean(self.category),
+            category: match self.category {
+                None => Category::Unknown,
+                Some(category) => Category::of(clean(category)),
+            },
             place: place.clone(),
             active: self.active,
             created_at: clean(self.created_at),

@@ -56,6 +56,19 @@ impl Secret {
         }
     }
 
+    /// Whether a masked value may be this one: the part of it that shows is its beginning.
+    pub fn may_be(&self, whole: &Self) -> bool {
+        match self.0.split_once('*') {
+            Some((shown, _)) => whole.0.starts_with(shown),
+            None => self == whole,
+        }
+    }
+
+    /// Whether as much of a masked value shows as the API shows by default.
+    pub fn shows_enough(&self) -> bool {
+        self.0.find('*').is_none_or(|shown| shown >= SHOWN)
+    }
+
     /// Whether the value is one that was masked before it came here.
     pub fn is_masked(&self) -> bool {
         self.0.contains('*')

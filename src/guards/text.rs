@@ -25,6 +25,9 @@ pub fn harmless(text: &str, longest: usize) -> String {
     clean
 }
 
+/// The length from which a single line counts as a long message, in characters.
+const LONG: usize = 280;
+
 /// The first line and the last sentence of a long message: database layers write many lines between the two.
 pub fn gist(message: &str) -> String {
     let mut lines = message
@@ -36,6 +39,10 @@ pub fn gist(message: &str) -> String {
     };
     match lines.next_back() {
         Some(last) => format!("{first} … {}", last_sentence(last)),
+        None if first.chars().count() > LONG => {
+            let beginning: String = first.chars().take(LONG / 2).collect();
+            format!("{beginning} … {}", last_sentence(first))
+        }
         None => first.to_owned(),
     }
 }
@@ -122,5 +129,12 @@ mod tests {
         ] {
             assert_eq!(gist(message), expected);
         }
+        let line = format!("begin {}. The reason is here.", "x".repeat(400));
+        let short = gist(&line);
+        assert!(
+            short.starts_with("begin x") && short.ends_with("… The reason is here."),
+            "{short}"
+        );
+        assert!(short.chars().count() < 200, "{short}");
     }
 }

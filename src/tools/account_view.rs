@@ -59,7 +59,7 @@ impl AccountView {
             }),
             role,
             other_bindings: Some(others).filter(|others| !others.is_empty()),
-            category: account.category,
+            category: account.category.into_text(),
             workspace_id,
             deployment_id,
             active: account.active,

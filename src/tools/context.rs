@@ -184,24 +184,50 @@ impl Call {
         }
     }
 
-    /// Lists the selected accounts of a place that is known to exist: an empty list alone does not tell, since a
-    /// system-level token gets one for any id.
+    /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
+    /// a system-level token gets one for any id.
     pub(super) async fn list(
         &self,
         place: &Place,
         select: impl FnMut(Candidate<'_>) -> bool,
     ) -> Result<Listing, Failure> {
-        let api = self.api();
-        let listing = operations::service_accounts(&api, place, select).await;
-        let listing = listing.map_err(|error| self.failure(&error).about_place(place))?;
-        if let (0, 0, Place::Workspace(id)) = (listing.size, listing.unreadable, place) {
-            let workspace = operations::workspace(&api, id).await;
-            // Whoever may list accounts may be refused the workspace; only a clear no counts.
-            if matches!(workspace, Ok(None)) {
-                return Err(unknown_place(place));
-            }
+        let listing = self.list_known(&self.api(), place, select).await?;
+        match listing.is_empty() {
+            true => self.check_existence(&self.api(), place).await?,
+            false => {}
         }
         Ok(listing)
+    }
+
+    /// Lists the selected accounts of a place that the API has just listed itself.
+    pub(super) async fn list_known(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+        select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
+        let listing = operations::service_accounts(api, place, select).await;
+        listing.map_err(|error| self.failure(&error).about_place(place))
+    }
+
+    /// Makes sure that a place whose list is empty exists.
+    ///
+    /// # Errors
+    /// It does not exist, or that could not be found out.
+    pub(super) async fn check_existence(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+    ) -> Result<(), Failure> {
+        let Place::Workspace(id) = place else {
+            return Ok(());
+        };
+        match operations::workspace(api, id).await {
+            // A caller who may list accounts and is refused the workspace is no system-level one.
+            Ok(Some(_)) | Err(ApiError::PermissionDenied) => Ok(()),
+            Ok(None) => Err(unknown_place(place)),
+            Err(error) => Err(self.failure(&error).about_place(place)),
+        }
     }
 }
 

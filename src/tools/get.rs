@@ -140,15 +140,13 @@ impl Query {
         }
     }
 
-    async fn matches(&self, call: &Call, place: &Place) -> Result<PlaceMatches, Failure> {
-        let mut total = 0;
-        let select = |account: Candidate<'_>| {
+    /// The selection of the accounts that match, as far as the page can reach. It counts them all.
+    fn selection<'a>(&'a self, total: &'a mut u64) -> impl FnMut(Candidate<'_>) -> bool + 'a {
+        move |account| {
             let matches = self.is_match(account);
-            total += u64::from(matches);
-            matches && total <= self.offset.saturating_add(self.limit)
-        };
-        let listing = call.list(place, select).await?;
-        Ok(PlaceMatches { listing, total })
+            *total += u64::from(matches);
+            matches && *total <= self.offset.saturating_add(self.limit)
+        }
     }
 
     fn is_match(&self, account: Candidate<'_>) -> bool {
@@ -194,7 +192,8 @@ fn index(number: u64) -> usize {
 
 async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Failure> {
     call.check_place(place)?;
-    let PlaceMatches { listing, total } = query.matches(call, place).await?;
+    let mut total = 0;
+    let listing = call.list(place, query.selection(&mut total)).await?;
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let first = listing.accounts;
@@ -204,10 +203,15 @@ async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Fa
 /// Reads every visible workspace; one that could not be read is listed without a count.
 async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
     let visible = places::visible(call).await?;
-    let read = |place| async move { query.matches(call, &place).await };
+    let read = |place| async move {
+        let (api, mut total) = (call.api().with_good_token(), 0);
+        let selection = query.selection(&mut total);
+        let listing = call.list_known(&api, &place, selection).await?;
+        Ok(PlaceMatches { listing, total })
+    };
     let all = places::read_each(visible.workspaces, read).await?;
     let mut gaps = Gaps::default();
-    gaps.add_unreadable_workspaces(visible.unreadable);
+    gaps.add_visible(&visible.gaps);
     gaps.add_unread(&all);
     let mut sum = Matches::default();
     let mut workspaces = Vec::with_capacity(all.len());

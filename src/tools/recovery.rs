@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::apc::operations::Listing;
-use crate::apc::{Bindings, NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::apc::{Bindings, Category, Label, NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::text::quoted;
 
 /// The ids that a place showed before a creation was sent. What was seen decides, and no clock.
@@ -47,7 +47,7 @@ pub fn trace(
     before: &SeenBefore,
     has_key_file: impl Fn(&ServiceAccountId) -> bool,
 ) -> Trace {
-    let is_complete = listing.is_complete;
+    let is_complete = listing.is_complete && listing.labels_are_known;
     let mut accounts = new_ones(listing, new, before);
     accounts.retain(|account| !has_key_file(&account.id));
     if accounts.is_empty() {
@@ -65,7 +65,7 @@ pub fn trace(
             "could be the one, but not every account could be read".to_owned()
         }
         (Some(account), 0) if !is_as_asked(&account, new) => {
-            "could be the one, but its role is not shown".to_owned()
+            "could be the one, but its role or category is not shown".to_owned()
         }
         (Some(account), 0) => match &account.api_key {
             Some(key) if !key.is_masked() => return Trace::New(Box::new(account)),
@@ -84,24 +84,26 @@ pub fn listed(ids: &[ServiceAccountId]) -> String {
 /// Whether nothing that is known of the account speaks against it.
 fn could_be(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
     let has_role = account.role().is_none_or(|role| role == new.role.name());
-    has_role && category(account) == new.category.as_ref().map(|category| category.as_str())
+    let has_category = match &account.category {
+        Category::Known(category) => {
+            category.as_deref() == new.category.as_ref().map(Label::as_str)
+        }
+        Category::Unknown => true,
+    };
+    has_role && has_category
 }
 
-/// Whether the role is known, and the one that was asked for, and the only one.
+/// Whether role and category are known: the role that was asked for and no other, and the category.
 fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
     let is_role = account.role() == Some(new.role.name());
-    is_role && matches!(&account.bindings, Bindings::Known(all) if all.len() == 1)
-}
-
-/// The category, where several releases make an empty text of none.
-fn category(account: &ServiceAccount) -> Option<&str> {
-    account.category.as_deref().filter(|text| !text.is_empty())
+    let is_only_role = matches!(&account.bindings, Bindings::Known(all) if all.len() == 1);
+    is_role && is_only_role && account.category != Category::Unknown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Binding, Entity, Label, Place, Role, WorkspaceId};
+    use crate::apc::{Binding, Entity, Place, Role, WorkspaceId};
     use crate::guards::secret::Secret;
 
     fn place() -> Place {
@@ -131,7 +133,7 @@ mod tests {
             label: Some("ci".to_owned()),
             api_key: Some(Secret::new("0123456789abcdef0123456789abcdef")),
             bindings: role("WORKSPACE_EDITOR"),
-            category: None,
+            category: Category::Known(None),
             place: place(),
             active: Some(true),
             created_at: None,
@@ -145,7 +147,10 @@ mod tests {
             size: accounts.len(),
             accounts,
             unreadable: 0,
+            partly_read: 0,
             is_complete: true,
+            labels_are_known: true,
+            foreign: Vec::new(),
         }
     }
 
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn an_empty_category_is_none() {
         let blank = ServiceAccount {
-            category: Some(String::new()),
+            category: Category::of(Some(String::new())),
             ..account("a")
         };
         assert_eq!(found(seen(vec![blank])).as_deref(), Some("a"));
@@ -203,7 +208,7 @@ mod tests {
             ..account("a")
         };
         let other_category = ServiceAccount {
-            category: Some("x".to_owned()),
+            category: Category::Known(Some("x".to_owned())),
             ..account("a")
         };
         for colleagues in [other_role, other_category] {
@@ -252,6 +257,10 @@ mod tests {
             },
             second_role,
             ServiceAccount {
+                category: Category::Unknown,
+                ..account("a")
+            },
+            ServiceAccount {
                 api_key: Some(Secret::new("012345****")),
                 ..account("a")
             },
@@ -266,13 +275,19 @@ mod tests {
                 "{account:?}"
             );
         }
-        let partly = Listing {
+        let unlisted = Listing {
             unreadable: 1,
             is_complete: false,
             ..listing(vec![account("a")])
         };
-        let trace = trace(partly, &new(), &SeenBefore::new(), |_| false);
-        assert!(unclear(trace).is_some());
+        let unlabelled = Listing {
+            labels_are_known: false,
+            ..listing(vec![account("a")])
+        };
+        for partly in [unlisted, unlabelled] {
+            let trace = trace(partly, &new(), &SeenBefore::new(), |_| false);
+            assert!(unclear(trace).is_some());
+        }
     }
 
     #[test]

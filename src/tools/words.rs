@@ -49,6 +49,14 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
                 installation.token_source
             ),
         ),
+        ApiError::TokenInDoubt { message } => Failure::new(
+            Code::Unauthenticated,
+            format!(
+                "The API at {host} did not accept the token from {}: it answered its list of workspaces, which every valid token may read, with {}. Nothing was changed. Set another token; if these words are about the platform and not the token, call again later.",
+                installation.token_source,
+                foreign(message, secrets)
+            ),
+        ),
         ApiError::Incompatible { message } => Failure::new(
             Code::IncompatibleApi,
             format!(
@@ -166,7 +174,7 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
             format!("{host} redirects, which is not followed: the token would go along.")
         }
         ApiError::RefusalUnexplained => format!(
-            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason."
+            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason. Nothing was changed."
         ),
         ApiError::Rejected(Rejection { message, .. }) if message.trim().is_empty() => {
             format!("The API at {host} answered with an error that says nothing.")
@@ -183,6 +191,9 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         }
         ApiError::MissingData => {
             format!("The API at {host} answered without the data it promises.")
+        }
+        ApiError::KeyNotTold { .. } => {
+            format!("The API at {host} answered without the whole key of the new account.")
         }
         _ => format!("The API at {host} refused the request."),
     }
@@ -235,7 +246,7 @@ fn unauthenticated(installation: &Installation) -> Failure {
         _ => "Put a new token there; no restart is needed.".to_owned(),
     };
     let text = format!(
-        "The Private Cloud API at {host} refused the token from {source}{expired}. {way_out}"
+        "The Private Cloud API at {host} refused the token from {source}{expired}. Nothing was changed. {way_out}"
     );
     Failure::new(Code::Unauthenticated, text)
 }

@@ -383,7 +383,10 @@ async fn on_a_release_that_shows_no_roles_a_lost_creation_is_told_and_not_taken(
     let refused = session.call(CREATE_TOOL, new("etl")).await;
     assert_unknown(&session, &refused);
     let real = truth(&handle, "etl");
-    assert_says(refused.text(), &[&real.id, "its role is not shown"]);
+    assert_says(
+        refused.text(),
+        &[&real.id, "its role or category is not shown"],
+    );
     session.end_without(&[real.key]).await;
 }
 

@@ -137,10 +137,7 @@ async fn a_bad_token_is_unauthenticated_in_the_words_of_either_branch() {
             sandbox.handle().use_shield_words();
         }
         let expired = sandbox.handle().sign_in("admin", TimeDelta::days(-3));
-        for (token, says) in [
-            (UNKNOWN_KEY, "may have been deleted"),
-            (&*expired, "expired on 20"),
-        ] {
+        for (token, says) in [(UNKNOWN_KEY, "APC_API_TOKEN"), (&*expired, "expired on 20")] {
             let mut session = guarded_with(&sandbox, token).serve(Era::USUAL).await;
             for (tool, arguments) in [
                 (GET_TOOL, json!({})),
@@ -194,20 +191,25 @@ async fn a_token_is_not_known_to_be_good_where_the_list_of_workspaces_is_an_erro
 }
 
 #[tokio::test]
-async fn trouble_of_the_database_says_nothing_of_the_token() {
+async fn a_token_in_doubt_is_told_with_the_words_of_the_api() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let database = Fault::ErrorBefore {
         code: "INTERNAL_SERVER_ERROR".into(),
-        message: "\nInvalid `prisma.workspace.findMany()` invocation:\n\n\n  Can't reach database server.".into(),
+        message:
+            "\nInvalid `prisma.workspace.findMany()` invocation:\n\n\n  Can't reach database server."
+                .into(),
     };
-    sandbox
-        .handle()
-        .inject(database, On::Field("workspaces"), 1);
-    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
-        .serve(Era::USUAL)
-        .await;
-    let refused = session.call(GET_TOOL, json!({})).await;
-    assert_says(refused.refusal("api_error"), &["database server"]);
+    let beside = json!({"errors": [{"message": "trouble"}], "data": {"workspaces": []}});
+    let beside = answer(200, "application/json", beside.to_string(), false);
+    for (fault, says) in [(database, "database server"), (beside, "trouble")] {
+        sandbox.handle().inject(fault, On::Field("workspaces"), 1);
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(GET_TOOL, json!({})).await;
+        let text = refused.refusal("unauthenticated");
+        assert_says(text, &[says, "call again later", "Nothing was changed"]);
+    }
 }
 
 // Roles and bindings.
@@ -593,7 +595,7 @@ async fn an_account_that_the_api_cannot_show_is_counted_and_never_gone() {
             .await;
         assert_eq!(found.structured()["total"], 3);
         let notes = found.structured()["notes"].to_string();
-        assert_says(&notes, &["1 account could not be read", ANALYTICS]);
+        assert_says(&notes, &["could not read 1 account", ANALYTICS]);
 
         let refused = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
         assert_says(refused.refusal("api_error"), &["may still exist"]);

@@ -26,6 +26,8 @@ enum Caller {
     System(Option<Workspaces>),
     /// Bound to no workspace: to deployments, or to nothing.
     Neither,
+    /// Bound to no workspace, and the question for more got no answer.
+    Unclear(ApiError),
 }
 
 impl Caller {
@@ -34,23 +36,24 @@ impl Caller {
         if !bound.listed.is_empty() || bound.unreadable > 0 {
             return Ok(Self::Workspaces(bound));
         }
-        match operations::sys_workspaces(api).await {
-            Ok(all) => Ok(Self::System(Some(all))),
-            Err(ApiError::PermissionDenied) => Ok(Self::Neither),
-            Err(ApiError::Incompatible { .. }) => {
-                Ok(match operations::is_system_level(api).await? {
-                    true => Self::System(None),
-                    false => Self::Neither,
-                })
-            }
-            Err(error) => Err(error),
-        }
+        let all = match operations::sys_workspaces(api).await {
+            Ok(all) if !all.listed.is_empty() => return Ok(Self::System(Some(all))),
+            Ok(all) => Some(all),
+            Err(ApiError::PermissionDenied) => return Ok(Self::Neither),
+            Err(ApiError::Incompatible { .. }) => None,
+            Err(error) => return Ok(Self::Unclear(error)),
+        };
+        Ok(match operations::is_system_level(api).await {
+            Ok(true) => Self::System(all),
+            Ok(false) => Self::Neither,
+            Err(error) => Self::Unclear(error),
+        })
     }
 
     fn workspaces(&self) -> &[Workspace] {
         match self {
             Self::Workspaces(found) | Self::System(Some(found)) => &found.listed,
-            Self::System(None) | Self::Neither => &[],
+            Self::System(None) | Self::Neither | Self::Unclear(_) => &[],
         }
     }
 }
@@ -63,7 +66,7 @@ impl Doctor<'_> {
             Err(error) => return self.fail("token", &self.not_accepted(&error, found)),
         };
         self.token(found)?;
-        self.kind(&caller)?;
+        self.kind(&caller, found)?;
         self.roles(api, found, &caller).await?;
         self.named_workspaces(api, found, caller.workspaces()).await
     }
@@ -110,7 +113,7 @@ impl Doctor<'_> {
         }
     }
 
-    fn kind(&self, caller: &Caller) -> io::Result<()> {
+    fn kind(&self, caller: &Caller, found: &Installation) -> io::Result<()> {
         match caller {
             Caller::Workspaces(found) => {
                 let text = format!("bound to {}: {}", counted(found), named(&found.listed));
@@ -131,6 +134,13 @@ impl Doctor<'_> {
                 "workspaces",
                 "a system-level token, and this release does not list all workspaces: calls have to name a workspace_id",
             ),
+            Caller::Unclear(error) => {
+                let text = format!(
+                    "the token is bound to none by itself, and it is not known whether it is a system-level one: {}",
+                    self.explained(error, found)
+                );
+                self.warn("workspaces", &text)
+            }
             Caller::Neither => self.warn(
                 "workspaces",
                 "none: the token has no role in any workspace, or only roles on deployments. Ask an admin of a workspace for a role there",
@@ -140,7 +150,9 @@ impl Doctor<'_> {
 
     /// The lists tell which line of the API answers, and the token's own account tells its roles.
     async fn roles(&self, api: &Api<'_>, found: &Installation, caller: &Caller) -> io::Result<()> {
-        let own = own_account(api, found, caller.workspaces()).await;
+        let Some(own) = own_account(api, found, caller.workspaces()).await else {
+            return self.warn("roles", "not known: no list of accounts could be read");
+        };
         let line = match operations::role_field(api) {
             Some("roleBindings") => {
                 "shown, several an account (roleBindings: the API as it is since 2021)"
@@ -200,28 +212,34 @@ impl Doctor<'_> {
     }
 }
 
-/// The account whose key the token is, where one of the first lists shows it. At least one list is asked for.
+/// The account whose key the token is, where one of the first lists shows it. None where no list at all was answered.
 async fn own_account(
     api: &Api<'_>,
     found: &Installation,
     workspaces: &[Workspace],
-) -> Option<ServiceAccount> {
+) -> Option<Option<ServiceAccount>> {
     if workspaces.is_empty() {
         // Asked for the sake of its fields alone: a release tells them even to a caller that it refuses.
-        let _ = operations::is_system_level(api).await;
+        return operations::is_system_level(api).await.ok().map(|_| None);
     }
+    let mut was_answered = false;
     let is_key = TokenKind::of(&found.token) == TokenKind::ServiceAccountKey;
     for workspace in workspaces.iter().take(if is_key { NAMED } else { 1 }) {
         let place = Place::Workspace(workspace.id.clone());
-        let Ok(listing) = operations::service_accounts(api, &place, |_| is_key).await else {
-            continue;
+        let listing = match operations::service_accounts(api, &place, |_| is_key).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                was_answered |= error == ApiError::PermissionDenied;
+                continue;
+            }
         };
+        was_answered = true;
         let mut accounts = listing.accounts.into_iter();
         if let Some(own) = accounts.find(|account| account.has_key(&found.token)) {
-            return Some(own);
+            return Some(Some(own));
         }
     }
-    None
+    was_answered.then_some(None)
 }
 
 fn described(account: &ServiceAccount) -> String {
@@ -239,7 +257,7 @@ fn described(account: &ServiceAccount) -> String {
 }
 
 fn counted(found: &Workspaces) -> String {
-    match found.listed.len() {
+    match found.listed.len() + found.unreadable {
         1 => "1 workspace".to_owned(),
         many => format!("{many} workspaces"),
     }

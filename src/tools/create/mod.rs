@@ -27,7 +27,7 @@ use crate::tools::account_view::AccountView;
 use crate::tools::change::{
     AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
 };
-use crate::tools::context::{Call, unknown_place};
+use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
 use crate::tools::words::{key_dir_unusable, role_not_allowed, too_many_changes};
@@ -200,7 +200,8 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failur
     if let Some(account) = listing.accounts.first() {
         return Err(already_exists(new, Some(account)));
     }
-    match listing.is_complete {
+    before.extend(listing.foreign);
+    match listing.is_complete && listing.labels_are_known {
         true => Ok(before),
         false => Err(not_all_readable(new)),
     }
@@ -216,6 +217,7 @@ async fn create(
     let created = operations::create_service_account(&api, new).await;
     let (account, recovered) = match created {
         Ok(account) => (account, false),
+        Err(ApiError::KeyNotTold { id }) => (find_told(call, new, &id).await?, true),
         Err(error) => match error.effect() {
             Effect::None => return Err(not_created(call, new, &error).await),
             Effect::AnsweredWithError => return Err(answered(call, new, before, &error).await),
@@ -253,7 +255,6 @@ fn shown(created: Creation, call: &Call) -> CreateResult {
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
         ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
-        ApiError::PlaceUnknown => unknown_place(&new.place),
         error => call.failure(error).about_place(&new.place),
     }
 }
@@ -283,7 +284,7 @@ async fn answered(
             ),
         );
     };
-    let is_complete = listing.is_complete;
+    let is_complete = listing.is_complete && listing.labels_are_known;
     let there = new_ones(listing, new, before);
     let ids: Vec<_> = there.iter().map(|account| account.id.clone()).collect();
     match (ids.as_slice(), is_complete) {
@@ -298,6 +299,26 @@ async fn answered(
             unclear(call, new, &what, ids, why)
         }
     }
+}
+
+/// Finds the whole key of an account that the answer to its creation has named.
+async fn find_told(
+    call: &Call,
+    new: &NewServiceAccount,
+    id: &str,
+) -> Result<ServiceAccount, Failure> {
+    let told = look_again(call, &new.place, |listing| {
+        let mut accounts = listing.accounts.into_iter();
+        match accounts.find(|account| account.id.as_str() == id && account.has_whole_key()) {
+            Some(account) => Look::Decided(Some(account)),
+            None => Look::NotYet(None),
+        }
+    });
+    told.await.flatten().ok_or_else(|| {
+        let what = "The API answered without the whole key of the new account.";
+        let id = ServiceAccountId::verbatim(id.to_owned());
+        unclear(call, new, what, &[id], "is the new account")
+    })
 }
 
 /// Finds the account of a creation whose answer was lost, or says what is there instead.

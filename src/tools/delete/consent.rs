@@ -7,7 +7,7 @@ use super::failures::{confirmation_required, declined, listed, nothing_there};
 use super::find;
 use crate::apc::installation::TokenKind;
 use crate::apc::operations;
-use crate::apc::{Bindings, Place, ServiceAccount};
+use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::tools::NoResult;
@@ -112,8 +112,8 @@ pub(super) async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result
 
 /// The other bindings of an account as a sentence, since one deletion ends them all.
 pub(super) fn other_rights(account: &ServiceAccount) -> String {
-    if account.bindings == Bindings::Unreadable {
-        return " The API could not show its roles, so it may have rights elsewhere that end as well.".to_owned();
+    if account.bindings == Bindings::Unreadable || has_unknown_binding(account) {
+        return " The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned();
     }
     let all: Vec<_> = account
         .other_bindings()
@@ -127,6 +127,13 @@ pub(super) fn other_rights(account: &ServiceAccount) -> String {
             all.join(", ")
         ),
     }
+}
+
+/// Whether a role or an entity of a binding is not known.
+fn has_unknown_binding(account: &ServiceAccount) -> bool {
+    let is_unknown =
+        |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
+    account.bindings.known().iter().any(is_unknown)
 }
 
 fn own_key(reason: Option<Reason>) -> &'static str {
@@ -162,10 +169,10 @@ async fn still_the_same(call: &Call, account: ServiceAccount) -> Result<ServiceA
     }
 }
 
-/// Whether the account's key is the one this server uses.
+/// Whether the account's key may be the one this server uses: nothing that shows of it says otherwise.
 fn is_own(call: &Call, account: &ServiceAccount) -> bool {
     let token = &call.installation.token;
-    TokenKind::of(token) == TokenKind::ServiceAccountKey && account.has_key(token)
+    TokenKind::of(token) == TokenKind::ServiceAccountKey && account.may_have_key(token)
 }
 
 fn choice(call: &Call, account: &ServiceAccount) -> (String, String) {

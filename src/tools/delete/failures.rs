@@ -77,9 +77,20 @@ pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
         .about_place(&account.place)
 }
 
+/// The failure of a deletion of an account that the API lists and says not to know.
+pub(super) fn listed_and_unknown(account: &ServiceAccount) -> Failure {
+    let text = format!(
+        "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a while; if it happens again, ask those who run the installation.",
+        quoted(account.id.as_str())
+    );
+    Failure::new(Code::NotFound, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
 pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
     let text = format!(
-        "Service account {} was there a moment ago and is gone now: somebody else has deleted it. Nothing is left to do.",
+        "Service account {} was there a moment ago and is gone now. Nothing is left to do.",
         quoted(account.id.as_str())
     );
     Failure::new(Code::NotFound, text)

@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use consent::{confirm, select};
-use failures::{gone_before, neither, outcome_unknown, still_there};
+use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
 
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Listing};
+use crate::apc::operations::{self, Candidate, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::tools::account_view::AccountView;
 use crate::tools::change::{
@@ -133,10 +133,14 @@ async fn find(
 /// Looks through the visible workspaces. An account is missing only if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
     let visible = places::visible(call).await?;
-    let read = |place| async move { call.list(&place, |account| account.id == id.as_str()).await };
+    let read = |place| async move {
+        let api = call.api().with_good_token();
+        let is_it = |account: Candidate<'_>| account.id == id.as_str();
+        call.list_known(&api, &place, is_it).await
+    };
     let all = places::read_each(visible.workspaces, read).await?;
     let mut gaps = Gaps::default();
-    gaps.add_unreadable_workspaces(visible.unreadable);
+    gaps.add_visible(&visible.gaps);
     gaps.add_unread(&all);
     for read in all {
         let Ok(listing) = read.outcome else { continue };
@@ -189,13 +193,9 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure>
 
 /// The failure of a deletion that was certainly not made.
 fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    match error {
-        ApiError::AccountUnknown => gone_before(account),
-        error => call
-            .failure(error)
-            .about_account(&account.id)
-            .about_place(&account.place),
-    }
+    call.failure(error)
+        .about_account(&account.id)
+        .about_place(&account.place)
 }
 
 /// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
@@ -207,7 +207,11 @@ async fn answered(
 ) -> Result<Deletion, Failure> {
     let what = call.happened(error);
     match look_once(call, &account.place).await {
+        Some(listing) if is_listed(&listing, &account) && is_not_found(error) => {
+            Err(listed_and_unknown(&account))
+        }
         Some(listing) if is_listed(&listing, &account) => Err(still_there(&account, &what)),
+        Some(listing) if listing.is_complete && is_not_found(error) => Err(gone_before(&account)),
         Some(listing) if listing.is_complete => Ok(Deletion {
             account,
             recovered: true,
@@ -224,6 +228,10 @@ async fn answered(
             ),
         )),
     }
+}
+
+fn is_not_found(error: &ApiError) -> bool {
+    matches!(error, ApiError::Rejected(rejection) if rejection.is_not_found())
 }
 
 fn is_listed(listing: &Listing, account: &ServiceAccount) -> bool {
