@@ -15,6 +15,7 @@ mod audit;
 mod budget;
 mod bundle;
 mod call;
+mod certainty;
 #[cfg(unix)]
 mod changes;
 mod client_config;
