@@ -42,6 +42,7 @@ async fn a_deletion_is_confirmed_in_every_version() {
         let yes = question.accept(true);
         let gone = session.answer(question, yes).await;
         assert_eq!(gone.account()["id"], CI_DEPLOY);
+        assert_eq!(gone.structured()["deleted"], true);
         assert!(!exists(&sandbox.handle(), CI_DEPLOY), "{era:?}");
         assert_eq!(mutations(&sandbox.handle()), 1);
     }
@@ -319,7 +320,7 @@ async fn a_yes_that_comes_at_once_is_a_yes() {
             question.accept(true),
         );
         let outcome = session.answer_at_once(&key, question, yes).await.outcome();
-        outcome.structured();
+        assert_eq!(outcome.structured()["deleted"], true);
         assert!(!exists(&sandbox.handle(), CI_DEPLOY));
     }
 }

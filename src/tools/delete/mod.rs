@@ -65,6 +65,8 @@ struct Arguments {
 #[derive(Serialize, JsonSchema)]
 struct DeleteResult {
     service_account: AccountView,
+    /// Always true: the account is gone.
+    deleted: bool,
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
@@ -168,6 +170,7 @@ async fn delete(
     let view = AccountView::new(account, call.policy().key_output, call.secrets());
     Ok(success(&DeleteResult {
         service_account: view,
+        deleted: true,
         recovered: recovered.then_some(true),
     }))
 }
