@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
 use crate::session::LINE_MAX;
+use crate::session::elicitation::REACTION_MIN;
 use crate::session::server::Server;
 use crate::session::shutdown::{self, Shutdown};
 
@@ -106,6 +107,12 @@ fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
 
 /// Asks in the terminal. A signal is an answer as well.
 async fn answer(question: Value, shutdown: &Shutdown) -> Value {
+    // The server takes a faster no for a client's own. At a terminal it is a person's, typed ahead.
+    let (answer, ()) = tokio::join!(typed(question, shutdown), tokio::time::sleep(REACTION_MIN));
+    answer
+}
+
+async fn typed(question: Value, shutdown: &Shutdown) -> Value {
     // A read from a terminal cannot be cancelled; its thread is left behind.
     let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
     let answer = tokio::select! {

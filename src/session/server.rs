@@ -23,7 +23,7 @@ use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
-use super::elicitation::RemoteUser;
+use super::elicitation::{RemoteUser, Seal};
 use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
 use super::{prompts, refusals};
 use crate::config::Config;
@@ -45,6 +45,7 @@ pub struct Server {
     secrets: Secrets,
     options: ToolOptions,
     tools: OnceLock<Vec<Tool>>,
+    seal: Arc<Seal>,
     shutdown: Shutdown,
 }
 
@@ -61,6 +62,7 @@ impl Server {
             secrets,
             options,
             tools: OnceLock::new(),
+            seal: Arc::default(),
             shutdown,
         }
     }
@@ -195,12 +197,8 @@ impl ServerHandler for Server {
         }
         let cancelled = context.ct.clone();
         let signature = self.signature(&context);
-        let user = RemoteUser::new(
-            context,
-            request.input_responses,
-            request.request_state,
-            self.shutdown.end_of_input.clone(),
-        );
+        let (seal, shutdown) = (Arc::clone(&self.seal), self.shutdown.clone());
+        let user = RemoteUser::new(context, &request, seal, shutdown);
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
         let call = Box::pin(tools::call(
             &self.shared,

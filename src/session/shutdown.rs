@@ -6,13 +6,14 @@
 //! | The end of input before the session is open is an error. | It is an end like any other. |
 //! | A signal ends the process, and its calls with it. | It ends the session within two seconds, and the calls are answered. |
 //! | At the end, calls have five seconds and are dropped then. | Changes have tasks of their own, which are waited for and audited. |
-//! | A question that is open at the end of input takes up all of these seconds. | The end of input answers it. |
+//! | A question that is open at the end of input takes up all of these seconds. | The end of input ends it, and the client is told. |
 
 use std::time::Duration;
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::server::{McpService, Server};
 use super::transport::LineTransport;
@@ -33,13 +34,15 @@ const SESSION_AFTER_SIGNAL: Duration = Duration::from_millis(1800);
 /// The time of the last lines that are being written.
 pub const LAST_WRITES: Duration = Duration::from_secs(1);
 
-/// The two causes that end a session. Clones share them.
+/// The two causes that end a session, and the questions that it leaves open. Clones share them.
 #[derive(Clone, Default)]
 pub struct Shutdown {
     /// Cancelled when a signal asks the process to end.
     pub signal: CancellationToken,
     /// Cancelled when the input has ended: nobody is left to answer a question.
     pub end_of_input: CancellationToken,
+    /// The questions that the client has to be told of if nobody waits for their answers any more.
+    pub open_questions: TaskTracker,
 }
 
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
@@ -56,7 +59,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (shared, shutdown) = (server.shared(), server.shutdown().clone());
-    let transport = LineTransport::new(input, output, shutdown.end_of_input.clone());
+    let transport = LineTransport::new(input, output, shutdown.clone());
     let service = McpService::new(server);
     match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
         Ok(session) => {
@@ -78,6 +81,14 @@ where
         }
         Err(error) => Err(Box::new(error)),
     }
+}
+
+/// Ends the open questions once the input has ended, while the client can still be told.
+pub async fn end_questions(shutdown: &Shutdown) {
+    shutdown.end_of_input.cancel();
+    shutdown.open_questions.close();
+    // An output that takes no more is none of the session's troubles.
+    let _ = tokio::time::timeout(LAST_WRITES, shutdown.open_questions.wait()).await;
 }
 
 /// Waits for the end of the session, and then for the changes under way, as long as they may take.

@@ -177,8 +177,7 @@ async fn the_users_no_is_a_line_and_a_round_that_only_asks_is_none() {
             .pose(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
             .await;
         assert_eq!(audit(&session).len(), 1);
-        let chosen = question.accept(MIGRATION);
-        session.answer(question, chosen).await.structured();
+        session.select(question, MIGRATION).await.structured();
         let lines = audit(&session);
         assert_eq!(lines.len(), 2, "{era:?}");
         assert_eq!(lines[0]["outcome"], "declined");

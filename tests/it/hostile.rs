@@ -3,6 +3,7 @@
 use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
+use crate::support::clients::REACTION;
 use crate::support::harness::*;
 
 /// Controls of both sets, escapes, bidi marks, separators, tags, and messages that are none.
@@ -66,6 +67,7 @@ async fn a_question_to_the_user_shows_nothing_of_it_but_text() {
         assert_eq!(question["method"], "elicitation/create", "{question}");
         assert_all_harmless(&question["params"]);
         let no = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}});
+        tokio::time::sleep(REACTION).await;
         session.raw_line(&no.to_string()).await;
         let declined = session.outcome("delete_service_account", call).await;
         assert_harmless(declined.refusal("declined"));

@@ -1,9 +1,10 @@
-//! The user's consent to a deletion: the selection of an account, and the question before one is deleted.
+//! The user's consent to a deletion: the yes-or-no question before an account is deleted.
 //! Takes nothing but a clear yes to the account as it is now.
 
+use serde_json::json;
 use tokio::time::Instant;
 
-use super::failures::{confirmation_required, declined, listed, nothing_there};
+use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
 use super::find;
 use crate::apc::installation::TokenKind;
 use crate::apc::operations;
@@ -13,46 +14,10 @@ use crate::guards::text::quoted;
 use crate::tools::NoResult;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
-use crate::tools::user::{Answer, Form, Question};
+use crate::tools::user::{Answer, Form, Question, Selection};
 
-/// The number of accounts that a user is given to choose from.
-const CHOICES: usize = 100;
-
-/// Asks the user which account of the workspace is meant; that is the confirmation as well.
-pub(super) async fn select(call: &mut Call, place: &Place) -> Result<ServiceAccount, NoResult> {
-    let accounts = call.list(place, |_| true).await?.accounts;
-    if accounts.is_empty() {
-        return Err(nothing_there(place).into());
-    }
-    if accounts.len() > CHOICES || !call.user.can_be_asked() {
-        return Err(listed(place, &accounts).into());
-    }
-    let question = Question {
-        key: format!("select:{}", place.id()),
-        message: format!(
-            "Which service account of {} shall be deleted? The one you select is deleted for good, without another question.",
-            known_place(call, place).await
-        ),
-        form: Form::Select {
-            title: "Service account to delete".to_owned(),
-            choices: accounts
-                .iter()
-                .map(|account| choice(call, account))
-                .collect(),
-        },
-    };
-    match ask(call, &question).await {
-        Answer::CannotAsk => Err(listed(place, &accounts).into()),
-        Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
-        Answer::No(why) => Err(declined(why).about_place(place).into()),
-        Answer::Yes(chosen) => {
-            let chosen = accounts
-                .into_iter()
-                .find(|account| account.id.as_str() == chosen);
-            Ok(still_the_same(call, chosen.ok_or_else(|| declined("it has vanished"))?).await?)
-        }
-    }
-}
+/// The text beside the box. Some clients show it over a choice of yes and no.
+pub(super) const BOX: &str = "Delete it (yes or no)";
 
 /// A reason for which an account is never deleted unasked, whatever the policy says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,16 +37,41 @@ impl Reason {
     }
 }
 
-/// Asks the user whether this account shall be deleted, where the policy or the account itself wants that.
-pub(super) async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result<(), NoResult> {
+/// Asks the user whether this account shall be deleted, where the policy, the account itself or a selection wants that.
+pub(super) async fn confirm(
+    call: &mut Call,
+    account: &ServiceAccount,
+    selection: Option<Selection>,
+) -> Result<(), NoResult> {
     let reason = Reason::of(call, account);
     let policy = call.policy().confirm;
     match (policy, reason, call.user.can_be_asked()) {
-        (Confirm::Never, None, _) | (Confirm::Auto, None, false) => return Ok(()),
+        (Confirm::Never, None, _) | (Confirm::Auto, None, false) if selection.is_none() => {
+            return Ok(());
+        }
         (_, _, false) => return Err(confirmation_required(account, reason).into()),
         _ => {}
     }
-    let question = Question {
+    let question = question(call, account, reason, selection).await;
+    match ask(call, &question).await {
+        Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
+        Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
+        Answer::No(refusal) => Err(refused(refusal)
+            .about_account(&account.id)
+            .about_place(&account.place)
+            .into()),
+        Answer::NoPerson(machine) => Err(nobody_confirmed(machine, account, reason).into()),
+        Answer::CannotAsk => Err(confirmation_required(account, reason).into()),
+    }
+}
+
+async fn question(
+    call: &Call,
+    account: &ServiceAccount,
+    reason: Option<Reason>,
+    selection: Option<Selection>,
+) -> Question {
+    Question {
         // A yes to an ordinary question is none to one about these accounts.
         key: match reason {
             None => format!("delete:{}", account.id),
@@ -95,38 +85,43 @@ pub(super) async fn confirm(call: &mut Call, account: &ServiceAccount) -> Result
             other_rights(account),
             own_key(reason),
         ),
+        facts: facts(account),
         form: Form::Confirm {
-            title: "Delete it for good".to_owned(),
+            title: BOX.to_owned(),
         },
-    };
-    match ask(call, &question).await {
-        Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
-        Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
-        Answer::No(why) => Err(declined(why)
-            .about_account(&account.id)
-            .about_place(&account.place)
-            .into()),
-        Answer::CannotAsk => Err(confirmation_required(account, reason).into()),
+        selection,
     }
+}
+
+/// The facts about an account that a yes depends on. Its last use may move on while the user reads.
+fn facts(account: &ServiceAccount) -> String {
+    let others: Vec<_> = account.other_bindings().map(ToString::to_string).collect();
+    let is_readable = account.bindings != Bindings::Unreadable;
+    let place = account.place.to_string();
+    json!([place, account.label, account.role(), others, is_readable]).to_string()
 }
 
 /// The other bindings of an account as a sentence, since one deletion ends them all.
 pub(super) fn other_rights(account: &ServiceAccount) -> String {
-    if account.bindings == Bindings::Unreadable || has_unknown_binding(account) {
-        return " The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned();
-    }
     let all: Vec<_> = account
         .other_bindings()
         .map(|binding| quoted(&binding.to_string()))
         .collect();
-    match (all.is_empty(), account.reaches_beyond()) {
-        (true, false) => String::new(),
-        (true, true) => " Its role reaches the whole installation, and ends everywhere.".to_owned(),
-        (false, _) => format!(
+    let is_unclear = account.bindings == Bindings::Unreadable || has_unknown_binding(account);
+    let mut sentences = Vec::new();
+    if !all.is_empty() {
+        sentences.push(format!(
             " It has further roles, which end as well: {}.",
             all.join(", ")
-        ),
+        ));
     }
+    if is_unclear {
+        sentences.push(" The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned());
+    }
+    if account.reaches_beyond() && sentences.is_empty() {
+        sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());
+    }
+    sentences.concat()
 }
 
 /// Whether a role or an entity of a binding is not known.
@@ -146,7 +141,7 @@ fn own_key(reason: Option<Reason>) -> &'static str {
 }
 
 /// Asks; the time the user takes is not the call's.
-async fn ask(call: &mut Call, question: &Question) -> Answer {
+pub(super) async fn ask(call: &mut Call, question: &Question) -> Answer {
     let asked = Instant::now();
     let answer = call.user.ask(question).await;
     call.deadline += asked.elapsed();
@@ -155,7 +150,10 @@ async fn ask(call: &mut Call, question: &Question) -> Answer {
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
 /// something else.
-async fn still_the_same(call: &Call, account: ServiceAccount) -> Result<ServiceAccount, Failure> {
+pub(super) async fn still_the_same(
+    call: &Call,
+    account: ServiceAccount,
+) -> Result<ServiceAccount, Failure> {
     let now = find(call, &account.id, &account.place).await;
     let same =
         |now: &ServiceAccount| now.label == account.label && now.bindings == account.bindings;
@@ -175,18 +173,6 @@ fn is_own(call: &Call, account: &ServiceAccount) -> bool {
     TokenKind::of(token) == TokenKind::ServiceAccountKey && account.may_have_key(token)
 }
 
-fn choice(call: &Call, account: &ServiceAccount) -> (String, String) {
-    let own = if is_own(call, account) {
-        ", the key this server itself uses"
-    } else {
-        ""
-    };
-    (
-        account.id.as_str().to_owned(),
-        format!("{}{own}{}", described(account), other_rights(account)),
-    )
-}
-
 pub(super) fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
     let role = quoted(account.role().unwrap_or("unknown"));
@@ -198,7 +184,7 @@ pub(super) fn described(account: &ServiceAccount) -> String {
 }
 
 /// The place as people know it.
-async fn known_place(call: &Call, place: &Place) -> String {
+pub(super) async fn known_place(call: &Call, place: &Place) -> String {
     let Place::Workspace(id) = place else {
         return place.to_string();
     };

@@ -3,6 +3,7 @@
 
 mod consent;
 mod failures;
+mod selection;
 
 use std::sync::LazyLock;
 
@@ -10,8 +11,9 @@ use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use consent::{confirm, select};
+use consent::confirm;
 use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
+use selection::select;
 
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations::{self, Candidate, Listing};
@@ -63,6 +65,8 @@ struct Arguments {
 #[derive(Serialize, JsonSchema)]
 struct DeleteResult {
     service_account: AccountView,
+    /// Always true: the account is gone.
+    deleted: bool,
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
@@ -96,17 +100,17 @@ async fn run(
         record.place(place);
         call.check_place(place)?;
     }
-    let account = match (id, place) {
-        (Some(id), Some(place)) => find(call, &id, &place).await?,
-        (Some(id), None) => search(call, &id).await?,
+    let (account, selection) = match (id, place) {
+        (Some(id), Some(place)) => (find(call, &id, &place).await?, None),
+        (Some(id), None) => (search(call, &id).await?, None),
         (None, Some(place)) => {
-            let account = select(call, &place).await?;
-            return Ok(delete(call, account, record).await?);
+            let (account, selection) = select(call, &place).await?;
+            (account, Some(selection))
         }
         (None, None) => return Err(neither().into()),
     };
     note(record, &account);
-    confirm(call, &account).await?;
+    confirm(call, &account, selection).await?;
     Ok(delete(call, account, record).await?)
 }
 
@@ -157,7 +161,6 @@ async fn delete(
     account: ServiceAccount,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
-    note(record, &account);
     call.shared
         .rate
         .take()
@@ -171,6 +174,7 @@ async fn delete(
     let view = AccountView::new(account, call.policy().key_output, call.secrets());
     Ok(success(&DeleteResult {
         service_account: view,
+        deleted: true,
         recovered: recovered.then_some(true),
     }))
 }

@@ -17,6 +17,9 @@ pub const GET_TOOL: &str = "get_service_accounts";
 /// An admin of Analytics; the API masks its key.
 pub const TERRAFORM: &str = "cmf3acc1o00060h6terraform";
 
+/// The time in which the people of these tests say no. Every faster no is taken for the client's.
+pub const REACTION: Duration = Duration::from_millis(150);
+
 /// Where the tests' servers put their audit log.
 pub const AUDIT: &str = "audit.jsonl";
 
@@ -153,11 +156,14 @@ pub struct Question {
     pub key: Option<String>,
     /// Message and form.
     pub params: Value,
+    /// What the client carries to the answer; only the stateless era has it.
+    pub state: Option<Value>,
+    /// The id of the call that waits.
+    pub call: u64,
+    /// The id of the server's request; only the handshake era has it.
+    pub request: Value,
     tool: String,
     arguments: Value,
-    state: Option<Value>,
-    call: u64,
-    request: Value,
 }
 
 impl Question {
@@ -206,18 +212,38 @@ pub enum First {
     Outcome(Outcome),
 }
 
+impl First {
+    #[track_caller]
+    pub fn question(self) -> Question {
+        match self {
+            Self::Question(question) => question,
+            Self::Outcome(outcome) => panic!("it did not ask: {}", outcome.result),
+        }
+    }
+
+    #[track_caller]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Outcome(outcome) => outcome,
+            Self::Question(question) => panic!("it asked: {}", question.params),
+        }
+    }
+}
+
 impl Session {
     /// Calls a tool that has to ask the user.
     pub async fn pose(&mut self, tool: &str, arguments: Value) -> Question {
-        match self.first(tool, arguments).await {
-            First::Question(question) => question,
-            First::Outcome(outcome) => panic!("it did not ask: {}", outcome.result),
-        }
+        self.first(tool, arguments).await.question()
     }
 
     /// Calls a tool up to its question or its end.
     pub async fn first(&mut self, tool: &str, arguments: Value) -> First {
         let call = self.send_call(tool, arguments.clone()).await;
+        self.next(tool, arguments, call).await
+    }
+
+    /// The next question of a call that was sent, or its end.
+    pub async fn next(&mut self, tool: &str, arguments: Value, call: u64) -> First {
         while !self.has_reply(call) && self.questions.is_empty() {
             let message = self.message().await.expect("the server runs");
             self.file_away(message);
@@ -225,11 +251,11 @@ impl Session {
         let question = Question {
             key: None,
             params: Value::Null,
-            tool: tool.to_owned(),
-            arguments,
             state: None,
             call,
             request: Value::Null,
+            tool: tool.to_owned(),
+            arguments,
         };
         if let Some(request) = self.questions.pop_front() {
             assert_ne!(self.era, Era::Stateless, "{request}");
@@ -257,7 +283,7 @@ impl Session {
         })
     }
 
-    /// Answers, and waits for what comes of the call, which must not ask again.
+    /// Answers as a person does, and waits for what comes of the call, which must not ask again.
     pub async fn answer(&mut self, question: Question, answer: Value) -> Outcome {
         let key = question.key.clone().unwrap_or_default();
         self.answer_as(&key, question, answer).await
@@ -265,6 +291,20 @@ impl Session {
 
     /// Answers under a key; the older era knows none.
     pub async fn answer_as(&mut self, key: &str, question: Question, answer: Value) -> Outcome {
+        if answer["action"] != "accept" {
+            tokio::time::sleep(REACTION).await;
+        }
+        self.answer_at_once(key, question, answer).await.outcome()
+    }
+
+    /// Answers as a person does, and the call has to ask again.
+    pub async fn follow_up(&mut self, question: Question, answer: Value) -> Question {
+        let key = question.key.clone().unwrap_or_default();
+        self.answer_at_once(&key, question, answer).await.question()
+    }
+
+    /// Answers without the time that a person takes.
+    pub async fn answer_at_once(&mut self, key: &str, question: Question, answer: Value) -> First {
         let Question {
             tool,
             state,
@@ -287,17 +327,15 @@ impl Session {
                 self.send_request("tools/call", params).await
             }
         };
-        let outcome = self.outcome(&tool, call).await;
-        assert_ne!(
-            outcome.result["resultType"], "input_required",
-            "asked again"
-        );
-        assert!(
-            self.questions.is_empty(),
-            "asked again: {:?}",
-            self.questions
-        );
-        outcome
+        self.next(&tool, arguments, call).await
+    }
+
+    /// Selects an account and says yes to the question that follows.
+    pub async fn select(&mut self, question: Question, id: &str) -> Outcome {
+        let chosen = question.accept(id);
+        let question = self.follow_up(question, chosen).await;
+        let yes = question.accept(true);
+        self.answer(question, yes).await
     }
 
     /// Takes back a call.

@@ -210,6 +210,7 @@ impl Program {
             stdout: String::new(),
             arrived: HashMap::new(),
             questions: VecDeque::new(),
+            notifications: VecDeque::new(),
             capabilities: self.capabilities,
             asked: 0,
             home: self.home,
@@ -262,6 +263,8 @@ pub struct Session {
     arrived: HashMap<u64, Value>,
     /// What the server has asked the client, not yet looked at.
     pub questions: VecDeque<Value>,
+    /// What the server has told the client, not yet looked at.
+    pub notifications: VecDeque<Value>,
     capabilities: Value,
     asked: u64,
     home: TempDir,
@@ -399,7 +402,9 @@ impl Session {
 
     /// Keeps a message until somebody asks for it.
     pub fn file_away(&mut self, message: Value) {
-        if message["method"].is_string() {
+        if message["method"].is_string() && message.get("id").is_none() {
+            self.notifications.push_back(message);
+        } else if message["method"].is_string() {
             self.questions.push_back(message);
         } else if let Some(id) = message["id"].as_u64() {
             self.arrived.insert(id, message);
