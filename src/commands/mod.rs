@@ -31,7 +31,8 @@ pub fn main() -> ExitCode {
         Err(broken) => cli::usage(broken).exit(),
     };
     let secrets = Secrets::default();
-    if let Err(error) = logging::start(config.log, config.log_file.as_deref(), &secrets) {
+    let (_log, opened) = logging::start(config.log, config.log_file.as_deref(), &secrets);
+    if let Err(error) = opened {
         config.log_file_is_broken(error);
     }
     let runtime = match runtime() {

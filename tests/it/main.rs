@@ -31,6 +31,7 @@ mod house;
 mod keys;
 mod lifecycle;
 mod load;
+mod log;
 mod login;
 mod matrix;
 mod mcp_json;
