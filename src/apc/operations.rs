@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::Answer;
 use super::document::Document;
 use super::documents::{
     APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
@@ -10,12 +11,9 @@ use super::documents::{
     WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
 };
 use super::error::ApiError;
-use super::exchange::{Answer, Api, Refusal, read};
+use super::exchange::Api;
 use super::wire::{WireAccount, WireDeleted, WireWorkspace};
-use super::{
-    Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
-    Workspace, WorkspaceId,
-};
+use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 
 /// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
 const NO_WORKSPACE: &str = "c000000000000000000000000";
@@ -78,10 +76,8 @@ impl<'a> From<&'a Place> for InPlace<'a> {
 /// # Errors
 /// What happened instead of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
-    let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
-        Ok(read::<AppConfig>(reply, field)?.data)
-    });
-    told.await?.ok_or(ApiError::MissingData)
+    let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
+    answer.read()?.ok_or(ApiError::MissingData)
 }
 
 /// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
@@ -109,19 +105,16 @@ pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
 }
 
 async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
-    let listed = api.query(document, &NoVariables {}, |reply, field| {
-        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?.data;
-        Ok(listed.map(|entries| {
-            let all = entries.len();
-            let readable = entries.into_iter().flatten();
-            let listed: Vec<_> = readable.map(|workspace| workspace.read(api)).collect();
-            Workspaces {
-                unreadable: all - listed.len(),
-                listed,
-            }
-        }))
-    });
-    listed.await?.ok_or(ApiError::MissingData)
+    let answer = api.query(document, &NoVariables {}).await?;
+    let mut workspaces = Workspaces::default();
+    let take = |row: Option<WireWorkspace>| match row {
+        Some(workspace) => workspaces.listed.push(workspace.read(api)),
+        None => workspaces.unreadable += 1,
+    };
+    match answer.rows(take).await? {
+        true => Ok(workspaces),
+        false => Err(ApiError::MissingData),
+    }
 }
 
 /// Reads one workspace; none where the API knows no such id.
@@ -130,10 +123,9 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 /// What happened, with a bad token and a missing permission told apart.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = InPlace::Workspace(id.as_str());
-    let found = api.query(&WORKSPACE, &variables, |reply, field| {
-        Ok(read::<WireWorkspace>(reply, field)?.data)
-    });
-    match found.await {
+    let found = api.query(&WORKSPACE, &variables).await;
+    let found = found.and_then(|answer| answer.read::<WireWorkspace>());
+    match found {
         Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
         Err(error) => Err(explained_read(api, error).await),
     }
@@ -145,12 +137,12 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 /// What happened instead of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = InPlace::Workspace(NO_WORKSPACE);
-    let listed = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables, |reply, field| {
-        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        Ok(answer.data.map(drop))
-    });
-    match listed.await {
-        Ok(listed) => Ok(listed.is_some()),
+    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
+        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(is_list) => Ok(is_list),
         Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
         Err(error) => Err(error),
     }
@@ -186,57 +178,59 @@ pub async fn service_accounts(
         Place::Deployment(_) => &DEPLOYMENT_SERVICE_ACCOUNTS,
     };
     let variables = InPlace::from(place);
-    let listed = api.query(document, &variables, |reply, field| {
-        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        listing(api, place, answer, &mut select)
-    });
-    match listed.await {
-        Ok(listing) => listing.ok_or(ApiError::MissingData),
+    let listed = match api.query(document, &variables).await {
+        Ok(answer) => listing(api, place, &answer, &mut select).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(listing) => Ok(listing),
         Err(error) => Err(explained_read(api, error).await),
     }
 }
 
-fn listing(
+/// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
+/// label of an account before its own.
+async fn listing<'a>(
     api: &Api<'_>,
     place: &Place,
-    answer: Answer<Vec<Option<WireAccount<'_>>>>,
+    answer: &'a Answer,
     select: &mut impl FnMut(Candidate<'_>) -> bool,
-) -> Result<Option<Listing>, Refusal> {
-    let Some(rows) = answer.data else {
-        return Ok(None);
-    };
-    // All keys first: one may stand in the label of an account before its own.
-    rows.iter().flatten().for_each(|row| row.remember_key(api));
+) -> Result<Listing, ApiError> {
     let mut listing = Listing {
         accounts: Vec::new(),
         size: 0,
         unreadable: 0,
         is_complete: answer.errors.iter().all(|error| error.is_about_a_member()),
     };
-    for row in rows {
+    let (mut keys, mut selected) = (Vec::new(), Vec::new());
+    let take = |row: Option<WireAccount<'a>>| {
         let Some(row) = row.filter(|row| row.id.is_some()) else {
             listing.unreadable += 1;
-            listing.is_complete = false;
-            continue;
+            return;
         };
-        let bindings = row.bindings(api);
-        if !bindings.allow(place) {
-            continue;
+        keys.extend(row.whole_key());
+        if row.bindings().allow(place) {
+            listing.size += 1;
+            if row.candidate().is_some_and(&mut *select) {
+                selected.push(row);
+            }
         }
-        listing.size += 1;
-        if row.candidate().is_some_and(&mut *select) {
-            let account = row.read(api, place, bindings);
-            listing
-                .accounts
-                .extend(account.map(ServiceAccount::with_masked_key_if_undated));
-        }
+    };
+    if !answer.rows(take).await? {
+        return Err(ApiError::MissingData);
     }
+    listing.is_complete &= listing.unreadable == 0;
     if listing.size == 0 && listing.unreadable > 0 {
         let first = answer.errors.first();
-        let error = first.map_or(ApiError::MissingData, |error| error.classify(200, true));
-        return Err(Refusal::Other(error));
+        return Err(first.map_or(ApiError::MissingData, |error| error.classify(200, true)));
     }
-    Ok(Some(listing))
+    let scrubber = api.remember_keys(keys);
+    let read = |row: WireAccount<'_>| row.read(&scrubber, place);
+    let accounts = selected.into_iter().filter_map(read);
+    listing.accounts = accounts
+        .map(ServiceAccount::with_masked_key_if_undated)
+        .collect();
+    Ok(listing)
 }
 
 /// Creates an account and returns it with its full key.
@@ -266,26 +260,16 @@ pub async fn create_service_account(
         role: new.role.name(),
         place: InPlace::from(&new.place),
     };
-    let created = api.mutate(document, &variables, |reply, field| {
-        let created = read::<WireAccount<'_>>(reply, field)?.of_change()?;
-        Ok(created.and_then(|account| {
-            account.remember_key(api);
-            account.read(api, &new.place, bindings_of(new))
-        }))
+    let created = api.mutate(document, &variables).await;
+    let created = created.and_then(|answer| {
+        let account: Option<WireAccount<'_>> = answer.of_change()?;
+        Ok(account.and_then(|account| account.read_created(api, new)))
     });
-    match created.await {
+    match created {
         Ok(Some(account)) if account.api_key.is_some() => Ok(account),
         Ok(_) => Err(ApiError::MissingData),
         Err(error) => Err(explained(api, error).await),
     }
-}
-
-/// The binding that a creation makes. It is not asked for: a selected binding can fail although the account was made.
-fn bindings_of(new: &NewServiceAccount) -> Bindings {
-    Bindings::Known(vec![Binding {
-        role: Some(new.role.name().to_owned()),
-        entity: Entity::Place(new.place.clone()),
-    }])
 }
 
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
@@ -312,11 +296,9 @@ pub async fn delete_service_account(
         id: id.as_str(),
         place: InPlace::from(place),
     };
-    let deleted = api.mutate(document, &variables, |reply, field| {
-        let deleted = read::<WireDeleted>(reply, field)?.of_change()?;
-        Ok(deleted.and_then(|deleted| deleted.id))
-    });
-    match deleted.await {
+    let answer = api.mutate(document, &variables).await;
+    let deleted = answer.and_then(|answer| answer.of_change::<WireDeleted>());
+    match deleted.map(|deleted| deleted.and_then(|deleted| deleted.id)) {
         // Only an answer about this account says that it is gone.
         Ok(Some(deleted)) if deleted == id.as_str() => Ok(()),
         Ok(_) => Err(ApiError::MissingData),

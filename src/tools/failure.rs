@@ -139,8 +139,7 @@ impl Failure {
         error.insert("code".to_owned(), json!(self.code.name()));
         error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
         for (name, fact) in self.facts {
-            let clean = fact.as_str().map(|text| json!(secrets.scrub(text)));
-            error.insert(name.to_owned(), clean.unwrap_or(fact));
+            error.insert(name.to_owned(), scrubbed(fact, secrets));
         }
         let mut result =
             CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
@@ -148,6 +147,17 @@ impl Failure {
         meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
         result.meta = Some(meta);
         result
+    }
+}
+
+fn scrubbed(fact: Value, secrets: &Secrets) -> Value {
+    match fact {
+        Value::String(text) => Value::String(secrets.scrubbed(text)),
+        Value::Array(facts) => facts
+            .into_iter()
+            .map(|fact| scrubbed(fact, secrets))
+            .collect(),
+        other => other,
     }
 }
 
