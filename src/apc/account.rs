@@ -121,6 +121,26 @@ impl Bindings {
         }
     }
 
+    /// The same with every text changed: the roles and the ids.
+    pub fn map_text(self, change: impl Fn(&str) -> String) -> Self {
+        let Self::Known(mut bindings) = self else {
+            return self;
+        };
+        for binding in &mut bindings {
+            binding.role = binding.role.as_deref().map(&change);
+            match &mut binding.entity {
+                Entity::Place(Place::Workspace(id)) => {
+                    *id = WorkspaceId::verbatim(change(id.as_str()));
+                }
+                Entity::Place(Place::Deployment(id)) => {
+                    *id = DeploymentId::verbatim(change(id.as_str()));
+                }
+                Entity::System | Entity::Unknown => {}
+            }
+        }
+        Self::Known(bindings)
+    }
+
     /// Whether an account of this place's list belongs there. An account without bindings belongs to the list
     /// it stands in; otherwise one of them has to be on the place, or on something unknown.
     pub fn allow(&self, place: &Place) -> bool {

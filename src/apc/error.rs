@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The largest error that is read, in bytes. Of a larger one no more is known than that there is one.
+const ERROR_MAX: usize = 1024 * 1024;
 
 /// Why a request has no useful answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +165,7 @@ impl ApiError {
 
 /// One entry of `errors[]`. Any JSON value is read: what has another type than the specification says is as good as
 /// not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphqlError {
     message: String,
     code: String,
@@ -170,7 +174,11 @@ pub struct GraphqlError {
 
 impl<'de> Deserialize<'de> for GraphqlError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entry = Value::deserialize(deserializer)?;
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let entry = match text.len() {
+            0..=ERROR_MAX => serde_json::from_str(text).unwrap_or_default(),
+            _ => Value::Null,
+        };
         let text = |pointer| match entry.pointer(pointer) {
             Some(Value::String(text)) => text.clone(),
             Some(other @ (Value::Number(_) | Value::Bool(_))) => other.to_string(),
@@ -283,7 +291,7 @@ mod tests {
     use super::*;
 
     fn read(entry: Value) -> GraphqlError {
-        serde_json::from_value(entry).unwrap()
+        serde_json::from_str(&entry.to_string()).unwrap()
     }
 
     fn error(code: &str, message: &str) -> GraphqlError {

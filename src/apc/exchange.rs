@@ -1,19 +1,21 @@
 //! Documents out, answers in: one GraphQL exchange with the API, made again where that is safe.
 //! Decides nothing about tools; knows no operation by name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::answer::{Answer, Refusal};
 use super::document::Document;
-use super::error::{ApiError, GraphqlError, Unreachable};
+use super::error::{ApiError, Unreachable};
 use super::http::{Connecting, HttpClient, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
 use crate::guards::secret::Secrets;
+use crate::guards::secret_set::SecretSet;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 3;
@@ -134,10 +136,13 @@ impl Api<'_> {
         self.token_is_good
     }
 
-    /// Remembers a key that came from the API, unless the API masked it.
-    pub fn remember_key(&self, key: &str) {
-        if !key.contains('*') {
-            self.client.secrets.remember(key);
+    /// Remembers the keys of an answer. What comes back scrubs texts of that very answer, however many keys it has.
+    pub fn remember_keys<'a>(&self, keys: Vec<Cow<'a, str>>) -> Scrubber<'a> {
+        keys.iter()
+            .for_each(|key| self.client.secrets.remember(key));
+        Scrubber {
+            keys: keys.into_iter().collect(),
+            secrets: self.client.secrets.clone(),
         }
     }
 
@@ -146,19 +151,16 @@ impl Api<'_> {
         self.client.secrets.scrubbed(text)
     }
 
-    /// Reads. Passing faults are tried again within the time for one request. `keep` gets the answer
-    /// as it came, and makes of it with [`read`] what is worth keeping: a list may be large.
+    /// Reads. Passing faults are tried again within the time for one request.
     ///
     /// # Errors
     /// What happened, where no try brought an answer.
-    pub async fn query<V: Serialize, D>(
+    pub async fn query<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
-        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Read, keep)
-            .await
+    ) -> Result<Answer, ApiError> {
+        self.exchange(document, variables, Purpose::Read).await
     }
 
     /// Changes. Sent again only where the request certainly never left, or was refused before
@@ -166,23 +168,20 @@ impl Api<'_> {
     ///
     /// # Errors
     /// What happened; [`ApiError::effect`] tells whether the change may have been made.
-    pub async fn mutate<V: Serialize, D>(
+    pub async fn mutate<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
-        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Change, keep)
-            .await
+    ) -> Result<Answer, ApiError> {
+        self.exchange(document, variables, Purpose::Change).await
     }
 
-    async fn exchange<V: Serialize, D>(
+    async fn exchange<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
         purpose: Purpose,
-        mut keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
+    ) -> Result<Answer, ApiError> {
         let permit = timeout_at(self.deadline, self.client.http.permit()).await;
         let _permit = permit.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
         let until = self.deadline.min(Instant::now() + self.client.timeout);
@@ -191,7 +190,7 @@ impl Api<'_> {
         loop {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
-            match keep(&reply, document.field) {
+            match Answer::of(reply, document.field).await {
                 Err(Refusal::Document(messages)) => {
                     lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
                     self.client
@@ -201,7 +200,7 @@ impl Api<'_> {
                     }
                 }
                 Err(Refusal::Other(error)) => return Err(error),
-                Ok(data) => return Ok(data),
+                Ok(answer) => return Ok(answer),
             }
         }
     }
@@ -248,6 +247,19 @@ impl Api<'_> {
     }
 }
 
+/// What takes secrets out of the texts of one answer: its own keys, and all that are remembered.
+pub struct Scrubber<'a> {
+    keys: SecretSet<Cow<'a, str>>,
+    secrets: Secrets,
+}
+
+impl Scrubber<'_> {
+    /// The text without secrets.
+    pub fn scrub(&self, text: &str) -> String {
+        self.secrets.scrub(&self.keys.scrub(text)).into_owned()
+    }
+}
+
 /// A read that met a gateway's 502–504 is worth another try, after the wait that it asks for if it
 /// does; anything else is read further on.
 fn gateway_failure(reply: &Reply, purpose: Purpose) -> Option<ApiError> {
@@ -291,145 +303,6 @@ fn request_body<V: Serialize>(
     .unwrap_or_default()
 }
 
-/// Why an answer holds no data.
-pub enum Refusal {
-    /// The document was refused, with these words, before anything was done.
-    Document(Vec<String>),
-    /// Anything else.
-    Other(ApiError),
-}
-
-/// The data of an answer, and the errors that came beside it.
-pub struct Answer<D> {
-    /// The value of the one top-level field; none where it is null and no error says why.
-    pub data: Option<D>,
-    /// The errors that came with it. The data may lack what they are about.
-    pub errors: Vec<GraphqlError>,
-}
-
-impl<D> Answer<D> {
-    /// The data, unless an error is about the whole of it: such an error speaks against the data, whatever it holds.
-    ///
-    /// # Errors
-    /// The first error that is about the whole.
-    pub fn without_error_on_the_whole(self) -> Result<Option<D>, Refusal> {
-        match self.errors.iter().find(|error| !error.is_partial()) {
-            Some(error) => Err(Refusal::Other(error.classify(200, true))),
-            None => Ok(self.data),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(bound = "D: Deserialize<'de>")]
-struct Envelope<D> {
-    // A map and not a struct of one field: serde would read such a struct out of an array as well.
-    #[serde(default, deserialize_with = "present")]
-    data: Option<Option<HashMap<String, Option<D>>>>,
-    #[serde(default)]
-    errors: Option<Vec<GraphqlError>>,
-}
-
-/// A member that is there, even if it is null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    value: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
-}
-
-/// Reads an answer; its data may borrow from it.
-///
-/// # Errors
-/// Why there is no data, where an error says so or the answer is not GraphQL's.
-pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Answer<D>, Refusal> {
-    // Checked to be text once, as a whole: thousands of strings need not be, each by itself.
-    let Ok(text) = std::str::from_utf8(&reply.body) else {
-        return Err(unreadable(reply));
-    };
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err(unreadable(reply));
-    }
-    let Ok(envelope) = serde_json::from_str::<Envelope<D>>(text) else {
-        return Err(unreadable(reply));
-    };
-    let errors = envelope.errors.unwrap_or_default();
-    let has_data = envelope.data.is_some();
-    let value = envelope
-        .data
-        .flatten()
-        .and_then(|mut data| data.remove(field));
-    match value {
-        _ if is_page(reply.status, &errors, has_data) => Err(page(reply.status)),
-        Some(Some(data)) if reply.status == 200 => Ok(Answer {
-            data: Some(data),
-            errors,
-        }),
-        _ if !errors.is_empty() => Err(refused(&errors, reply.status, has_data)),
-        Some(None) if reply.status == 200 => Ok(Answer { data: None, errors }),
-        None if reply.status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
-        _ => Err(unreadable(reply)),
-    }
-}
-
-/// Whether something in front of the API has answered in JSON. The API itself answers with 200, and with 400 and a code
-/// where it executes nothing.
-fn is_page(status: u16, errors: &[GraphqlError], has_data: bool) -> bool {
-    let is_refusal_of_a_document = || {
-        !has_data
-            && errors
-                .iter()
-                .all(|error| error.has_code() || error.is_validation())
-    };
-    match status {
-        200 => false,
-        400 => !is_refusal_of_a_document(),
-        _ => true,
-    }
-}
-
-fn page(status: u16) -> Refusal {
-    Refusal::Other(ApiError::Status { status })
-}
-
-fn refused(errors: &[GraphqlError], status: u16, has_data: bool) -> Refusal {
-    if !has_data && errors.iter().any(GraphqlError::is_validation) {
-        let messages = errors.iter().map(|error| error.message().to_owned());
-        return Refusal::Document(messages.collect());
-    }
-    let first = errors
-        .iter()
-        .find(|error| !error.is_partial())
-        .or(errors.first());
-    let classified = first.map(|error| error.classify(status, has_data));
-    Refusal::Other(classified.unwrap_or(ApiError::MissingData))
-}
-
-/// Tells why an answer cannot be read, as far as its form tells.
-fn unreadable(reply: &Reply) -> Refusal {
-    #[derive(Deserialize)]
-    struct Errors {
-        errors: Vec<GraphqlError>,
-        #[serde(default, deserialize_with = "present")]
-        data: Option<IgnoredAny>,
-    }
-    match serde_json::from_slice::<Errors>(&reply.body) {
-        Ok(Errors { errors, data }) if !errors.is_empty() => {
-            match is_page(reply.status, &errors, data.is_some()) {
-                true => page(reply.status),
-                false => refused(&errors, reply.status, data.is_some()),
-            }
-        }
-        _ if reply.status != 200 => page(reply.status),
-        _ if is_graphql(&reply.body) => Refusal::Other(ApiError::MissingData),
-        _ => Refusal::Other(ApiError::NotGraphql),
-    }
-}
-
-fn is_graphql(body: &[u8]) -> bool {
-    serde_json::from_slice::<HashMap<String, IgnoredAny>>(body)
-        .is_ok_and(|answer| answer.contains_key("data"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,78 +333,10 @@ mod tests {
         let began = Instant::now();
         let asked = graphql
             .within(&installation, began + 45 * second)
-            .query(&DOCUMENT, &(), |reply, field| {
-                Ok(read::<String>(reply, field)?.data)
-            })
+            .query(&DOCUMENT, &())
             .await;
         let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
-        assert_eq!(asked, Err(late));
+        assert_eq!(asked.err(), Some(late));
         assert_eq!(began.elapsed().as_secs(), 45);
-    }
-
-    fn answered(status: u16, body: &str) -> ApiError {
-        let reply = Reply {
-            status,
-            retry_after: None,
-            body: body.as_bytes().to_vec(),
-        };
-        match read::<String>(&reply, "q") {
-            Err(Refusal::Other(error)) => error,
-            Err(Refusal::Document(messages)) => ApiError::Incompatible {
-                message: messages.join("\n"),
-            },
-            Ok(answer) => panic!("read as {:?}", answer.data),
-        }
-    }
-
-    #[test]
-    fn answers_that_are_none_are_told_apart() {
-        assert_eq!(answered(200, "<html>"), ApiError::NotGraphql);
-        assert_eq!(answered(200, "[1]"), ApiError::NotGraphql);
-        assert_eq!(answered(200, r#"{"data": null}"#), ApiError::MissingData);
-        assert_eq!(answered(200, r#"{"data": [1]}"#), ApiError::MissingData);
-        assert_eq!(answered(200, r#"{"data": {}}"#), ApiError::MissingData);
-        assert_eq!(
-            answered(200, r#"{"data": {"q": 1}}"#),
-            ApiError::MissingData
-        );
-        assert_eq!(answered(500, "<html>"), ApiError::Status { status: 500 });
-        assert_eq!(
-            answered(500, r#"{"data": {}}"#),
-            ApiError::Status { status: 500 }
-        );
-        let forbidden = r#"{"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}], "data": {"a": null}}"#;
-        assert!(matches!(answered(200, forbidden), ApiError::Rejected(_)));
-    }
-
-    #[test]
-    fn what_has_no_data_member_was_not_executed() {
-        let began = |body| match answered(200, body) {
-            ApiError::Rejected(rejection) => rejection.began,
-            other => panic!("{other:?}"),
-        };
-        assert!(began(r#"{"errors": [{"message": "x"}], "data": null}"#));
-        assert!(began(
-            r#"{"errors": [{"message": "x"}], "data": {"q": null}}"#
-        ));
-        assert!(!began(r#"{"errors": [{"message": "x"}]}"#));
-    }
-
-    #[test]
-    fn data_beside_errors_is_used() {
-        let body = r#"{"errors": [{"message": "x", "path": ["q", 1]}], "data": {"q": "a"}}"#;
-        let reply = Reply {
-            status: 200,
-            retry_after: None,
-            body: body.as_bytes().to_vec(),
-        };
-        let Ok(answer) = read::<String>(&reply, "q") else {
-            panic!("not read");
-        };
-        assert_eq!(
-            (answer.data.as_deref(), answer.errors.len()),
-            (Some("a"), 1)
-        );
-        assert!(matches!(answer.without_error_on_the_whole(), Ok(Some(_))));
     }
 }

@@ -2,6 +2,8 @@
 //! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
 
 mod account;
+mod answer;
+mod bounded;
 pub mod document;
 mod documents;
 pub mod error;

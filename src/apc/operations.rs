@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::Answer;
 use super::document::Document;
 use super::documents::{
     APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
@@ -12,12 +13,9 @@ use super::documents::{
     WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
 };
 use super::error::{ApiError, GraphqlError, Rejection};
-use super::exchange::{Answer, Api, Refusal, read};
+use super::exchange::Api;
 use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
-use super::{
-    Binding, Bindings, Entity, NewServiceAccount, Place, ServiceAccount, ServiceAccountId,
-    Workspace, WorkspaceId,
-};
+use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 
 /// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
 const NO_WORKSPACE: &str = "c000000000000000000000000";
@@ -93,10 +91,8 @@ impl<'a> From<&'a Place> for InPlace<'a> {
 /// # Errors
 /// What happened instead of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
-    let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
-        Ok(read::<AppConfig>(reply, field)?.data)
-    });
-    told.await?.ok_or(ApiError::MissingData)
+    let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
+    answer.read()?.ok_or(ApiError::MissingData)
 }
 
 /// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
@@ -128,19 +124,17 @@ pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
 }
 
 async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
-    let listed = api.query(document, &NoVariables {}, |reply, field| {
-        let answer = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
-        Ok(answer.without_error_on_the_whole()?.map(|entries| {
-            let all = entries.len();
-            let readable = entries.into_iter().flatten();
-            let listed: Vec<_> = readable.map(|workspace| workspace.read(api)).collect();
-            Workspaces {
-                unreadable: all - listed.len(),
-                listed,
-            }
-        }))
-    });
-    listed.await?.ok_or(ApiError::MissingData)
+    let answer = api.query(document, &NoVariables {}).await?;
+    answer.check_the_whole()?;
+    let mut workspaces = Workspaces::default();
+    let take = |row: Option<WireWorkspace>| match row {
+        Some(workspace) => workspaces.listed.push(workspace.read(api)),
+        None => workspaces.unreadable += 1,
+    };
+    match answer.rows(take).await? {
+        true => Ok(workspaces),
+        false => Err(ApiError::MissingData),
+    }
 }
 
 /// Reads one workspace; none where the API knows no such id.
@@ -149,10 +143,9 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 /// What happened, with a bad token and a missing permission told apart.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = InPlace::Workspace(id.as_str());
-    let found = api.query(&WORKSPACE, &variables, |reply, field| {
-        Ok(read::<WireWorkspace>(reply, field)?.data)
-    });
-    match found.await {
+    let found = api.query(&WORKSPACE, &variables).await;
+    let found = found.and_then(|answer| answer.read::<WireWorkspace>());
+    match found {
         Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
         Err(error) => Err(explained_read(api, error).await),
     }
@@ -164,12 +157,12 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 /// What happened instead of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = InPlace::Workspace(NO_WORKSPACE);
-    let listed = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables, |reply, field| {
-        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        Ok(answer.data.map(drop))
-    });
-    match listed.await {
-        Ok(listed) => Ok(listed.is_some()),
+    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
+        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(is_list) => Ok(is_list),
         Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
         Err(error) => Err(error),
     }
@@ -205,28 +198,25 @@ pub async fn service_accounts(
         Place::Deployment(_) => &DEPLOYMENT_SERVICE_ACCOUNTS,
     };
     let variables = InPlace::from(place);
-    let listed = api.query(document, &variables, |reply, field| {
-        let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        listing(api, place, answer, &mut select)
-    });
-    match listed.await {
-        Ok(listing) => listing.ok_or(ApiError::MissingData),
+    let listed = match api.query(document, &variables).await {
+        Ok(answer) => listing(api, place, &answer, &mut select).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(listing) => Ok(listing),
         Err(error) => Err(explained_read(api, error).await),
     }
 }
 
-fn listing(
+/// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
+/// label of an account before its own.
+async fn listing<'a>(
     api: &Api<'_>,
     place: &Place,
-    answer: Answer<Vec<Option<WireAccount<'_>>>>,
+    answer: &'a Answer,
     select: &mut impl FnMut(Candidate<'_>) -> bool,
-) -> Result<Option<Listing>, Refusal> {
-    let Some(rows) = answer.data else {
-        return Ok(None);
-    };
+) -> Result<Listing, ApiError> {
     let failed = failed_members(&answer.errors);
-    // All keys first: one may stand in the label of an account before its own.
-    rows.iter().flatten().for_each(|row| row.remember_key(api));
     let mut listing = Listing {
         accounts: Vec::new(),
         size: 0,
@@ -239,35 +229,57 @@ fn listing(
         labels_are_known: failed.values().all(|members| !members.contains("label")),
         foreign: Vec::new(),
     };
-    for (index, row) in rows.into_iter().enumerate() {
+    let (mut keys, mut selected, mut index) = (Vec::new(), Vec::new(), 0);
+    let take = |row: Option<WireAccount<'a>>| {
+        let failed = failed.get(&index);
+        index += 1;
         let Some(mut row) = row.filter(|row| row.id.is_some()) else {
             listing.unreadable += 1;
-            listing.is_complete = false;
-            continue;
+            return;
         };
-        if let Some(members) = failed.get(&index) {
+        if let Some(members) = failed {
             listing.partly_read += 1;
             row.mark_failed(members);
         }
-        let bindings = row.bindings(api);
-        if !bindings.allow(place) {
+        keys.extend(row.whole_key());
+        if !row.bindings().allow(place) {
             listing.foreign.extend(row.id.map(Text::into_string));
-            continue;
+            return;
         }
         listing.size += 1;
         if row.candidate().is_some_and(&mut *select) {
-            let account = row.read(api, place, bindings);
-            listing
-                .accounts
-                .extend(account.map(ServiceAccount::with_masked_key_if_undated));
+            selected.push(row);
         }
+    };
+    if !answer.rows(take).await? {
+        return Err(ApiError::MissingData);
     }
+    listing.is_complete &= listing.unreadable == 0;
     if listing.size == 0 && listing.unreadable > 0 {
         let first = answer.errors.first();
-        let error = first.map_or(ApiError::MissingData, |error| error.classify(200, true));
-        return Err(Refusal::Other(error));
+        return Err(first.map_or(ApiError::MissingData, |error| error.classify(200, true)));
     }
-    Ok(Some(listing))
+    let scrubber = api.remember_keys(keys);
+    let read = |row: WireAccount<'_>| row.read(&scrubber, place);
+    let accounts = selected.into_iter().filter_map(read);
+    listing.accounts = accounts
+        .map(ServiceAccount::with_masked_key_if_undated)
+        .collect();
+    Ok(listing)
+}
+
+/// The account of an answer to a creation. Without its whole key an error about a part of the answer counts as well.
+fn account_of(
+    api: &Api<'_>,
+    new: &NewServiceAccount,
+    answer: &Answer,
+) -> Result<Option<ServiceAccount>, ApiError> {
+    let account: Option<WireAccount<'_>> = answer.of_change()?;
+    let account = account.and_then(|account| account.read_created(api, new));
+    match (account, answer.errors.first()) {
+        (Some(account), Some(error)) if !account.has_whole_key() => Err(error.classify(200, true)),
+        (account, _) => Ok(account),
+    }
 }
 
 /// The members that failed, by the entry of the list that they belong to.
@@ -306,19 +318,8 @@ pub async fn create_service_account(
         role: new.role.name(),
         place: InPlace::from(&new.place),
     };
-    let created = api.mutate(document, &variables, |reply, field| {
-        let answer = read::<WireAccount<'_>>(reply, field)?;
-        let error = answer.errors.first().map(|error| error.classify(200, true));
-        let created = answer.without_error_on_the_whole()?.and_then(|account| {
-            account.remember_key(api);
-            account.read(api, &new.place, bindings_of(new))
-        });
-        match (created, error) {
-            (Some(account), Some(error)) if !account.has_whole_key() => Err(Refusal::Other(error)),
-            (created, _) => Ok(created),
-        }
-    });
-    match created.await {
+    let created = api.mutate(document, &variables).await;
+    match created.and_then(|answer| account_of(api, new, &answer)) {
         Ok(Some(account)) if account.has_whole_key() => Ok(account),
         Ok(Some(account)) => Err(ApiError::KeyNotTold {
             id: account.id.into_string(),
@@ -326,14 +327,6 @@ pub async fn create_service_account(
         Ok(None) => Err(ApiError::MissingData),
         Err(error) => Err(explained(api, error).await),
     }
-}
-
-/// The binding that a creation makes. It is not asked for: a selected binding can fail although the account was made.
-fn bindings_of(new: &NewServiceAccount) -> Bindings {
-    Bindings::Known(vec![Binding {
-        role: Some(new.role.name().to_owned()),
-        entity: Entity::Place(new.place.clone()),
-    }])
 }
 
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
@@ -360,11 +353,9 @@ pub async fn delete_service_account(
         id: id.as_str(),
         place: InPlace::from(place),
     };
-    let deleted = api.mutate(document, &variables, |reply, field| {
-        let deleted = read::<WireDeleted>(reply, field)?.without_error_on_the_whole()?;
-        Ok(deleted.and_then(|deleted| deleted.id))
-    });
-    match deleted.await {
+    let answer = api.mutate(document, &variables).await;
+    let deleted = answer.and_then(|answer| answer.of_change::<WireDeleted>());
+    match deleted.map(|deleted| deleted.and_then(|deleted| deleted.id)) {
         // Only an answer about this account says that it is gone.
         Ok(Some(deleted)) if deleted == id.as_str() => Ok(()),
         Ok(_) => Err(ApiError::MissingData),

@@ -6,13 +6,17 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Deserializer};
 
-use super::exchange::Api;
+use super::bounded::Bounded;
+use super::exchange::{Api, Scrubber};
 use super::operations::Candidate;
 use super::{
-    Binding, Bindings, Category, DeploymentId, Entity, Place, ServiceAccount, ServiceAccountId,
-    Workspace, WorkspaceId,
+    Binding, Bindings, Category, DeploymentId, Entity, NewServiceAccount, Place, ServiceAccount,
+    ServiceAccountId, Workspace, WorkspaceId,
 };
 use crate::guards::secret::Secret;
+
+/// The number of bindings that are read of one account.
+const BINDINGS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 pub(super) struct WireWorkspace {
@@ -65,7 +69,7 @@ pub(super) struct WireAccount<'a> {
     updated_at: Option<Text<'a>>,
     last_used_at: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    role_bindings: Option<Option<Vec<Option<WireBinding<'a>>>>>,
+    role_bindings: Option<Option<Bounded<Option<WireBinding<'a>>, BINDINGS_MAX>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     role_binding: Option<Option<WireBinding<'a>>>,
 }
@@ -91,30 +95,30 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(value).map(Some)
 }
 
-impl WireAccount<'_> {
-    /// Marks the members that are null because they failed: they are not known, and not none.
+impl<'a> WireAccount<'a> {
+    /// Marks the members that are null because they failed: they are not known, and not none. Bindings that failed are
+    /// null themselves, or tell no entity.
     pub(super) fn mark_failed(&mut self, members: &HashSet<&str>) {
         if members.contains("category") {
             self.category = None;
         }
-        if members.contains("roleBindings") || members.contains("roleBinding") {
-            self.role_bindings = Some(None);
-        }
     }
 
-    /// The bindings, by the newer field or by the older one.
-    pub(super) fn bindings(&self, api: &Api<'_>) -> Bindings {
+    /// The bindings, by the newer field or by the older one. More than are read make them unreadable.
+    pub(super) fn bindings(&self) -> Bindings {
         let read = |binding: &Option<WireBinding<'_>>| match binding {
-            Some(binding) => binding.read(api),
+            Some(binding) => binding.read(),
             None => Binding {
                 role: None,
                 entity: Entity::Unknown,
             },
         };
         match (&self.role_bindings, &self.role_binding) {
-            (Some(Some(bindings)), _) => Bindings::known_as(bindings.iter().map(read).collect()),
+            (Some(Some(Bounded { kept, left_off: 0 })), _) => {
+                Bindings::known_as(kept.iter().map(read).collect())
+            }
             (None, Some(binding @ Some(_))) => Bindings::known_as(vec![read(binding)]),
-            (Some(None), _) | (None, Some(None)) => Bindings::Unreadable,
+            (Some(_), _) | (None, Some(None)) => Bindings::Unreadable,
             (None, None) => Bindings::NotShown,
         }
     }
@@ -127,24 +131,44 @@ impl WireAccount<'_> {
         })
     }
 
-    pub(super) fn remember_key(&self, api: &Api<'_>) {
-        if let Some(key) = &self.api_key {
-            api.remember_key(key.as_str());
-        }
+    /// Its key, unless the API masked it.
+    pub(super) fn whole_key(&self) -> Option<Cow<'a, str>> {
+        let key = self.api_key.as_ref()?;
+        (!key.as_str().contains('*')).then(|| key.0.clone())
     }
 
     /// The account as it stands in the list of this place; none without an id.
-    pub(super) fn read(
+    pub(super) fn read(self, scrubber: &Scrubber<'_>, place: &Place) -> Option<ServiceAccount> {
+        let bindings = self.bindings().map_text(|text| scrubber.scrub(text));
+        self.read_with(scrubber, place, bindings)
+    }
+
+    /// The account that a creation made. Its binding is not asked for: a selected binding can fail although the account
+    /// was made.
+    pub(super) fn read_created(
         self,
         api: &Api<'_>,
+        new: &NewServiceAccount,
+    ) -> Option<ServiceAccount> {
+        let scrubber = api.remember_keys(self.whole_key().into_iter().collect());
+        let bindings = Bindings::Known(vec![Binding {
+            role: Some(new.role.name().to_owned()),
+            entity: Entity::Place(new.place.clone()),
+        }]);
+        self.read_with(&scrubber, &new.place, bindings)
+    }
+
+    fn read_with(
+        self,
+        scrubber: &Scrubber<'_>,
         place: &Place,
         bindings: Bindings,
     ) -> Option<ServiceAccount> {
-        let clean = |text: Option<Text<'_>>| text.map(|text| api.scrubbed(text.into_string()));
+        let clean = |text: Option<Text<'_>>| text.map(|text| scrubber.scrub(text.as_str()));
         Some(ServiceAccount {
-            id: ServiceAccountId::verbatim(self.id?.into_string()),
+            id: ServiceAccountId::verbatim(clean(self.id)?),
             label: clean(self.label),
-            api_key: self.api_key.map(Text::into_string).map(Secret::new),
+            api_key: self.api_key.map(|key| Secret::new(key.0)),
             bindings,
             category: match self.category {
                 None => Category::Unknown,
@@ -160,14 +184,13 @@ impl WireAccount<'_> {
 }
 
 impl WireBinding<'_> {
-    fn read(&self, api: &Api<'_>) -> Binding {
-        let role = self.role.as_ref().map(|role| role.as_str().to_owned());
+    fn read(&self) -> Binding {
         let id = |entity: &Option<WireEntity<'_>>| {
             let id = entity.as_ref()?.id.as_ref()?;
             Some(id.as_str().to_owned())
         };
         let mut binding = Binding {
-            role: role.map(|role| api.scrubbed(role)),
+            role: self.role.as_ref().map(|role| role.as_str().to_owned()),
             entity: Entity::Unknown,
         };
         binding.entity = match (id(&self.deployment), id(&self.workspace)) {

@@ -31,7 +31,8 @@ pub fn main() -> ExitCode {
         Err(broken) => cli::usage(broken).exit(),
     };
     let secrets = Secrets::default();
-    if let Err(error) = logging::start(config.log, config.log_file.as_deref(), &secrets) {
+    let (_log, opened) = logging::start(config.log, config.log_file.as_deref(), &secrets);
+    if let Err(error) = opened {
         config.log_file_is_broken(error);
     }
     let runtime = match runtime() {
@@ -65,6 +66,7 @@ async fn run(
     config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
+    shutdown::survive_file_size_limit();
     let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
     if uses_the_token && config.connecting.insecure {
         tracing::warn!(

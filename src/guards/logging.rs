@@ -1,10 +1,20 @@
 //! The log, on standard error or in a file; standard output belongs to the protocol. No library logs.
+//! Never waits for a reader: lines go through a bounded queue, and those that do not fit are dropped and counted.
+//!
+//! A thread of its own writes, because nothing else is safe: standard error is shared with other processes, so it cannot
+//! be made non-blocking, and between a look at a pipe and the write somebody else may have filled it. The thread starts
+//! with the first line: a server that has nothing to say has one thread.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use chrono::{SecondsFormat, Utc};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -15,28 +25,45 @@ pub use tracing::level_filters::LevelFilter as Level;
 use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
 
-/// Starts the log, and logs panics from then on. A log file that cannot be opened leaves standard error.
-///
-/// # Errors
-/// The file cannot be opened.
-pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> io::Result<()> {
-    let file = file.map(regular_file::append).transpose();
-    let (sink, opened) = match file {
+/// The number of lines that wait at most.
+const WAITING_MAX: usize = 256;
+
+/// The time that the last lines have at the end of the process.
+const LAST_LINES: Duration = Duration::from_millis(250);
+
+/// A log that was started. Dropping it gives the last lines a moment to be written.
+#[must_use]
+pub struct Log(Arc<Writer>);
+
+/// Starts the log, and logs panics from then on. Tells as well if the file could be opened; if not, the log is on standard
+/// error.
+pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::Result<()>) {
+    let (sink, opened) = match file.map(regular_file::append).transpose() {
         Ok(Some(file)) => (Sink::File(Arc::new(file)), Ok(())),
         Ok(None) => (Sink::Stderr, Ok(())),
         Err(error) => (Sink::Stderr, Err(error)),
     };
-    let secrets = secrets.clone();
+    let writer = Arc::new(Writer::to(sink));
+    let scrubbing = Scrubbing {
+        writer: Arc::clone(&writer),
+        secrets: secrets.clone(),
+    };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(Scrubbing { sink, secrets });
+        .with_writer(scrubbing);
     // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
         .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level))
         .try_init();
     log_panics();
-    opened
+    (Log(writer), opened)
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.finish(LAST_LINES);
+    }
 }
 
 /// Logs the place of a panic and not its message, which may hold anything, secrets included.
@@ -53,10 +80,94 @@ enum Sink {
     File(Arc<File>),
 }
 
+impl Sink {
+    fn write(&self, line: &str) -> io::Result<()> {
+        match self {
+            Self::Stderr => io::stderr().write_all(line.as_bytes()),
+            Self::File(file) => (&**file).write_all(line.as_bytes()),
+        }
+    }
+}
+
+/// The queue before the thread that writes.
+struct Writer {
+    sink: Sink,
+    thread: Mutex<Option<WriterThread>>,
+    dropped: Arc<AtomicU64>,
+}
+
+struct WriterThread {
+    lines: SyncSender<String>,
+    /// Disconnected when the thread has written everything.
+    ended: Receiver<()>,
+}
+
+impl Writer {
+    fn to(sink: Sink) -> Self {
+        Self {
+            sink,
+            thread: Mutex::default(),
+            dropped: Arc::default(),
+        }
+    }
+
+    /// Hands a line to the thread, or counts it as dropped.
+    fn hand_over(&self, line: String) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            *thread = WriterThread::start(&self.sink, &self.dropped).ok();
+        }
+        let taken = thread.as_ref().map(|thread| thread.lines.try_send(line));
+        if !matches!(taken, Some(Ok(()))) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything is written, but not longer than this.
+    fn finish(&self, longest: Duration) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(WriterThread { lines, ended }) = thread.take() {
+            drop(lines);
+            let _ = ended.recv_timeout(longest);
+        }
+    }
+}
+
+impl WriterThread {
+    fn start(sink: &Sink, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
+        let (running, ended) = sync_channel::<()>(0);
+        let (sink, dropped) = (sink.clone(), Arc::clone(dropped));
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                let _running = running;
+                for line in waiting {
+                    // Nobody is left to be told of a log that cannot be written.
+                    let _ = sink.write(&line);
+                    let missing = dropped.swap(0, Ordering::Relaxed);
+                    if missing > 0 {
+                        let _ = sink.write(&gap(missing));
+                    }
+                }
+            })?;
+        Ok(Self { lines, ended })
+    }
+}
+
+/// The line that stands for dropped ones, in the form of the others.
+fn gap(missing: u64) -> String {
+    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    format!(
+        "{time}  WARN {}: lines of the log were dropped, because nobody read it missing={missing}\n",
+        module_path!()
+    )
+}
+
 /// A writer that takes secrets out of every line.
 #[derive(Clone)]
 struct Scrubbing {
-    sink: Sink,
+    writer: Arc<Writer>,
     secrets: Secrets,
 }
 
@@ -64,11 +175,7 @@ impl Write for Scrubbing {
     /// The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let clean = self.secrets.scrub(&text);
-        match &self.sink {
-            Sink::Stderr => io::stderr().write_all(clean.as_bytes())?,
-            Sink::File(file) => (&**file).write_all(clean.as_bytes())?,
-        }
+        self.writer.hand_over(self.secrets.scrub_foreign(&text));
         Ok(line.len())
     }
 
@@ -97,7 +204,8 @@ mod tests {
         if std::env::var_os(INNER).is_some() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("missing/log");
-            start(Level::WARN, Some(&path), &Secrets::default()).unwrap_err();
+            let (_log, opened) = start(Level::WARN, Some(&path), &Secrets::default());
+            opened.unwrap_err();
             panic!("the message");
         }
         // The hook belongs to the whole process, so the panic needs a process of its own.

@@ -7,4 +7,5 @@ pub mod logging;
 pub mod policy;
 pub mod regular_file;
 pub mod secret;
+pub mod secret_set;
 pub mod text;

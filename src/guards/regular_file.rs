@@ -1,7 +1,7 @@
 //! Opens regular files that the settings name, and refuses whatever could block: a pipe waits for its other end.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Opens a file for appending, and creates it with mode 0600 if there is none.
@@ -20,6 +20,22 @@ pub fn append(path: &Path) -> io::Result<File> {
     let file = open(OpenOptions::new().append(true).create(true), path)?;
     appendable(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Reads the last byte of a file; none of an empty one, or of a device.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn last_byte(path: &Path) -> io::Result<Option<u8>> {
+    let mut file = open(OpenOptions::new().read(true), path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() == 0 {
+        return Ok(None);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last.first().copied())
 }
 
 /// Reads a regular file of `max` bytes at most.

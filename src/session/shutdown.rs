@@ -109,6 +109,18 @@ async fn after_signal(signal: &CancellationToken) {
     tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
 }
 
+/// Makes a write beyond the limit for files (ulimit -f) an error of that write. The signal that comes with it would end the
+/// process, in the middle of a change.
+pub fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        // A handler stays, whatever becomes of its stream. Without one the limit ends the process, as it does by default.
+        drop(signal(kind));
+    }
+}
+
 /// Cancels the token at the first signal that asks the process to end.
 pub fn cancel_on_signal(token: CancellationToken) {
     tokio::spawn(async move {

@@ -39,27 +39,29 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account in the words of the API. The key shows only under `--key-output show`.
+    /// The account in the words of the API. The key shows only under `--key-output show`. A secret in another text may have
+    /// become known after the account was read, by the list of another place.
     pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
+        let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));
         let others: Vec<_> = account
             .other_bindings()
             .map(|binding| secrets.scrubbed(binding.to_string()))
             .collect();
-        let role = account.role().map(str::to_owned);
+        let role = clean(account.role().map(str::to_owned));
         let (workspace_id, deployment_id) = match account.place {
-            Place::Workspace(id) => (Some(id.into_string()), None),
-            Place::Deployment(id) => (None, Some(id.into_string())),
+            Place::Workspace(id) => (clean(Some(id.into_string())), None),
+            Place::Deployment(id) => (None, clean(Some(id.into_string()))),
         };
         Self {
             id: secrets.scrubbed(account.id.into_string()),
-            label: account.label,
+            label: clean(account.label),
             api_key: account.api_key.map(|key| match keys {
                 KeyOutput::File => key.masked(),
                 KeyOutput::Show => key.expose().to_owned(),
             }),
             role,
             other_bindings: Some(others).filter(|others| !others.is_empty()),
-            category: account.category.into_text(),
+            category: clean(account.category.into_text()),
             workspace_id,
             deployment_id,
             active: account.active,

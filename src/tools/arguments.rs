@@ -11,6 +11,9 @@ use crate::apc::{Accepted, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId}
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
+/// The argument that is there to search for a key.
+const KEY_SEARCH: &str = "key_prefix";
+
 /// The reader of one tool's arguments.
 pub struct Reader<'a> {
     /// The tool's name.
@@ -32,6 +35,7 @@ impl Reader<'_> {
         let mut faults = self.unknown(&mut given);
         given.retain(|_, value| !value.is_null());
         faults.extend(self.missing::<T>(&given));
+        faults.extend(self.secret(&mut given));
         loop {
             let refused = match parse::<T>(&given) {
                 Ok(arguments) if faults.is_empty() => return Ok(arguments),
@@ -65,6 +69,22 @@ impl Reader<'_> {
             )
         };
         strange.into_iter().map(fault).collect()
+    }
+
+    /// Takes out what holds a secret: the platform keeps and logs what it is sent. Only a search for a key may hold one.
+    fn secret(&self, given: &mut JsonObject) -> Vec<String> {
+        let holds_secret = |(name, value): &(&String, &Value)| {
+            *name != KEY_SEARCH && value.as_str().is_some_and(|text| self.secrets.are_in(text))
+        };
+        let names = given.iter().filter(holds_secret).map(|(name, _)| name);
+        let names: Vec<_> = names.cloned().collect();
+        let fault = |name: String| {
+            given.remove(&name);
+            format!(
+                "{name} holds the API token of this server or the key of a service account; accepted: text without secrets"
+            )
+        };
+        names.into_iter().map(fault).collect()
     }
 
     /// The required arguments that are not given.
@@ -205,13 +225,19 @@ mod tests {
         role: Option<Role>,
     }
 
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
     fn read(given: Value) -> Result<Arguments, String> {
-        let schema =
-            json!({"properties": {"label": {}, "limit": {}, "role": {}}, "required": ["label"]});
+        let schema = json!({
+            "properties": {"label": {}, "limit": {}, "role": {}, "key_prefix": {}},
+            "required": ["label"],
+        });
+        let secrets = Secrets::default();
+        secrets.remember(KEY);
         let reader = Reader {
             tool: "tool",
             schema: schema.as_object().unwrap(),
-            secrets: &Secrets::default(),
+            secrets: &secrets,
             accepted: &|name| (name == "role").then(|| "only A".to_owned()),
         };
         let read = reader.read(given.as_object().cloned().unwrap());
@@ -221,7 +247,8 @@ mod tests {
     #[test]
     fn an_unknown_argument_is_named_with_those_that_exist() {
         let text = read(json!({"label": "ci", "lable": "ci"})).unwrap_err();
-        let expected = "'lable' is not an argument of tool; accepted: label, limit, role.";
+        let expected =
+            "'lable' is not an argument of tool; accepted: key_prefix, label, limit, role.";
         assert!(text.starts_with(expected), "{text}");
     }
 
@@ -267,5 +294,16 @@ mod tests {
         assert_eq!(arguments.role, None);
         let text = read(json!({"label": null})).unwrap_err();
         assert!(text.starts_with("label is missing"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_refused_and_not_repeated_but_where_a_key_is_searched() {
+        let text = read(json!({"label": format!("for {KEY}"), "role": KEY})).unwrap_err();
+        for name in ["label", "role"] {
+            let fault = format!("{name} holds the API token of this server or the key");
+            assert!(text.contains(&fault), "{text}");
+        }
+        assert!(!text.contains(KEY) && !text.contains("missing"), "{text}");
+        read(json!({"label": "ci", "key_prefix": KEY})).unwrap();
     }
 }

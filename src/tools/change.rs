@@ -19,7 +19,7 @@ use super::user::User;
 use super::words::audit_unusable;
 use crate::apc::operations::Listing;
 use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
-use crate::guards::audit::{Attempt, OpenAudit};
+use crate::guards::audit::{Attempt, SENT};
 use crate::guards::text::harmless;
 
 /// The time for finding a lost answer, kept free at the end of a call.
@@ -34,29 +34,39 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest name of a client in the audit log, in characters.
 const CLIENT_MAX: usize = 80;
 
-/// The audit line of a change that is being tried. It is written once: by the call, or by the task
-/// that took it along.
+/// The audit record of a change that is being tried. Its last line is written once: by the call, or by the task that took
+/// the record along.
 pub struct AuditRecord {
     shared: Arc<SharedState>,
-    open: Option<(OpenAudit, Attempt)>,
+    attempt: Option<Attempt>,
 }
 
 impl AuditRecord {
-    /// A record whose log is open.
+    /// A record whose log can be written to, as far as opening it tells.
     ///
     /// # Errors
     /// The log cannot be opened, so nothing may be changed.
     pub fn open(shared: &Arc<SharedState>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
         let log = &shared.config.audit;
-        let open = log
-            .open()
-            .map_err(|error| audit_unusable(log.path().unwrap_or("".as_ref()), &error))?;
+        log.check().map_err(|error| audit_unusable(log, &error))?;
         let client = harmless(&user.client(), CLIENT_MAX);
-        let attempt = Attempt::new(client, tool);
         Ok(Self {
             shared: Arc::clone(shared),
-            open: Some((open, attempt)),
+            attempt: Some(Attempt::new(client, tool)),
         })
+    }
+
+    /// Records that the change is about to be sent.
+    ///
+    /// # Errors
+    /// The line is not written as a whole, so nothing may be changed.
+    fn sending(&self) -> Result<(), Failure> {
+        let (log, secrets) = (&self.shared.config.audit, &self.shared.secrets);
+        let written = self
+            .attempt
+            .iter()
+            .try_for_each(|attempt| log.append(attempt, SENT, secrets));
+        written.map_err(|error| audit_unusable(log, &error))
     }
 
     /// Notes the arguments of the call as far as they are accepted: they may be all that is ever known of it.
@@ -102,12 +112,12 @@ impl AuditRecord {
         match ended {
             Ok(_) => self.write("ok"),
             Err(NoResult::Failed(failure)) => self.write(failure.code().name()),
-            Err(NoResult::InputRequired(_)) => self.open = None,
+            Err(NoResult::InputRequired(_)) => self.attempt = None,
         }
     }
 
     fn note(&mut self, change: impl FnOnce(&mut Attempt)) {
-        if let Some((_, attempt)) = &mut self.open {
+        if let Some(attempt) = &mut self.attempt {
             change(attempt);
         }
     }
@@ -115,13 +125,23 @@ impl AuditRecord {
     fn take(&mut self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            open: self.open.take(),
+            attempt: self.attempt.take(),
         }
     }
 
+    /// Writes the last line. The change is made by now, or was never sent: a failure is only warned about.
     fn write(&mut self, outcome: &'static str) {
-        if let Some((audit, attempt)) = self.open.take() {
-            audit.write(attempt, outcome, &self.shared.secrets);
+        let Some(attempt) = self.attempt.take() else {
+            return;
+        };
+        let written = self
+            .shared
+            .config
+            .audit
+            .append(&attempt, outcome, &self.shared.secrets);
+        if let Err(error) = written {
+            let (tool, change) = (&attempt.tool, attempt.change());
+            tracing::warn!(%error, tool, change, outcome, "the audit log could not be written");
         }
     }
 }
@@ -134,7 +154,7 @@ impl Drop for AuditRecord {
 }
 
 /// Carries a change through, whatever becomes of the call: nobody else would learn what came of it.
-/// When the process ends first, the change is given up as undecided.
+/// When the process ends first, the change is given up as undecided. Nothing is sent that could not be recorded before.
 pub async fn run_to_completion<T, W>(
     call: &Call,
     record: &mut AuditRecord,
@@ -145,6 +165,7 @@ where
     T: ChangedAccount,
     W: Future<Output = Result<T, Failure>> + Send + 'static,
 {
+    record.sending()?;
     let mut record = record.take();
     let abandoned = call.shared.abandoned.clone();
     let task = call.shared.changes.spawn(async move {

@@ -152,11 +152,11 @@ impl Failure {
 
 fn scrubbed(fact: Value, secrets: &Secrets) -> Value {
     match fact {
-        Value::String(text) => secrets.scrubbed(text).into(),
-        Value::Array(facts) => {
-            let clean = facts.into_iter().map(|fact| scrubbed(fact, secrets));
-            clean.collect()
-        }
+        Value::String(text) => Value::String(secrets.scrubbed(text)),
+        Value::Array(facts) => facts
+            .into_iter()
+            .map(|fact| scrubbed(fact, secrets))
+            .collect(),
         other => other,
     }
 }

@@ -15,6 +15,7 @@ use super::places::{self, Gaps, ReadWorkspace};
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{Candidate, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::guards::secret::Secrets;
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -89,6 +90,17 @@ struct WorkspaceView {
     /// Matches; absent where the token may not list them.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+}
+
+impl WorkspaceView {
+    /// Without secrets. The lists that were read after the workspaces may have told some.
+    fn scrubbed(self, secrets: &Secrets) -> Self {
+        Self {
+            id: secrets.scrubbed(self.id),
+            label: self.label.map(|label| secrets.scrubbed(label)),
+            count: self.count,
+        }
+    }
 }
 
 struct Query {
@@ -174,13 +186,14 @@ impl Query {
             .into_iter()
             .skip(index(self.offset))
             .take(index(self.limit));
+        let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
         GetResult {
             service_accounts: page
                 .map(|account| AccountView::new(account, keys, call.secrets()))
                 .collect(),
             total,
             next_offset: (end < total).then_some(end),
-            workspaces,
+            workspaces: workspaces.map(|all| all.into_iter().map(clean).collect()),
             notes: gaps.into_notes(),
         }
     }

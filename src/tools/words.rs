@@ -1,7 +1,6 @@
 //! The words of failures that every tool shares: an error of the API, or a rule of this server.
 //! Each says what happened, why as far as it is known, and what to do next.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,6 +11,7 @@ use crate::apc::installation::{Installation, TokenKind, TokenSource};
 use crate::apc::{Place, Role};
 use crate::config::advice;
 use crate::config::setting::API_TOKEN;
+use crate::guards::audit::AuditLog;
 use crate::guards::key_files::KeyDirProblem;
 use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
@@ -123,11 +123,12 @@ pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
     Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
 }
 
-/// The failure of a change whose audit log cannot be opened.
-pub fn audit_unusable(path: &Path, error: &std::io::Error) -> Failure {
+/// The failure of a change that cannot be recorded in the audit log.
+pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
+    let path = log.path().map(|path| path.display().to_string());
     let text = format!(
-        "The audit log {} cannot be opened: {}. Nothing was changed. {}.",
-        quoted(&path.display().to_string()),
+        "The audit log {} cannot be written: {}. Nothing was changed. {}.",
+        quoted(&path.unwrap_or_default()),
         harmless(&error.to_string(), REASON_MAX),
         advice::on_audit_log()
     );

@@ -32,6 +32,7 @@ mod house;
 mod keys;
 mod lifecycle;
 mod load;
+mod log;
 mod login;
 mod matrix;
 mod mcp_json;

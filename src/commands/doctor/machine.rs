@@ -44,7 +44,7 @@ impl Doctor<'_> {
         let Some(path) = audit.path() else {
             return self.ok("audit log", "off");
         };
-        match audit.open() {
+        match audit.check() {
             Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!(

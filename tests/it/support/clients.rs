@@ -100,8 +100,15 @@ pub fn labelled(handle: &Handle, label: &str) -> Vec<AccountSnapshot> {
     accounts
 }
 
-/// The lines of the audit log of a server started with [`audited`].
+/// The lines of the audit log of a server started with [`audited`], without those that announce a change.
 pub fn audit(session: &Session) -> Vec<Value> {
+    let mut lines = whole_audit(session);
+    lines.retain(|line| line["outcome"] != "sent");
+    lines
+}
+
+/// All lines of the audit log of a server started with [`audited`].
+pub fn whole_audit(session: &Session) -> Vec<Value> {
     lines(&session.home().join(AUDIT))
 }
 
