@@ -259,6 +259,18 @@ async fn a_call_of_the_handshake_era_brings_no_answers() {
 }
 
 #[tokio::test]
+async fn a_selection_of_one_era_does_not_lead_a_call_of_the_other() {
+    let (_sandbox, mut session) = start(Era::USUAL).await;
+    session.era = Era::Stateless;
+    let question = selected(&mut session, MIGRATION).await;
+    session.era = Era::USUAL;
+    let answers = json!({format!("delete:{MIGRATION}"): yes()});
+    let params = brought(json!({"workspace_id": ANALYTICS}), answers, question.state);
+    let question = bring(&mut session, params).await.question();
+    assert_says(question.message(), &["Which service account"]);
+}
+
+#[tokio::test]
 async fn an_error_in_place_of_an_answer_is_no_persons() {
     let answers = [
         json!({"error": {"code": -32601, "message": "Method not found"}}),
@@ -460,11 +472,12 @@ async fn the_end_of_input_takes_back_every_open_question() {
         asked.push(session.pose(DELETE_TOOL, doomed(id)).await.request);
     }
     session.close_stdin_and_wait().await;
-    let told = session
-        .notifications
-        .iter()
-        .map(|told| &told["params"]["requestId"]);
-    assert_eq!(told.collect::<Vec<_>>(), asked.iter().collect::<Vec<_>>());
+    assert_eq!(session.notifications.len(), asked.len());
+    for request in asked {
+        let is_told = |told: &&Value| told["params"]["requestId"] == request;
+        let told = session.notifications.iter().find(is_told).unwrap();
+        assert_eq!(told["method"], "notifications/cancelled", "{told}");
+    }
     assert_eq!(mutations(&sandbox.handle()), 0);
 }
 

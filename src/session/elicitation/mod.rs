@@ -195,3 +195,38 @@ impl User for RemoteUser {
         self.answer(question).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tools::user::Form;
+
+    fn question(key: &str) -> Question {
+        Question {
+            key: key.to_owned(),
+            message: "Delete it?".to_owned(),
+            facts: String::new(),
+            form: Form::Confirm {
+                title: "Delete".to_owned(),
+            },
+            selection: None,
+        }
+    }
+
+    #[test]
+    fn a_yes_under_the_state_of_another_question_is_void() {
+        let seal = Seal::default();
+        let state = seal.seal(b"call", &question("delete:a")).unwrap();
+        let yes = json!({"action": "accept", "content": {"answer": true}});
+        for (key, counts) in [("delete:a", true), ("delete_own_key:a", false)] {
+            let round = Round {
+                answers: [(key.to_owned(), yes.clone())].into(),
+                asked: seal.open(b"call", &state),
+            };
+            let answer = round.answer(&question(key));
+            assert_eq!(matches!(answer, Answer::Yes(_)), counts, "{answer:?}");
+        }
+    }
+}

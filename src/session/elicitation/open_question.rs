@@ -10,6 +10,8 @@ use rmcp::model::{
     ProgressNotificationParam, RequestId, ServerRequest,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
+use tokio::sync::oneshot::error::RecvError;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -55,15 +57,27 @@ pub(super) async fn put(
     };
     let reply = tokio::select! {
         biased;
-        () = shutdown.end_of_input.cancelled() => return Reply::CallEnded,
-        () = context.ct.cancelled() => return Reply::CallEnded,
-        reply = &mut sent.rx => reply,
-        () = tokio::time::sleep(PATIENCE) => return Reply::TimedOut,
+        () = shutdown.end_of_input.cancelled() => Err(Reply::CallEnded),
+        () = context.ct.cancelled() => Err(Reply::CallEnded),
+        reply = &mut sent.rx => Ok(reply),
+        () = tokio::time::sleep(PATIENCE) => Err(Reply::TimedOut),
         never = report_progress(context) => match never {},
     };
-    question.id = None;
     match reply {
-        Ok(Ok(ClientResult::ElicitResult(answer))) => Reply::Answer(answer, asked.elapsed()),
+        Ok(reply) => {
+            question.id = None;
+            read(reply, asked.elapsed())
+        }
+        Err(ended) => {
+            question.take_back().await;
+            ended
+        }
+    }
+}
+
+fn read(reply: Result<Result<ClientResult, ServiceError>, RecvError>, after: Duration) -> Reply {
+    match reply {
+        Ok(Ok(ClientResult::ElicitResult(answer))) => Reply::Answer(answer, after),
         Ok(Ok(_)) => Reply::Unreadable,
         Ok(Err(ServiceError::McpError(_))) => Reply::Error,
         Ok(Err(_)) | Err(_) => Reply::CallEnded,
@@ -95,20 +109,30 @@ struct OpenQuestion {
     tracked: Option<TaskTrackerToken>,
 }
 
-impl Drop for OpenQuestion {
-    /// Told by a task of its own: the call may be dropped at any moment.
-    fn drop(&mut self) {
-        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
+impl OpenQuestion {
+    /// Tells the client, by a task of its own: the call may be dropped at any moment.
+    async fn take_back(&mut self) {
+        if let Some(told) = self.tell() {
+            // It does not panic, and nobody aborts it.
+            let _ = told.await;
+        }
+    }
+
+    fn tell(&mut self) -> Option<JoinHandle<()>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let reason = "the call that asked has ended".to_owned();
+        let cancelled = CancelledNotificationParam::new(Some(self.id.take()?), Some(reason));
         let (peer, tracked) = (self.peer.clone(), self.tracked.take());
-        runtime.spawn(async move {
-            let reason = "the call that asked has ended".to_owned();
-            let cancelled = CancelledNotificationParam::new(Some(id), Some(reason));
+        Some(runtime.spawn(async move {
             let _ = peer.notify_cancelled(cancelled).await;
             drop(tracked);
-        });
+        }))
+    }
+}
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        drop(self.tell());
     }
 }
 
