@@ -296,7 +296,7 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
         .filter(|_| is_object);
     let (errors, has_data) = match members {
         Some(members) => (errors(members.errors), members.data.is_some()),
-        None => (Vec::new(), false),
+        None => (Vec::new(), is_object && has_data_member(body)),
     };
     match status {
         _ if is_page(status, &errors, has_data) => Refusal::Other(ApiError::Status { status }),
@@ -305,6 +305,16 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
         200 => Refusal::Other(ApiError::NotGraphql),
         status => Refusal::Other(ApiError::Status { status }),
     }
+}
+
+/// Whether there is data, whatever the errors beside it look like.
+fn has_data_member(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default, deserialize_with = "present")]
+        data: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Data>(body).is_ok_and(|members| members.data.is_some())
 }
 
 /// A member that is there, even if it is null.
@@ -402,12 +412,7 @@ mod tests {
             ("[[1]]", Err(ApiError::MissingData)),
         ] {
             let answer = found_in(200, &format!("{{\"data\": {{\"q\": {value}}}}}"));
-            let rows = answer
-                .ok()
-                .unwrap()
-                .rows(|_: Option<String>| {})
-                .await
-                .map(|is_list| is_list);
+            let rows = answer.ok().unwrap().rows(|_: Option<String>| {}).await;
             assert_eq!(rows, expected, "{value}");
         }
     }

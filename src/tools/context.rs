@@ -192,9 +192,8 @@ impl Call {
         select: impl FnMut(Candidate<'_>) -> bool,
     ) -> Result<Listing, Failure> {
         let listing = self.list_known(&self.api(), place, select).await?;
-        match listing.is_empty() {
-            true => self.check_existence(&self.api(), place).await?,
-            false => {}
+        if listing.is_empty() {
+            self.check_existence(&self.api(), place).await?;
         }
         Ok(listing)
     }

@@ -115,8 +115,9 @@ async fn the_log_costs_no_thread_until_its_first_line() {
     session
         .raw_line(r#"{"jsonrpc":"2.0","surprise":true}"#)
         .await;
-    session.list_tools().await;
-    assert_eq!(threads(session.id()), 1);
+    let process = session.id();
+    // A thread gives itself its name, after it was started.
+    until("the thread of the log starts", || threads(process) == 1).await;
     assert!(session.close_stdin_and_wait().await.success());
     assert_eq!(session.stderr().await.lines().count(), 1);
 }
