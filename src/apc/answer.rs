@@ -378,12 +378,7 @@ mod tests {
             ("[[1]]", Err(ApiError::MissingData)),
         ] {
             let answer = found_in(200, &format!("{{\"data\": {{\"q\": {value}}}}}"));
-            let rows = answer
-                .ok()
-                .unwrap()
-                .rows(|_: Option<String>| {})
-                .await
-                .map(|is_list| is_list);
+            let rows = answer.ok().unwrap().rows(|_: Option<String>| {}).await;
             assert_eq!(rows, expected, "{value}");
         }
     }

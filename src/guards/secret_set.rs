@@ -72,7 +72,7 @@ impl<T: AsRef<str>> SecretSet<T> {
     /// The length of the longest secret that the text begins with.
     fn at_beginning(&self, text: &[u8]) -> Option<usize> {
         let beginning = text.get(..SHORTEST)?;
-        let bytes = |secret: &T| secret.as_ref().as_bytes().len();
+        let bytes = |secret: &T| secret.as_ref().len();
         let from = self
             .0
             .partition_point(|secret| secret.as_ref().as_bytes() < beginning);
