@@ -30,6 +30,7 @@ mod hostile;
 mod house;
 #[cfg(unix)]
 mod keys;
+mod large;
 mod lifecycle;
 mod load;
 mod log;

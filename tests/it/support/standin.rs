@@ -66,6 +66,7 @@ struct State {
     busy: usize,
     most_busy: usize,
     left: usize,
+    delivered: usize,
 }
 
 /// How a kept connection ends.
@@ -147,6 +148,11 @@ impl StandIn {
     /// How many connections the caller has left while it was waiting for an answer.
     pub fn left(&self) -> usize {
         self.state().left
+    }
+
+    /// How many answers of [`Play::Bytes`] were taken as a whole by the network.
+    pub fn delivered(&self) -> usize {
+        self.state().delivered
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -243,6 +249,7 @@ async fn perform(
         }
         Play::Bytes(bytes) => {
             stream.write_all(&bytes).await.ok()?;
+            state.lock().unwrap().delivered += 1;
             // The caller may still be sending or reading: give it the chance to end first.
             let _ = stream.shutdown().await;
             let _ = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut [0])).await;
