@@ -65,6 +65,7 @@ async fn run(
     config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
+    shutdown::survive_the_limit_of_file_sizes();
     let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
     if uses_the_token && config.connecting.insecure {
         tracing::warn!(

@@ -138,3 +138,17 @@ async fn signal() {
         std::future::pending().await
     }
 }
+
+/// Lets a write beyond the limit of file sizes (`ulimit -f`) fail with an error. By default its signal kills the process,
+/// and with it the key of an account that was just created.
+#[cfg(unix)]
+pub fn survive_the_limit_of_file_sizes() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // The handler stays when the stream of signals is dropped. Where there is none, writes are refused as before.
+    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+}
+
+/// Elsewhere there is no such signal.
+#[cfg(not(unix))]
+pub fn survive_the_limit_of_file_sizes() {}

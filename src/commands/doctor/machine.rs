@@ -6,7 +6,7 @@ use std::io;
 
 use super::Doctor;
 use crate::config::advice;
-use crate::guards::key_files;
+use crate::guards::key_files::KeyDirectory;
 use crate::guards::policy::{Confirm, KeyOutput};
 
 impl Doctor<'_> {
@@ -25,7 +25,8 @@ impl Doctor<'_> {
                 "not used: no key is kept under these settings",
             );
         }
-        match key_files::prepare(self.config.key_dir.as_deref()) {
+        let directory = KeyDirectory::open(self.config.key_dir.as_deref());
+        match directory.and_then(|directory| directory.key_file()) {
             // The file is not published, so dropping it deletes it.
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());

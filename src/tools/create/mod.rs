@@ -3,7 +3,6 @@
 
 mod failures;
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use rmcp::model::{CallToolResult, JsonObject};
@@ -12,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use failures::{
-    already_exists, key_not_kept, not_all_readable, not_looked, outcome_unknown, refused_creation,
-    still_busy, unclear,
+    already_exists, directory_not_synced, key_masked, key_not_kept, not_all_readable, not_looked,
+    outcome_unknown, refused_creation, still_busy, unclear,
 };
 
 use crate::apc::error::{ApiError, Effect};
@@ -21,7 +20,7 @@ use crate::apc::operations::{self, Candidate};
 use crate::apc::{
     Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
 };
-use crate::guards::key_files::{self, KeyFile};
+use crate::guards::key_files::{self, KeyDirectory, KeyFile, Published};
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::change::{
@@ -105,12 +104,15 @@ struct CreateResult {
     /// The answer was lost, and the account was found by reading again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
+    /// What the user should hear of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 /// An account that was created.
 struct Creation {
     account: ServiceAccount,
-    key_file: Option<PathBuf>,
+    key_file: Option<Published>,
     recovered: bool,
 }
 
@@ -179,8 +181,9 @@ fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
     match call.policy().key_output {
         KeyOutput::Show => Ok(None),
         KeyOutput::File => {
-            let prepared = key_files::prepare(call.shared.config.key_dir.as_deref());
-            prepared
+            let directory = KeyDirectory::open(call.shared.config.key_dir.as_deref());
+            directory
+                .and_then(|directory| directory.key_file())
                 .map(Some)
                 .map_err(|problem| key_dir_unusable(&problem))
         }
@@ -222,13 +225,7 @@ async fn create(
             Effect::AnswerLost => (find_lost(call, new, before, &error).await?, true),
         },
     };
-    let key_file = match (key_file, &account.api_key) {
-        (Some(file), Some(key)) => {
-            let published = file.publish(account.id.as_str(), key);
-            Some(published.map_err(|error| key_not_kept(&account, &error))?)
-        }
-        _ => None,
-    };
+    let key_file = publish(call, &account, key_file)?;
     Ok(Creation {
         account,
         key_file,
@@ -236,8 +233,29 @@ async fn create(
     })
 }
 
+/// Gives the key its file. A key that the API masked is none.
+fn publish(
+    call: &Call,
+    account: &ServiceAccount,
+    key_file: Option<KeyFile>,
+) -> Result<Option<Published>, Failure> {
+    let Some(key) = account.api_key.as_ref().filter(|key| !key.is_masked()) else {
+        return Err(key_masked(account));
+    };
+    let Some(file) = key_file else {
+        return Ok(None);
+    };
+    let name = key_files::file_name(account.id.as_str(), call.secrets());
+    let published = file.publish(name, key);
+    published
+        .map(Some)
+        .map_err(|error| key_not_kept(account, &error))
+}
+
 fn shown(created: Creation, call: &Call) -> CreateResult {
-    let path = created.key_file.map(|path| path.display().to_string());
+    let file = created.key_file.as_ref();
+    let path = file.map(|file| file.path.display().to_string());
+    let notes: Vec<_> = file.and_then(directory_not_synced).into_iter().collect();
     CreateResult {
         service_account: AccountView::new(
             created.account,
@@ -246,6 +264,7 @@ fn shown(created: Creation, call: &Call) -> CreateResult {
         ),
         api_key_file: path.map(|path| call.secrets().scrubbed(path)),
         recovered: created.recovered.then_some(true),
+        notes: Some(notes).filter(|notes| !notes.is_empty()),
     }
 }
 
