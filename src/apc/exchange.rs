@@ -437,6 +437,7 @@ mod tests {
         let reply = Reply {
             status,
             retry_after: None,
+            date: None,
             body: body.as_bytes().to_vec(),
         };
         match read::<String>(&reply, "q") {
@@ -487,6 +488,7 @@ mod tests {
         let reply = Reply {
             status: 200,
             retry_after: None,
+            date: None,
             body: body.as_bytes().to_vec(),
         };
         let Ok(answer) = read::<String>(&reply, "q") else {

@@ -1,6 +1,7 @@
 //! One typed function per document: everything that this server asks of the API.
 //! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
+use chrono::{TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
@@ -40,6 +41,8 @@ pub struct Listing {
     pub unreadable: usize,
     /// Whether everything could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
+    /// The time by which the API's clock is ahead of ours; none where it told no time.
+    pub clock_ahead: Option<TimeDelta>,
 }
 
 /// The platform's own description, which needs no token.
@@ -188,7 +191,11 @@ pub async fn service_accounts(
     let variables = InPlace::from(place);
     let listed = api.query(document, &variables, |reply, field| {
         let answer = read::<Vec<Option<WireAccount<'_>>>>(reply, field)?;
-        listing(api, place, answer, &mut select)
+        let listed = listing(api, place, answer, &mut select)?;
+        Ok(listed.map(|listing| Listing {
+            clock_ahead: reply.date.map(|date| date - Utc::now()),
+            ..listing
+        }))
     });
     match listed.await {
         Ok(listing) => listing.ok_or(ApiError::MissingData),
@@ -212,6 +219,7 @@ fn listing(
         size: 0,
         unreadable: 0,
         is_complete: answer.errors.iter().all(|error| error.is_about_a_member()),
+        clock_ahead: None,
     };
     for row in rows {
         let Some(row) = row.filter(|row| row.id.is_some()) else {

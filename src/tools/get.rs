@@ -75,7 +75,7 @@ struct GetResult {
     next_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
-    /// What could not be read: tell the user.
+    /// What could not be read, and keys that were recovered: tell the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }
@@ -183,9 +183,16 @@ impl Query {
             total,
             next_offset: (end < total).then_some(end),
             workspaces,
-            notes: gaps.into_notes(),
+            notes: notes(call, gaps),
         }
     }
+}
+
+/// What could not be read, and what came of unfinished creations.
+fn notes(call: &Call, gaps: Gaps) -> Option<Vec<String>> {
+    let mut notes = call.unfinished.notes();
+    notes.extend(gaps.into_notes().into_iter().flatten());
+    Some(notes).filter(|notes| !notes.is_empty())
 }
 
 fn index(number: u64) -> usize {

@@ -190,6 +190,7 @@ async fn a_creation_that_fails_leaves_no_file() {
         .call(CREATE_TOOL, nowhere)
         .await
         .refusal("permission_denied");
+    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
     sandbox
         .handle()
         .inject(Fault::DropBefore, On::Field(CREATE), 1);
@@ -197,7 +198,12 @@ async fn a_creation_that_fails_leaves_no_file() {
         .call(CREATE_TOOL, new("etl"))
         .await
         .refusal("outcome_unknown");
-    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+    assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
+    assert_eq!(
+        intents_in(&key_dir(&session)).len(),
+        1,
+        "it may still appear"
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod call;
 mod changes;
 mod client_config;
 mod connection;
+#[cfg(unix)]
+mod crashes;
 mod create;
 mod delete;
 mod demo;

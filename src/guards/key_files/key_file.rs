@@ -15,7 +15,10 @@ use crate::guards::secret::{Secret, Secrets};
 pub(super) const PENDING: &str = ".pending-";
 
 /// The bytes that keep the room for a key: as many as a key has, and none that is in one.
-pub(super) const PLACEHOLDER: &str = "--------------------------------";
+pub(super) const PLACEHOLDER: &str = "................................";
+
+/// The end of a file that holds no whole key.
+const UNWRITTEN: &str = "..";
 
 /// The longest account id that makes a file's name.
 const NAMING_ID_MAX: usize = 64;
@@ -66,6 +69,19 @@ pub(super) fn names_a_file(id: &str) -> bool {
 pub(super) fn may_hold_key(path: &Path) -> bool {
     let content = regular_file::read(path, KEY_MAX);
     !content.is_ok_and(|bytes| bytes.is_empty() || bytes == PLACEHOLDER.as_bytes())
+}
+
+/// The unpublished file of that name; none where the name is no such file's.
+pub(super) fn pending_path(directory: &Path, name: &str) -> Option<PathBuf> {
+    let random = name.strip_prefix(PENDING)?;
+    names_a_file(random).then(|| directory.join(name))
+}
+
+/// The key in an unpublished file; none where there is no whole one.
+pub(super) fn read_key(path: &Path) -> Option<Secret> {
+    let text = String::from_utf8(regular_file::read(path, KEY_MAX).ok()?).ok()?;
+    let is_whole = !text.is_empty() && !text.ends_with(UNWRITTEN);
+    is_whole.then(|| Secret::new(text))
 }
 
 impl KeyDirectory {
@@ -185,7 +201,7 @@ mod tests {
         let directory = directory(&home);
         for key in [
             key(),
-            Secret::new("a-shorter-key-of-20."),
+            Secret::new("a-shorter-key-of-20-"),
             Secret::new("long".repeat(20)),
         ] {
             let path = publish(&directory, Some("ck1"), &key);

@@ -2,13 +2,18 @@
 //! Proves before an account is made that its key fits, overwrites nothing, and never deletes a key.
 
 mod directory;
+mod intent;
+mod intent_file;
 mod key_file;
+mod machine;
 mod publication;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use directory::KeyDirectory;
+pub use intent::{Content, Found, Intent, Phase, Plan, Sending, name_of};
+pub use intent_file::{LeftIntent, OwnIntent};
 pub use key_file::{KeyFile, NotPublished, Published, file_name};
 
 /// Why a directory cannot hold keys.
@@ -44,6 +49,17 @@ pub enum KeyDirProblem {
         /// The mode that a private file got.
         mode: u32,
     },
+    /// Its file system has no locks.
+    #[error(
+        "{} is on a file system without file locks ({source}), so two servers could create one account twice",
+        path.display()
+    )]
+    NoLocks {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Others could reach the keys in it, or it is not what it seems.
     #[error("{} {reason}", path.display())]
     Unsafe {
@@ -52,6 +68,14 @@ pub enum KeyDirProblem {
         /// Why.
         reason: &'static str,
     },
+}
+
+/// The unpublished files that hold a key: their processes died, or could not give them a name.
+pub fn unpublished_keys(directory: &Path) -> Vec<PathBuf> {
+    let mut files = KeyDirectory::files_that_begin(directory, key_file::PENDING);
+    files.retain(|path| key_file::may_hold_key(path));
+    files.sort();
+    files
 }
 
 /// Whether the directory holds a key file of this account: some process has published its key already.

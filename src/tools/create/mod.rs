@@ -2,17 +2,21 @@
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
 mod failures;
+mod storage;
 
 use std::sync::LazyLock;
 
+use chrono::TimeDelta;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use storage::Storage;
+
 use failures::{
-    already_exists, directory_not_synced, key_masked, key_not_kept, not_all_readable, not_looked,
-    outcome_unknown, refused_creation, still_busy, unclear,
+    already_exists, directory_not_synced, not_all_readable, not_looked, outcome_unknown,
+    refused_creation, still_busy, unclear,
 };
 
 use crate::apc::error::{ApiError, Effect};
@@ -20,7 +24,7 @@ use crate::apc::operations::{self, Candidate};
 use crate::apc::{
     Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
 };
-use crate::guards::key_files::{self, KeyDirectory, KeyFile, Published};
+use crate::guards::key_files::{self, Published};
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::change::{
@@ -29,7 +33,7 @@ use crate::tools::change::{
 use crate::tools::context::{Call, unknown_place};
 use crate::tools::failure::Failure;
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
-use crate::tools::words::{key_dir_unusable, role_not_allowed, too_many_changes};
+use crate::tools::words::{role_not_allowed, too_many_changes};
 use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, schema, success};
 
 /// The row of the table.
@@ -130,9 +134,10 @@ async fn run(
 ) -> Result<CallToolResult, Failure> {
     call.add_default_workspace(&mut given);
     let new = parse(given, call, record)?;
-    let locked = call.shared.label_locks.lock(&new, call.half_time()).await;
+    let until = call.half_time();
+    let locked = call.shared.label_locks.lock(&new, until).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
-    let key_file = key_file(call)?;
+    let storage = Storage::reserve(call, &new, until).await?;
     let before = look(call, &new).await?;
     call.shared
         .rate
@@ -147,7 +152,7 @@ async fn run(
         let call = call.clone();
         async move {
             let _locked = label_lock;
-            create(&call, &new, &before, key_file).await
+            create(&call, &new, &before, storage).await
         }
     };
     let created = run_to_completion(call, record, undecided, work).await?;
@@ -176,26 +181,19 @@ fn parse(
     })
 }
 
-/// Prepares the file of the key: no account is created unless its key can be stored.
-fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
-    match call.policy().key_output {
-        KeyOutput::Show => Ok(None),
-        KeyOutput::File => {
-            let directory = KeyDirectory::open(call.shared.config.key_dir.as_deref());
-            directory
-                .and_then(|directory| directory.key_file())
-                .map(Some)
-                .map_err(|problem| key_dir_unusable(&problem))
-        }
-    }
+/// The place as it was before the creation.
+struct Before {
+    /// The ids of all its accounts, which tell a new account from an older one afterwards.
+    seen: SeenBefore,
+    /// The time by which the API's clock is ahead of ours.
+    clock_ahead: TimeDelta,
 }
 
-/// Looks before creating: the place is known, all of its accounts can be read, and none has the label. Returns the ids
-/// that were there, which tell a new account from an older one afterwards.
-async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failure> {
-    let mut before = SeenBefore::new();
+/// Looks before creating: the place is known, all of its accounts can be read, and none has the label.
+async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
+    let mut seen = SeenBefore::new();
     let has_label = |account: Candidate<'_>| {
-        before.insert(account.id.to_owned());
+        seen.insert(account.id.to_owned());
         account.label == Some(new.label.as_str())
     };
     let listing = call.list(&new.place, has_label).await;
@@ -204,28 +202,39 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failur
         return Err(already_exists(new, Some(account)));
     }
     match listing.is_complete {
-        true => Ok(before),
+        true => Ok(Before {
+            seen,
+            clock_ahead: listing.clock_ahead.unwrap_or_default(),
+        }),
         false => Err(not_all_readable(new)),
     }
+}
+
+/// The reason why there is no account to show.
+enum NoAccount {
+    /// It is known what came of the creation, as far as anybody here can know it.
+    Decided(Failure),
+    /// The account may still appear.
+    Undecided(Failure),
 }
 
 async fn create(
     call: &Call,
     new: &NewServiceAccount,
-    before: &SeenBefore,
-    key_file: Option<KeyFile>,
+    before: &Before,
+    mut storage: Storage,
 ) -> Result<Creation, Failure> {
-    let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let created = operations::create_service_account(&api, new).await;
-    let (account, recovered) = match created {
-        Ok(account) => (account, false),
-        Err(error) => match error.effect() {
-            Effect::None => return Err(not_created(call, new, &error).await),
-            Effect::AnsweredWithError => return Err(answered(call, new, before, &error).await),
-            Effect::AnswerLost => (find_lost(call, new, before, &error).await?, true),
-        },
+    // An account that has the label would have ended the call: none was seen.
+    storage.mark_sent(before.clock_ahead, Vec::new())?;
+    let (account, recovered) = match send(call, new, &before.seen).await {
+        Ok(created) => created,
+        Err(NoAccount::Undecided(failure)) => return Err(failure),
+        Err(NoAccount::Decided(failure)) => {
+            storage.decide();
+            return Err(failure);
+        }
     };
-    let key_file = publish(call, &account, key_file)?;
+    let key_file = storage.publish(call, &account)?;
     Ok(Creation {
         account,
         key_file,
@@ -233,29 +242,36 @@ async fn create(
     })
 }
 
-/// Gives the key its file. A key that the API masked is none.
-fn publish(
+/// Sends the creation. Returns the account, and whether it had to be found again.
+async fn send(
     call: &Call,
-    account: &ServiceAccount,
-    key_file: Option<KeyFile>,
-) -> Result<Option<Published>, Failure> {
-    let Some(key) = account.api_key.as_ref().filter(|key| !key.is_masked()) else {
-        return Err(key_masked(account));
+    new: &NewServiceAccount,
+    before: &SeenBefore,
+) -> Result<(ServiceAccount, bool), NoAccount> {
+    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let error = match operations::create_service_account(&api, new).await {
+        Ok(account) => return Ok((account, false)),
+        Err(error) => error,
     };
-    let Some(file) = key_file else {
-        return Ok(None);
-    };
-    let name = key_files::file_name(account.id.as_str(), call.secrets());
-    let published = file.publish(name, key);
-    published
-        .map(Some)
-        .map_err(|error| key_not_kept(account, &error))
+    match error.effect() {
+        Effect::None => Err(NoAccount::Decided(not_created(call, new, &error).await)),
+        // Nothing is taken for ours after an error, by no later call either.
+        Effect::AnsweredWithError => {
+            let failure = answered(call, new, before, &error).await;
+            Err(NoAccount::Decided(failure))
+        }
+        Effect::AnswerLost => match find_lost(call, new, before, &error).await {
+            Ok(account) => Ok((account, true)),
+            Err(failure) => Err(NoAccount::Undecided(failure)),
+        },
+    }
 }
 
 fn shown(created: Creation, call: &Call) -> CreateResult {
     let file = created.key_file.as_ref();
     let path = file.map(|file| file.path.display().to_string());
-    let notes: Vec<_> = file.and_then(directory_not_synced).into_iter().collect();
+    let mut notes = call.unfinished.notes();
+    notes.extend(file.and_then(directory_not_synced));
     CreateResult {
         service_account: AccountView::new(
             created.account,

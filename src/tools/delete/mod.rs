@@ -66,6 +66,9 @@ struct DeleteResult {
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
+    /// What the user should hear of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 /// An account that was deleted.
@@ -165,9 +168,11 @@ async fn delete(
     };
     let Deletion { account, recovered } = run_to_completion(call, record, undecided, work).await?;
     let view = AccountView::new(account, call.policy().key_output, call.secrets());
+    let notes = call.unfinished.notes();
     Ok(success(&DeleteResult {
         service_account: view,
         recovered: recovered.then_some(true),
+        notes: Some(notes).filter(|notes| !notes.is_empty()),
     }))
 }
 

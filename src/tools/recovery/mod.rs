@@ -1,6 +1,8 @@
 //! The account of a creation whose answer was lost or was an error, as far as the place shows it.
 //! Takes no account that was there before, and no colleague's: what is not certain is unclear.
 
+pub mod unfinished;
+
 use std::collections::HashSet;
 
 use crate::apc::operations::Listing;
@@ -56,7 +58,7 @@ pub fn trace(
     let ids = accounts.iter().map(|account| account.id.clone()).collect();
     let mut ours: Vec<_> = accounts
         .into_iter()
-        .filter(|account| could_be(account, new))
+        .filter(|account| could_be(account, new.role.name(), category_of(new)))
         .collect();
     let why = match (ours.pop(), ours.len()) {
         (None, _) => "has that label, with another role or category".to_owned(),
@@ -64,7 +66,7 @@ pub fn trace(
         (Some(_), 0) if !is_complete => {
             "could be the one, but not every account could be read".to_owned()
         }
-        (Some(account), 0) if !is_as_asked(&account, new) => {
+        (Some(account), 0) if !is_as_asked(&account, new.role.name()) => {
             "could be the one, but its role is not shown".to_owned()
         }
         (Some(account), 0) => match &account.api_key {
@@ -82,15 +84,19 @@ pub fn listed(ids: &[ServiceAccountId]) -> String {
 }
 
 /// Whether nothing that is known of the account speaks against it.
-fn could_be(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    let has_role = account.role().is_none_or(|role| role == new.role.name());
-    has_role && category(account) == new.category.as_ref().map(|category| category.as_str())
+fn could_be(account: &ServiceAccount, asked_role: &str, asked_category: Option<&str>) -> bool {
+    let has_role = account.role().is_none_or(|role| role == asked_role);
+    has_role && category(account) == asked_category
 }
 
 /// Whether the role is known, and the one that was asked for, and the only one.
-fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    let is_role = account.role() == Some(new.role.name());
+fn is_as_asked(account: &ServiceAccount, asked_role: &str) -> bool {
+    let is_role = account.role() == Some(asked_role);
     is_role && matches!(&account.bindings, Bindings::Known(all) if all.len() == 1)
+}
+
+fn category_of(new: &NewServiceAccount) -> Option<&str> {
+    new.category.as_ref().map(|category| category.as_str())
 }
 
 /// The category, where several releases make an empty text of none.
@@ -146,6 +152,7 @@ mod tests {
             accounts,
             unreadable: 0,
             is_complete: true,
+            clock_ahead: None,
         }
     }
 
