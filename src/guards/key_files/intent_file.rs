@@ -101,7 +101,7 @@ impl KeyDirectory {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         for _ in 0..TRIES {
             let opened = LockedFile::open(&path, &options);
-            let Some(locked) = opened.map_err(|error| self.unlockable(error))? else {
+            let Some(locked) = opened.map_err(|error| self.unlockable(&path, error))? else {
                 return Ok(None);
             };
             self.check_mode(&locked.file)?;
@@ -145,13 +145,17 @@ impl KeyDirectory {
         claimed.collect()
     }
 
-    fn unlockable(&self, source: io::Error) -> KeyDirProblem {
-        match source.kind() {
-            io::ErrorKind::Unsupported => KeyDirProblem::NoLocks {
-                path: self.path().to_owned(),
-                source,
-            },
-            _ => self.unusable(source),
+    fn unlockable(&self, path: &Path, source: io::Error) -> KeyDirProblem {
+        if source.kind() != io::ErrorKind::Unsupported {
+            return self.unusable(source);
+        }
+        // Without locks nobody can have begun an intent in it.
+        if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            let _ = fs::remove_file(path);
+        }
+        KeyDirProblem::NoLocks {
+            path: self.path().to_owned(),
+            source,
         }
     }
 

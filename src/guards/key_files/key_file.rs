@@ -38,7 +38,7 @@ pub struct KeyFile {
 pub struct Published {
     /// The file.
     pub path: PathBuf,
-    /// The reason why a power failure could still lose it: its directory could not be synced.
+    /// The reason why a power failure could still lose it: the file or its directory could not be synced.
     pub unsynced: Option<io::Error>,
 }
 
@@ -124,6 +124,8 @@ impl KeyFile {
             source,
         };
         self.overwrite(key).map_err(nowhere)?;
+        // From here on the file holds the key: a disk that does not take it yet is no reason to delete it.
+        let unsynced = self.file.as_file().sync_all().err();
         let random = self.name().trim_start_matches(PENDING).to_owned();
         let (file, pending) = self.file.keep().map_err(|kept| nowhere(kept.error))?;
         // Some systems do not rename a file that is open.
@@ -133,17 +135,22 @@ impl KeyFile {
             None => [format!("key-{random}.key"), format!("key-{random}-2.key")],
         };
         let published = publish_as(&self.directory, &pending, &names);
-        published.map_err(|source| NotPublished {
-            kept_in: holds(&pending, key).then_some(pending),
-            source,
-        })
+        match published {
+            Ok(published) => Ok(Published {
+                unsynced: unsynced.or(published.unsynced),
+                ..published
+            }),
+            Err(source) => Err(NotPublished {
+                kept_in: holds(&pending, key).then_some(pending),
+                source,
+            }),
+        }
     }
 
     fn overwrite(&mut self, key: &Secret) -> io::Result<()> {
         self.file.rewind()?;
         self.file.write_all(key.expose().as_bytes())?;
-        self.file.as_file().set_len(key.expose().len() as u64)?;
-        self.file.as_file().sync_all()
+        self.file.as_file().set_len(key.expose().len() as u64)
     }
 }
 

@@ -128,11 +128,11 @@ pub(super) fn key_not_kept(account: &ServiceAccount, error: &NotPublished) -> Fa
         .about_place(&account.place)
 }
 
-/// The note on a key file whose directory could not be synced.
-pub(super) fn directory_not_synced(file: &Published) -> Option<String> {
+/// The note on a key file that is not synced.
+pub(super) fn not_synced(file: &Published) -> Option<String> {
     let error = file.unsynced.as_ref()?;
     Some(format!(
-        "The key file is written, but its directory could not be synced ({error}): if this machine loses power now, the file may be gone. Copy the key to where it is needed soon."
+        "The key file is written, but could not be synced to the disk ({error}): if this machine loses power now, the file may be gone. Copy the key to where it is needed soon."
     ))
 }
 

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use storage::Storage;
 
 use failures::{
-    already_exists, directory_not_synced, not_all_readable, not_looked, outcome_unknown,
-    refused_creation, still_busy, unclear,
+    already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, refused_creation,
+    still_busy, unclear,
 };
 
 use crate::apc::error::{ApiError, Effect};
@@ -271,7 +271,7 @@ fn shown(created: Creation, call: &Call) -> CreateResult {
     let file = created.key_file.as_ref();
     let path = file.map(|file| file.path.display().to_string());
     let mut notes = call.unfinished.notes();
-    notes.extend(file.and_then(directory_not_synced));
+    notes.extend(file.and_then(not_synced));
     CreateResult {
         service_account: AccountView::new(
             created.account,
