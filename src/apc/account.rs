@@ -207,9 +207,14 @@ pub struct ServiceAccount {
 impl ServiceAccount {
     /// Whether the API has shown its whole key.
     pub fn has_whole_key(&self) -> bool {
+        self.has_key_text() && self.api_key.as_ref().is_some_and(|key| !key.is_masked())
+    }
+
+    /// Whether the API has shown its key, or a masked one.
+    pub fn has_key_text(&self) -> bool {
         self.api_key
             .as_ref()
-            .is_some_and(|key| !key.is_masked() && !key.expose().is_empty())
+            .is_some_and(|key| !key.expose().is_empty())
     }
 
     /// Whether its key is this one, as far as it shows: at least as much of it as the API shows by default.

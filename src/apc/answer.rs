@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -37,6 +38,8 @@ pub struct Answer {
     value: Option<Range<usize>>,
     /// The errors that came with it. The data may lack what they are about.
     pub errors: Vec<GraphqlError>,
+    /// The time of the API's clock, where it was told.
+    pub date: Option<DateTime<Utc>>,
 }
 
 impl Answer {
@@ -122,7 +125,7 @@ impl Answer {
 }
 
 fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
-    let status = reply.status;
+    let (status, date) = (reply.status, reply.date);
     let text = String::from_utf8(reply.body);
     let text = text.map_err(|error| unreadable(status, error.as_bytes()))?;
     let Some(Envelope { data, errors }) = envelope(&text, field) else {
@@ -139,6 +142,7 @@ fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
                 value,
                 text,
                 errors,
+                date,
             })
         }
         _ if !errors.is_empty() => Err(refused(&errors, status, has_data)),
@@ -146,6 +150,7 @@ fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
             value: None,
             text,
             errors,
+            date,
         }),
         None if status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
         _ => Err(unreadable(status, text.as_bytes())),
@@ -332,6 +337,7 @@ mod tests {
         let reply = Reply {
             status,
             retry_after: None,
+            date: None,
             body: body.as_bytes().to_vec(),
         };
         found(reply, "q")

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Certificate, ClientBuilder, Response, StatusCode, redirect, retry};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
@@ -56,6 +58,8 @@ pub struct Reply {
     pub status: u16,
     /// How long something before the API asks to wait.
     pub retry_after: Option<Duration>,
+    /// The time at which the API answered, on its own clock.
+    pub date: Option<DateTime<Utc>>,
     /// The body, unread.
     pub body: Vec<u8>,
 }
@@ -247,6 +251,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     }
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
+    let date = header(response.headers(), &DATE).and_then(http_date);
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
         return Err(ApiError::TooLarge);
@@ -261,6 +266,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     Ok(Reply {
         status,
         retry_after,
+        date,
         body,
     })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
@@ -46,6 +47,8 @@ pub struct Listing {
     pub labels_are_known: bool,
     /// The ids of accounts in the answer that belong to other places.
     pub foreign: Vec<String>,
+    /// The time by which the API's clock is ahead of ours; none where it told no time.
+    pub clock_ahead: Option<TimeDelta>,
 }
 
 impl Listing {
@@ -228,6 +231,7 @@ async fn listing<'a>(
             .all(|error| error.member_of_entry().is_some()),
         labels_are_known: failed.values().all(|members| !members.contains("label")),
         foreign: Vec::new(),
+        clock_ahead: answer.date.map(|date| date - Utc::now()),
     };
     let (mut keys, mut selected, mut index) = (Vec::new(), Vec::new(), 0);
     let take = |row: Option<WireAccount<'a>>| {
@@ -320,7 +324,8 @@ pub async fn create_service_account(
     };
     let created = api.mutate(document, &variables).await;
     match created.and_then(|answer| account_of(api, new, &answer)) {
-        Ok(Some(account)) if account.has_whole_key() => Ok(account),
+        // A masked key is told as such: nobody has it.
+        Ok(Some(account)) if account.has_key_text() => Ok(account),
         Ok(Some(account)) => Err(ApiError::KeyNotTold {
             id: account.id.into_string(),
         }),

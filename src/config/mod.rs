@@ -141,6 +141,11 @@ impl Config {
         }
     }
 
+    /// Whether key files go to the directory that is deleted with the sandbox.
+    pub fn keys_go_with_the_sandbox(&self) -> bool {
+        self.running_sandbox.is_some() && self.origin(&KEY_DIR) == Origin::Default
+    }
+
     /// Makes a running sandbox the installation. Unless a directory for key files was set, they go to one that is deleted
     /// with the sandbox.
     pub fn set_sandbox(&mut self, url: ApiUrl, token: Secret, key_dir: PathBuf) {

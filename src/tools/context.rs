@@ -14,6 +14,7 @@ use super::arguments::Reader;
 use super::change::LOOKING_AGAIN;
 use super::failure::{Code, Failure};
 use super::label_locks::LabelLocks;
+use super::recovery::unfinished::{self, Unfinished};
 use super::user::User;
 use super::words;
 use crate::apc::error::ApiError;
@@ -89,6 +90,8 @@ pub(super) struct Call {
     pub(super) installation: Arc<Installation>,
     pub(super) user: Arc<dyn User>,
     pub(super) deadline: Instant,
+    /// The creations of dead processes that this call has found out about.
+    pub(super) unfinished: Arc<Unfinished>,
 }
 
 impl Call {
@@ -105,6 +108,7 @@ impl Call {
             deadline: Instant::now() + shared.config.timeout + BEYOND_ONE_REQUEST,
             shared: Arc::clone(shared),
             user,
+            unfinished: Arc::default(),
         })
     }
 
@@ -185,12 +189,13 @@ impl Call {
     }
 
     /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
-    /// a system-level token gets one for any id.
+    /// a system-level token gets one for any id. What dead processes left there is looked at first.
     pub(super) async fn list(
         &self,
         place: &Place,
         select: impl FnMut(Candidate<'_>) -> bool,
     ) -> Result<Listing, Failure> {
+        unfinished::finish(self, place).await;
         let listing = self.list_known(&self.api(), place, select).await?;
         if listing.is_empty() {
             self.check_existence(&self.api(), place).await?;

@@ -126,6 +126,15 @@ impl Failure {
         &self.text
     }
 
+    /// Adds sentences that the user should hear of as well.
+    pub fn noting(mut self, notes: &[String]) -> Self {
+        for note in notes {
+            self.text.push(' ');
+            self.text.push_str(note);
+        }
+        self
+    }
+
     /// Adds a fact for programs.
     pub fn with(mut self, name: &'static str, fact: Value) -> Self {
         self.facts.push((name, fact));

@@ -12,6 +12,7 @@ use super::arguments::{Search, Whole};
 use super::context::Call;
 use super::failure::Failure;
 use super::places::{self, Gaps, ReadWorkspace};
+use super::recovery::unfinished;
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{Candidate, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
@@ -76,7 +77,7 @@ struct GetResult {
     next_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
-    /// What could not be read: tell the user.
+    /// What could not be read, and keys that were recovered: tell the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }
@@ -194,9 +195,16 @@ impl Query {
             total,
             next_offset: (end < total).then_some(end),
             workspaces: workspaces.map(|all| all.into_iter().map(clean).collect()),
-            notes: gaps.into_notes(),
+            notes: notes(call, gaps),
         }
     }
+}
+
+/// What could not be read, and what came of unfinished creations.
+fn notes(call: &Call, gaps: Gaps) -> Option<Vec<String>> {
+    let mut notes = call.unfinished.notes();
+    notes.extend(gaps.into_notes().into_iter().flatten());
+    Some(notes).filter(|notes| !notes.is_empty())
 }
 
 fn index(number: u64) -> usize {
@@ -219,6 +227,7 @@ async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
     let read = |place| async move {
         let (api, mut total) = (call.api().with_good_token(), 0);
         let selection = query.selection(&mut total);
+        unfinished::finish(call, &place).await;
         let listing = call.list_known(&api, &place, selection).await?;
         Ok(PlaceMatches { listing, total })
     };

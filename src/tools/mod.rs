@@ -33,6 +33,7 @@ use crate::guards::secret::Secrets;
 use change::AuditRecord;
 use context::Call;
 use failure::{Code, Failure};
+use recovery::unfinished::Unfinished;
 use user::User;
 
 pub use context::SharedState;
@@ -167,19 +168,42 @@ async fn run(
     let tool = TOOLS.iter().find(|tool| tool.name == name);
     let tool = tool.ok_or_else(|| words::unknown_tool(name))?;
     match tool.run {
-        Run::Read(read) => read(&Call::begin(shared, user).await?, arguments).await,
+        Run::Read(read) => {
+            let call = Call::begin(shared, user).await?;
+            let result = read(&call, arguments).await;
+            told(&call.unfinished, result)
+        }
         Run::Change(_) if shared.policy().read_only => Err(words::read_only().into()),
         Run::Change(change) => {
             let mut record = AuditRecord::open(shared, name, &*user)?;
             record.arguments(&arguments);
             let result = match Call::begin(shared, user).await {
-                Ok(mut call) => change(&mut call, arguments, &mut record).await,
+                Ok(mut call) => {
+                    let result = change(&mut call, arguments, &mut record).await;
+                    told(&call.unfinished, result)
+                }
                 Err(failure) => Err(failure.into()),
             };
             record.close(&result);
             result
         }
     }
+}
+
+/// The end of a call that may have found out about unfinished creations. A success has told of them; a failure
+/// mentions them, and the next success tells of them again.
+fn told(
+    unfinished: &Unfinished,
+    result: Result<CallToolResult, NoResult>,
+) -> Result<CallToolResult, NoResult> {
+    match result {
+        Ok(_) => unfinished.are_told(),
+        Err(NoResult::Failed(failure)) => {
+            return Err(NoResult::Failed(failure.noting(&unfinished.notes())));
+        }
+        Err(NoResult::InputRequired(_)) => {}
+    }
+    result
 }
 
 /// A result that succeeded: JSON as structured content, and the same as text for clients that read nothing else.

@@ -57,7 +57,10 @@ async fn an_account_whose_category_is_not_known_is_not_adopted() {
             refused.refusal("outcome_unknown"),
             &["'theirs'", "role or category is not shown"],
         );
-        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+        let mut names = names_in(&key_dir(&session));
+        // A later call may still find out what came of it.
+        names.retain(|name| !name.starts_with(".intent-"));
+        assert_eq!(names, Vec::<String>::new());
     }
 }
 

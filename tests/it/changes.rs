@@ -25,7 +25,7 @@ fn assert_kept(sandbox: &Sandbox, session: &Session) {
     let real = truth(&sandbox.handle(), "etl");
     let file = key_dir(session).join(format!("{}.key", real.id));
     assert_eq!(fs::read_to_string(file).unwrap(), real.key);
-    assert_eq!(names_in(&key_dir(session)).len(), 1);
+    assert_eq!(kept_in(&key_dir(session)).len(), 1);
     let lines = audit(session);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["outcome"], "ok");
@@ -39,7 +39,7 @@ fn assert_undecided(session: &Session) {
     let lines = audit(session);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["outcome"], "outcome_unknown");
-    assert_eq!(names_in(&key_dir(session)), Vec::<String>::new());
+    assert_eq!(kept_in(&key_dir(session)), Vec::<String>::new());
 }
 
 async fn creation_under_way(sandbox: &Sandbox, session: &mut Session, fault: Fault) -> u64 {
@@ -130,7 +130,7 @@ async fn a_change_that_hangs_at_a_signal_is_given_up_within_two_seconds() {
         for era in Era::BOTH {
             let (sandbox, mut session) = start(era).await;
             let call = creation_under_way(&sandbox, &mut session, Fault::HangAfter).await;
-            assert!(names_in(&key_dir(&session))[0].starts_with(".pending-"));
+            assert!(kept_in(&key_dir(&session))[0].starts_with(".pending-"));
             session.signal(signal);
             let (_, time) = timed(session.wait()).await;
             assert!(time < Duration::from_secs(4), "{time:?}");

@@ -20,6 +20,8 @@ mod certainty;
 mod changes;
 mod client_config;
 mod connection;
+#[cfg(unix)]
+mod crashes;
 mod create;
 mod delete;
 mod demo;

@@ -8,7 +8,7 @@ use apc_sandbox::{Fault, Handle, Line, On, Persona, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
-use crate::support::clients::{key_dir, names_in};
+use crate::support::clients::{kept_in, key_dir};
 use crate::support::harness::*;
 use crate::support::standin::*;
 
@@ -593,7 +593,7 @@ async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
 
 /// A key file is there for every success of a creation, with its key, and for nothing else.
 fn assert_keys(name: &str, session: &Session, outcome: &Outcome, handle: &Handle) {
-    let names = names_in(&key_dir(session));
+    let names = kept_in(&key_dir(session));
     let file = match outcome.is_error() {
         true => None,
         false => outcome.structured()["api_key_file"].as_str(),

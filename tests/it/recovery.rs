@@ -116,7 +116,7 @@ fn assert_unknown(session: &Session, outcome: &Outcome) {
     let text = outcome.refusal("outcome_unknown");
     assert_says(text, &["get_service_accounts"]);
     assert_eq!(outcome.error()["workspace_id"], ANALYTICS);
-    assert_eq!(names_in(&key_dir(session)), Vec::<String>::new());
+    assert_eq!(kept_in(&key_dir(session)), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn a_label_that_is_taken_is_seen_before_anything_is_sent() {
             &[&older.id, "WORKSPACE_VIEWER", "Nothing was created"],
         );
         assert_eq!(refused.error()["service_account_id"], older.id);
-        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+        assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
         assert_eq!(mutations(&handle), 0);
         assert_eq!(count(&handle, LIST), 1);
         session.end_without(&[older.key]).await;
@@ -237,7 +237,7 @@ async fn an_account_this_server_made_a_moment_ago_is_not_the_new_one() {
         handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
         let refused = session.call(CREATE_TOOL, new("etl")).await;
         refused.refusal("already_exists");
-        assert_eq!(names_in(&key_dir(&session)).len(), 1);
+        assert_eq!(kept_in(&key_dir(&session)).len(), 1);
         assert_eq!(labelled(&handle, "etl").len(), 1);
         assert_eq!(mutations(&handle), 1);
     }
@@ -275,7 +275,7 @@ async fn an_account_whose_key_file_is_there_belongs_to_another_process() {
         refused.refusal("outcome_unknown"),
         &["does not show it", "safe to create it again"],
     );
-    assert_eq!(names_in(&directory), [format!("{id}.key")]);
+    assert_eq!(kept_in(&directory), [format!("{id}.key")]);
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn an_error_after_which_the_label_is_not_there_created_nothing() {
         let text = refused.refusal("api_error");
         assert_says(text, &["Nothing was created", "another one"]);
         assert!(!text.contains("many"), "{text}");
-        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+        assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
         assert_looked_at_most_twice(&handle, CREATE);
     }
 }
@@ -399,7 +399,7 @@ async fn on_a_release_without_dates_the_key_of_a_lost_creation_is_masked() {
     handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
     let refused = session.call(CREATE_TOOL, new("etl")).await;
     refused.refusal("outcome_unknown");
-    assert_eq!(names_in(&key_dir(&session)).len(), 1);
+    assert_eq!(kept_in(&key_dir(&session)).len(), 1);
     session.end_without(&all_keys(&handle)).await;
 }
 
@@ -457,7 +457,7 @@ async fn creations_of_one_label_in_parallel_make_one_account() {
             }
             assert_eq!(made, 1, "{era:?} {checked}");
             assert_eq!(labelled(&handle, "etl").len(), 1);
-            assert_eq!(names_in(&key_dir(&session)).len(), 1);
+            assert_eq!(kept_in(&key_dir(&session)).len(), 1);
         }
     }
 }

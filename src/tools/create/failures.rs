@@ -7,6 +7,7 @@ use super::super::context::Call;
 use super::super::failure::{Code, Failure};
 use super::super::recovery;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::text::quoted;
 
 /// The failure of a look that failed: nothing is created without it.
@@ -107,10 +108,39 @@ pub(super) fn unclear(
     }
 }
 
-pub(super) fn key_not_kept(account: &ServiceAccount, error: &std::io::Error) -> Failure {
+/// The failure of a creation whose key has no file of the account's name.
+pub(super) fn key_not_kept(account: &ServiceAccount, error: &NotPublished) -> Failure {
+    let id = quoted(account.id.as_str());
+    let way_out = match &error.kept_in {
+        Some(path) => format!(
+            "The whole key is in {}: move that file to where the key is needed. Nothing has to be created again.",
+            path.display()
+        ),
+        None => format!(
+            "Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."
+        ),
+    };
+    let text = format!(
+        "The account was created with id {id}, but its key could not be written to a file of that name: {error}. {way_out}"
+    );
+    Failure::new(Code::OutcomeUnknown, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+/// The note on a key file that is not synced.
+pub(super) fn not_synced(file: &Published) -> Option<String> {
+    let error = file.unsynced.as_ref()?;
+    Some(format!(
+        "The key file is written, but could not be synced to the disk ({error}): if this machine loses power now, the file may be gone. Copy the key to where it is needed soon."
+    ))
+}
+
+/// The failure of a creation that the API answered with a key that is not whole.
+pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
-        "The account was created with id {id}, but its key could not be written to its file: {error}. Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."
+        "The account was created with id {id}, but this installation answered with its key masked, so nobody has the whole key and no file was written. Delete {id}; ask those who run the installation how keys of new service accounts are shown before creating another one."
     );
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)

@@ -2,17 +2,20 @@
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
 mod failures;
+mod storage;
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use chrono::TimeDelta;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use storage::Storage;
+
 use failures::{
-    already_exists, key_not_kept, not_all_readable, not_looked, outcome_unknown, refused_creation,
+    already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, refused_creation,
     still_busy, unclear,
 };
 
@@ -21,7 +24,7 @@ use crate::apc::operations::{self, Candidate};
 use crate::apc::{
     Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
 };
-use crate::guards::key_files::{self, KeyFile};
+use crate::guards::key_files::{self, Published};
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::change::{
@@ -30,7 +33,7 @@ use crate::tools::change::{
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
-use crate::tools::words::{key_dir_unusable, role_not_allowed, too_many_changes};
+use crate::tools::words::{role_not_allowed, too_many_changes};
 use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, schema, success};
 
 /// The row of the table.
@@ -105,12 +108,15 @@ struct CreateResult {
     /// The answer was lost, and the account was found by reading again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
+    /// What the user should hear of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 /// An account that was created.
 struct Creation {
     account: ServiceAccount,
-    key_file: Option<PathBuf>,
+    key_file: Option<Published>,
     recovered: bool,
 }
 
@@ -128,9 +134,10 @@ async fn run(
 ) -> Result<CallToolResult, Failure> {
     call.add_default_workspace(&mut given);
     let new = parse(given, call, record)?;
-    let locked = call.shared.label_locks.lock(&new, call.half_time()).await;
+    let until = call.half_time();
+    let locked = call.shared.label_locks.lock(&new, until).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
-    let key_file = key_file(call)?;
+    let storage = Storage::reserve(call, &new, until).await?;
     let before = look(call, &new).await?;
     call.shared
         .rate
@@ -145,7 +152,7 @@ async fn run(
         let call = call.clone();
         async move {
             let _locked = label_lock;
-            create(&call, &new, &before, key_file).await
+            create(&call, &new, &before, storage).await
         }
     };
     let created = run_to_completion(call, record, undecided, work).await?;
@@ -174,25 +181,19 @@ fn parse(
     })
 }
 
-/// Prepares the file of the key: no account is created unless its key can be stored.
-fn key_file(call: &Call) -> Result<Option<KeyFile>, Failure> {
-    match call.policy().key_output {
-        KeyOutput::Show => Ok(None),
-        KeyOutput::File => {
-            let prepared = key_files::prepare(call.shared.config.key_dir.as_deref());
-            prepared
-                .map(Some)
-                .map_err(|problem| key_dir_unusable(&problem))
-        }
-    }
+/// The place as it was before the creation.
+struct Before {
+    /// The ids of all its accounts, which tell a new account from an older one afterwards.
+    seen: SeenBefore,
+    /// The time by which the API's clock is ahead of ours.
+    clock_ahead: TimeDelta,
 }
 
-/// Looks before creating: the place is known, all of its accounts can be read, and none has the label. Returns the ids
-/// that were there, which tell a new account from an older one afterwards.
-async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failure> {
-    let mut before = SeenBefore::new();
+/// Looks before creating: the place is known, all of its accounts can be read, and none has the label.
+async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
+    let mut seen = SeenBefore::new();
     let has_label = |account: Candidate<'_>| {
-        before.insert(account.id.to_owned());
+        seen.insert(account.id.to_owned());
         account.label == Some(new.label.as_str())
     };
     let listing = call.list(&new.place, has_label).await;
@@ -200,37 +201,41 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<SeenBefore, Failur
     if let Some(account) = listing.accounts.first() {
         return Err(already_exists(new, Some(account)));
     }
-    before.extend(listing.foreign);
+    seen.extend(listing.foreign);
     match listing.is_complete && listing.labels_are_known {
-        true => Ok(before),
+        true => Ok(Before {
+            seen,
+            clock_ahead: listing.clock_ahead.unwrap_or_default(),
+        }),
         false => Err(not_all_readable(new)),
     }
+}
+
+/// The reason why there is no account to show.
+enum NoAccount {
+    /// It is known what came of the creation, as far as anybody here can know it.
+    Decided(Failure),
+    /// The account may still appear.
+    Undecided(Failure),
 }
 
 async fn create(
     call: &Call,
     new: &NewServiceAccount,
-    before: &SeenBefore,
-    key_file: Option<KeyFile>,
+    before: &Before,
+    mut storage: Storage,
 ) -> Result<Creation, Failure> {
-    let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let created = operations::create_service_account(&api, new).await;
-    let (account, recovered) = match created {
-        Ok(account) => (account, false),
-        Err(ApiError::KeyNotTold { id }) => (find_told(call, new, &id).await?, true),
-        Err(error) => match error.effect() {
-            Effect::None => return Err(not_created(call, new, &error).await),
-            Effect::AnsweredWithError => return Err(answered(call, new, before, &error).await),
-            Effect::AnswerLost => (find_lost(call, new, before, &error).await?, true),
-        },
-    };
-    let key_file = match (key_file, &account.api_key) {
-        (Some(file), Some(key)) => {
-            let published = file.publish(account.id.as_str(), key);
-            Some(published.map_err(|error| key_not_kept(&account, &error))?)
+    // An account that has the label would have ended the call: none was seen.
+    storage.mark_sent(before.clock_ahead, Vec::new())?;
+    let (account, recovered) = match send(call, new, &before.seen).await {
+        Ok(created) => created,
+        Err(NoAccount::Undecided(failure)) => return Err(failure),
+        Err(NoAccount::Decided(failure)) => {
+            storage.decide();
+            return Err(failure);
         }
-        _ => None,
     };
+    let key_file = storage.publish(call, &account)?;
     Ok(Creation {
         account,
         key_file,
@@ -238,8 +243,43 @@ async fn create(
     })
 }
 
+/// Sends the creation. Returns the account, and whether it had to be found again.
+async fn send(
+    call: &Call,
+    new: &NewServiceAccount,
+    before: &SeenBefore,
+) -> Result<(ServiceAccount, bool), NoAccount> {
+    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let error = match operations::create_service_account(&api, new).await {
+        Ok(account) => return Ok((account, false)),
+        Err(ApiError::KeyNotTold { id }) => {
+            // No later call may take another account for the one that was named.
+            let told = find_told(call, new, &id).await;
+            return told
+                .map(|account| (account, true))
+                .map_err(NoAccount::Decided);
+        }
+        Err(error) => error,
+    };
+    match error.effect() {
+        Effect::None => Err(NoAccount::Decided(not_created(call, new, &error).await)),
+        // Nothing is taken for ours after an error, by no later call either.
+        Effect::AnsweredWithError => {
+            let failure = answered(call, new, before, &error).await;
+            Err(NoAccount::Decided(failure))
+        }
+        Effect::AnswerLost => match find_lost(call, new, before, &error).await {
+            Ok(account) => Ok((account, true)),
+            Err(failure) => Err(NoAccount::Undecided(failure)),
+        },
+    }
+}
+
 fn shown(created: Creation, call: &Call) -> CreateResult {
-    let path = created.key_file.map(|path| path.display().to_string());
+    let file = created.key_file.as_ref();
+    let path = file.map(|file| file.path.display().to_string());
+    let mut notes = call.unfinished.notes();
+    notes.extend(file.and_then(not_synced));
     CreateResult {
         service_account: AccountView::new(
             created.account,
@@ -248,6 +288,7 @@ fn shown(created: Creation, call: &Call) -> CreateResult {
         ),
         api_key_file: path.map(|path| call.secrets().scrubbed(path)),
         recovered: created.recovered.then_some(true),
+        notes: Some(notes).filter(|notes| !notes.is_empty()),
     }
 }
 

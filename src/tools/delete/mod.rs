@@ -25,6 +25,7 @@ use crate::tools::change::{
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps};
+use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
 use crate::tools::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
 
@@ -70,6 +71,9 @@ struct DeleteResult {
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
+    /// What the user should hear of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 /// An account that was deleted.
@@ -140,6 +144,7 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Fa
     let read = |place| async move {
         let api = call.api().with_good_token();
         let is_it = |account: Candidate<'_>| account.id == id.as_str();
+        unfinished::finish(call, &place).await;
         call.list_known(&api, &place, is_it).await
     };
     let all = places::read_each(visible.workspaces, read).await?;
@@ -172,10 +177,12 @@ async fn delete(
     };
     let Deletion { account, recovered } = run_to_completion(call, record, undecided, work).await?;
     let view = AccountView::new(account, call.policy().key_output, call.secrets());
+    let notes = call.unfinished.notes();
     Ok(success(&DeleteResult {
         service_account: view,
         deleted: true,
         recovered: recovered.then_some(true),
+        notes: Some(notes).filter(|notes| !notes.is_empty()),
     }))
 }
 

@@ -140,6 +140,20 @@ pub fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
+/// The names in a directory of keys, but for the intents of creations that are not decided.
+pub fn kept_in(directory: &Path) -> Vec<String> {
+    let mut names = names_in(directory);
+    names.retain(|name| !name.starts_with(".intent-"));
+    names
+}
+
+/// The names of the intents in a directory of keys.
+pub fn intents_in(directory: &Path) -> Vec<String> {
+    let mut names = names_in(directory);
+    names.retain(|name| name.starts_with(".intent-"));
+    names
+}
+
 /// Waits until it is so.
 pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let waiting = async {

@@ -120,6 +120,10 @@ impl Program {
         let home = TempDir::new().unwrap();
         let mut environment = HashMap::new();
         environment.insert("HOME".to_owned(), text_of(home.path()));
+        // A server that is killed leaves its temporary files: they go with the home.
+        let temporary = home.path().join(".tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        environment.insert("TMPDIR".to_owned(), text_of(&temporary));
         Self {
             name: env!("CARGO_BIN_EXE_apc-mcp").into(),
             arguments: Vec::new(),

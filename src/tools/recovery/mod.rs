@@ -1,6 +1,8 @@
 //! The account of a creation whose answer was lost or was an error, as far as the place shows it.
 //! Takes no account that was there before, and no colleague's: what is not certain is unclear.
 
+pub mod unfinished;
+
 use std::collections::HashSet;
 
 use crate::apc::operations::Listing;
@@ -56,7 +58,7 @@ pub fn trace(
     let ids = accounts.iter().map(|account| account.id.clone()).collect();
     let mut ours: Vec<_> = accounts
         .into_iter()
-        .filter(|account| could_be(account, new))
+        .filter(|account| could_be(account, new.role.name(), category_of(new)))
         .collect();
     let why = match (ours.pop(), ours.len()) {
         (None, _) => "has that label, with another role or category".to_owned(),
@@ -64,7 +66,7 @@ pub fn trace(
         (Some(_), 0) if !is_complete => {
             "could be the one, but not every account could be read".to_owned()
         }
-        (Some(account), 0) if !is_as_asked(&account, new) => {
+        (Some(account), 0) if !is_as_asked(&account, new.role.name()) => {
             "could be the one, but its role or category is not shown".to_owned()
         }
         (Some(account), 0) => match &account.api_key {
@@ -82,22 +84,24 @@ pub fn listed(ids: &[ServiceAccountId]) -> String {
 }
 
 /// Whether nothing that is known of the account speaks against it.
-fn could_be(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    let has_role = account.role().is_none_or(|role| role == new.role.name());
+fn could_be(account: &ServiceAccount, asked_role: &str, asked_category: Option<&str>) -> bool {
+    let has_role = account.role().is_none_or(|role| role == asked_role);
     let has_category = match &account.category {
-        Category::Known(category) => {
-            category.as_deref() == new.category.as_ref().map(Label::as_str)
-        }
+        Category::Known(category) => category.as_deref() == asked_category,
         Category::Unknown => true,
     };
     has_role && has_category
 }
 
 /// Whether role and category are known: the role that was asked for and no other, and the category.
-fn is_as_asked(account: &ServiceAccount, new: &NewServiceAccount) -> bool {
-    let is_role = account.role() == Some(new.role.name());
+fn is_as_asked(account: &ServiceAccount, asked_role: &str) -> bool {
+    let is_role = account.role() == Some(asked_role);
     let is_only_role = matches!(&account.bindings, Bindings::Known(all) if all.len() == 1);
     is_role && is_only_role && account.category != Category::Unknown
+}
+
+fn category_of(new: &NewServiceAccount) -> Option<&str> {
+    new.category.as_ref().map(Label::as_str)
 }
 
 #[cfg(test)]
@@ -151,6 +155,7 @@ mod tests {
             is_complete: true,
             labels_are_known: true,
             foreign: Vec::new(),
+            clock_ahead: None,
         }
     }
 
