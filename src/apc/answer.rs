@@ -260,21 +260,22 @@ fn first_that_counts(errors: &[GraphqlError]) -> Option<&GraphqlError> {
 /// Tells why an answer cannot be read, as far as its form tells.
 fn unreadable(status: u16, body: &[u8]) -> Refusal {
     #[derive(Deserialize)]
-    struct Members {
-        #[serde(default)]
+    struct WithErrors {
         errors: Option<Bounded<GraphqlError, ERRORS_MAX>>,
-        #[serde(default, deserialize_with = "present")]
+    }
+    #[derive(Deserialize)]
+    struct WithData {
+        #[serde(deserialize_with = "present")]
         data: Option<IgnoredAny>,
     }
-    // Such a struct would be read out of an array as well.
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    let members = serde_json::from_slice::<Members>(body)
-        .ok()
-        .filter(|_| is_object);
-    let (errors, has_data) = match members {
-        Some(members) => (errors(members.errors), members.data.is_some()),
-        None => (Vec::new(), false),
+    // Such structs would be read out of an array as well.
+    let body = match body.trim_ascii_start() {
+        object @ [b'{', ..] => object,
+        _ => &[],
     };
+    let with_errors = serde_json::from_slice::<WithErrors>(body);
+    let errors = errors(with_errors.ok().and_then(|answer| answer.errors));
+    let has_data = serde_json::from_slice(body).is_ok_and(|WithData { data }| data.is_some());
     match status {
         _ if !errors.is_empty() => refused(&errors, status, has_data),
         200 if has_data => Refusal::Other(ApiError::MissingData),
