@@ -50,7 +50,7 @@ impl Config {
         CurrentSetting {
             setting,
             origin: self.origin(setting),
-            value: broken.cloned().map_or(Ok((setting.show)(self)), Err),
+            value: broken.cloned().map_or(Ok(setting.shown(self)), Err),
         }
     }
 

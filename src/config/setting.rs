@@ -13,7 +13,7 @@ use super::values::{
     name_of, on_or_off, or_not_set, path_in_words, switch, token_in_words,
 };
 use crate::guards::audit::AuditLog;
-use crate::guards::secret::Secret;
+use crate::guards::secret::{Secret, without_secret_shapes};
 
 /// One setting.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Setting {
     /// Parses a value into its field.
     fill: fn(&mut Config, &str) -> Result<(), Problem>,
     /// Gives the shown form of the field.
-    pub(super) show: fn(&Config) -> String,
+    show: fn(&Config) -> String,
 }
 
 /// The form of a value, with the name of the value in `--help`.
@@ -46,6 +46,11 @@ pub enum Form {
 }
 
 impl Setting {
+    /// The shown form of the value, for everybody to read. A path or a URL may hold a token by mistake.
+    pub(super) fn shown(&self, config: &Config) -> String {
+        without_secret_shapes(&(self.show)(config))
+    }
+
     /// The flag, or the variable where there is no flag.
     pub fn name(&self) -> &'static str {
         self.flag.unwrap_or_else(|| self.variable())
@@ -72,7 +77,11 @@ impl Setting {
 
     /// Parses a value and fills the field.
     pub(super) fn fill(&self, config: &mut Config, text: &str) -> Result<(), Problem> {
-        (self.fill)(config, values::not_a_placeholder(text)?)
+        let text = values::not_a_placeholder(text)?;
+        match *self == API_TOKEN {
+            true => (self.fill)(config, text),
+            false => (self.fill)(config, values::not_a_token(text)?),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Role, WorkspaceId};
 use crate::guards::logging::Level;
 use crate::guards::policy::{Confirm, KeyOutput};
-use crate::guards::secret::Secret;
+use crate::guards::secret::{Secret, is_secret_shaped, without_secret_shapes};
 
 /// The longest refused value that is shown, in characters.
 const SHOWN_MAX: usize = 20;
@@ -33,6 +33,10 @@ pub(super) const OFF: &str = "off";
 pub(super) enum Problem {
     #[error("is {value}, a placeholder that the client did not fill in")]
     Placeholder { value: String },
+    #[error(
+        "is a value of {length} characters that looks like a token, which has a setting of its own"
+    )]
+    Token { length: usize },
     #[error("is {value}; accepted: {accepted}")]
     NotAccepted { value: String, accepted: String },
     #[error("is {value}: {reason}")]
@@ -111,6 +115,17 @@ pub(super) fn not_a_placeholder(text: &str) -> Result<&str, Problem> {
     Ok(text)
 }
 
+/// Refuses a text that is a token, or has one in a list. It would be looked up as a name, or become a file.
+pub(super) fn not_a_token(text: &str) -> Result<&str, Problem> {
+    let mut words = text.split([',', ' ']);
+    match words.any(|word| is_secret_shaped(word.trim())) {
+        true => Err(Problem::Token {
+            length: text.trim().chars().count(),
+        }),
+        false => Ok(text),
+    }
+}
+
 /// The form of a refused value that may be shown. The value may be a secret in the wrong setting.
 fn shown(value: &str) -> String {
     if let Ok(mut url) = Url::parse(value)
@@ -120,7 +135,7 @@ fn shown(value: &str) -> String {
         url.set_query(None);
         url.set_fragment(None);
         if hidden.is_ok() {
-            return format!("'{url}'");
+            return format!("'{}'", without_secret_shapes(url.as_str()));
         }
     }
     match value.chars().count() {

@@ -154,6 +154,11 @@ pub fn without_secret_shapes(text: &str) -> String {
     clean
 }
 
+/// Whether the whole text has the shape of a secret: a key or a JWT, with nothing around it.
+pub fn is_secret_shaped(text: &str) -> bool {
+    text.chars().all(is_token_character) && looks_secret(text)
+}
+
 fn is_token_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')
 }

@@ -150,8 +150,12 @@ impl Failure {
         for (name, fact) in self.facts {
             error.insert(name.to_owned(), scrubbed(fact, secrets));
         }
-        let mut result =
-            CallToolResult::error(vec![ContentBlock::text(secrets.scrub(&text).into_owned())]);
+        let text = match self.code {
+            // Settings are quoted here, and one may hold a token by mistake.
+            Code::NotConfigured => secrets.scrub_foreign(&text),
+            _ => secrets.scrubbed(text),
+        };
+        let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
         let mut meta = MetaObject::new();
         meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
         result.meta = Some(meta);

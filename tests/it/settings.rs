@@ -331,3 +331,104 @@ async fn the_time_for_a_request_is_that_of_the_setting() {
     let refused = tokio::time::timeout(Duration::from_secs(15), outcome(program)).await;
     refused.expect("0.5 s and not 300 s").refusal("timed_out");
 }
+
+// Tokens in the wrong place.
+
+/// A user token in the form of those that the platform gives out.
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSIsImV4cCI6MX0.c2lnbmF0dXJlLW9mLWl0";
+
+#[tokio::test]
+async fn a_token_in_any_setting_is_shown_by_nobody() {
+    for variable in variables().await {
+        for token in [UNKNOWN_KEY, JWT] {
+            for value in [
+                token.to_owned(),
+                format!(" Bearer {token}"),
+                format!("ck1,{token}"),
+            ] {
+                let program = Program::bare()
+                    .env("APC_LOG", "info")
+                    .env(&variable, &value);
+                let doctor = program.run_with(&["doctor"]).await;
+                let mut session = program.serve(Era::USUAL).await;
+                let refused = list(&mut session).await;
+                let new = json!({"label": "etl", "workspace_id": ANALYTICS});
+                let creation = session.call("create_service_account", new).await;
+                let names = names_below(session.home());
+                session.close_stdin_and_wait().await;
+                for shown in [
+                    doctor.stdout,
+                    doctor.stderr,
+                    refused.result.to_string(),
+                    creation.result.to_string(),
+                    session.stderr().await,
+                    names,
+                ] {
+                    assert!(!shown.contains(token), "{variable}={value}: {shown}");
+                }
+                if variable != "APC_API_TOKEN" {
+                    assert_says(refused.refusal("not_configured"), &[&variable]);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_a_path_or_a_url_is_not_shown() {
+    let sandbox = sandbox().await;
+    for variable in variables().await {
+        let is_path = ["FILE", "DIR", "LOG", "CERT"]
+            .iter()
+            .any(|end| variable.ends_with(end));
+        if variable == "APC_LOG" || !(is_path || variable == "APC_API_URL") {
+            continue;
+        }
+        for token in [UNKNOWN_KEY, JWT] {
+            let value = match variable.as_str() {
+                "APC_API_URL" => format!("{}/{token}", sandbox.url()),
+                _ => format!("missing/{token}"),
+            };
+            let mut program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+            if variable == "APC_API_TOKEN_FILE" {
+                program = program.without("APC_API_TOKEN");
+            }
+            let program = program.env(&variable, &value);
+            let doctor = program.run_with(&["doctor"]).await;
+            // Of a log file that cannot be opened the doctor tells no path.
+            let told = doctor.stdout.contains("[redacted]");
+            assert_eq!(
+                told,
+                variable != "APC_LOG_FILE",
+                "{variable}: {}",
+                doctor.stdout
+            );
+            let mut session = program.serve(Era::USUAL).await;
+            let label = format!("{variable} {}", token.len());
+            let new = json!({"label": label, "workspace_id": ANALYTICS});
+            let creation = session.call("create_service_account", new).await;
+            session.close_stdin_and_wait().await;
+            let log = session.stderr().await;
+            let mut result = creation.result.to_string();
+            if variable == "APC_KEY_DIR" {
+                // The path of a key file is there to be used.
+                let file = creation.structured()["api_key_file"].as_str().unwrap();
+                assert!(file.contains(&value));
+                result = result.replace(file, "");
+            }
+            for shown in [doctor.stdout, result, log] {
+                assert!(!shown.contains(token), "{variable}: {shown}");
+            }
+        }
+    }
+}
+
+/// The names of all files below a directory.
+fn names_below(directory: &std::path::Path) -> String {
+    let mut names = String::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        names.push_str(&entry.file_name().to_string_lossy());
+        names.push_str(&names_below(&entry.path()));
+    }
+    names
+}

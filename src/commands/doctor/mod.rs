@@ -72,7 +72,7 @@ impl Doctor<'_> {
     }
 
     fn line(&self, style: Style, verdict: &str, subject: &str, text: &str) -> io::Result<()> {
-        let text = on_one_line(&self.secrets.scrub(text));
+        let text = on_one_line(&self.secrets.scrub_foreign(text));
         writeln!(
             anstream::stdout(),
             "{style}{verdict:<4}{style:#}  {subject}: {text}"

@@ -223,9 +223,14 @@ impl Program {
 
     /// Runs to its end with nothing on its input.
     pub async fn run(&self) -> Ended {
+        self.run_with(&[]).await
+    }
+
+    /// The same with further arguments.
+    pub async fn run_with(&self, arguments: &[&str]) -> Ended {
         let mut command = self.command();
-        let output = command.stdin(Stdio::null()).output();
-        let output = patient("the program ends", output).await.unwrap();
+        command.args(arguments).stdin(Stdio::null());
+        let output = patient("the program ends", command.output()).await.unwrap();
         Ended {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
