@@ -1,7 +1,7 @@
 //! An MCP server that administers the service accounts of an Astro Private Cloud installation.
 //!
 //! A `tools/call` walks one corridor: standard input → [`session`] → [`tools`] → [`apc::operations`] →
-//! [`apc::exchange`] → [`apc::http`] → HTTP, and back through the words of `tools::result`.
+//! [`apc::exchange`] → [`apc::http`] → HTTP, and back through the words of `tools::words` and `tools::failure`.
 //!
 //! | folder | purpose |
 //! |---|---|
@@ -19,8 +19,8 @@
 //! codes to [`apc::error`], tool results and schemas to [`tools`]. Advice to a person or model is given in [`tools`], in
 //! [`session::prompts`], [`config`] and [`commands::doctor`]. Standard output is written by [`session`] and [`commands`].
 //!
-//! To add a tool, write its file in `tools/` and name it in `tools::TOOLS` and `tools::run`; to change what clients see,
-//! run `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
+//! To add a tool, write its file in `tools/` and a row of `tools::TOOLS`; to change what clients see, run
+//! `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
 
 pub mod apc;
 pub mod cli;
