@@ -1,5 +1,5 @@
 //! The session over two streams: how it is served, and how it ends.
-//! Knows nothing of the messages; [`super::transport`] reads and writes them.
+//! Knows nothing of the messages; `super::transport` reads and writes them.
 //!
 //! | rmcp | here |
 //! |---|---|
