@@ -126,6 +126,7 @@ fn accounts() -> Vec<NewAccount> {
             ..used("forecasts-deploy", Role::DeploymentEditor, deployment(), 2)
         },
         NewAccount {
+            id: Some("cmf3acc1o000b0h6modeltrai".into()),
             age: Duration::from_secs(60),
             ..NewAccount::new(
                 "model-training",
@@ -162,6 +163,12 @@ mod tests {
             assert_eq!(id.len(), 25, "{id}");
             assert!(id.starts_with('c') && id.bytes().all(|b| b.is_ascii_alphanumeric()));
         }
+    }
+
+    #[test]
+    fn every_start_has_the_same_seeds() {
+        let ids = || Store::seeded().accounts.into_keys().collect::<Vec<_>>();
+        assert_eq!(ids(), ids());
     }
 
     #[test]
