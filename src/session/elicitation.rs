@@ -1,6 +1,6 @@
 //! Asks the user in both protocol eras: by `elicitation/create` while the call waits, or by a result
 //! that asks and a second call that answers.
-//! Takes nothing but a clear yes for a yes.
+//! Takes everything but a clear yes for a no.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ pub struct RemoteUser {
 }
 
 impl RemoteUser {
-    /// The user behind a request, with the answers that it brings. The end of input ends an open
-    /// question.
+    /// The user behind a request, with the answers that the request brings. The end of input ends an
+    /// open question.
     pub fn new(
         context: RequestContext<RoleServer>,
         answers: Option<InputResponses>,
@@ -48,7 +48,7 @@ impl RemoteUser {
         }
     }
 
-    /// Whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
+    /// Tells whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
     fn can_be_asked(&self) -> bool {
         let capability = self
             .context
@@ -79,8 +79,8 @@ impl RemoteUser {
         }
     }
 
-    /// The second round. The question is made anew: if it reads otherwise by now, the yes was to
-    /// something else.
+    /// Reads the answer of the second round. The question is made anew: if it reads otherwise by now,
+    /// the yes was to something else.
     fn answered(&self, question: &Question, answers: &InputResponses) -> Answer {
         let Some(answer) = answers.get(&question.key) else {
             return Answer::No("the answer is to another question");
@@ -210,7 +210,7 @@ fn titled_field(form: &Form) -> Value {
     }
 }
 
-/// The field of a form before that.
+/// The field of a form in earlier versions.
 fn named_field(form: &Form) -> Value {
     match form {
         Form::Select { title, choices } => {

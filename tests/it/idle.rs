@@ -1,5 +1,5 @@
-//! Connections that the other side has closed while they were idle: never the price of a change's
-//! certainty, and no loss to a read.
+//! Connections that the other side has closed while they were idle: changes stay certain, and reads
+//! recover.
 
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::json;
@@ -75,7 +75,7 @@ async fn a_read_recovers_where_every_kept_connection_has_gone() {
     }
     assert!(standin.connections() > 3, "too few to try them all");
     standin.end_idle(Idle::AtNextRequest);
-    // Fewer tries than kept connections.
+    // There are fewer tries than kept connections.
     read(&mut session).await;
     standin.arm(LIST, Play::Reset, true, 0);
     let one = json!({"workspace_id": ANALYTICS});
