@@ -11,18 +11,17 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use apc_mcp::apc::WorkspaceId;
-use apc_mcp::apc::exchange::Houston;
+use apc_mcp::apc::exchange::GraphqlClient;
 use apc_mcp::apc::http::Connecting;
 use apc_mcp::apc::installation::{ApiUrl, Installation, TokenSource};
-use apc_mcp::apc::operations::select_service_accounts;
-use apc_mcp::cli::Flags;
-use apc_mcp::config::{Config, Environment};
+use apc_mcp::apc::operations::service_accounts;
+use apc_mcp::apc::{Place, WorkspaceId};
+use apc_mcp::config::{Config, Environment, Flags};
 use apc_mcp::guards::secret::{Secret, Secrets};
 use apc_mcp::session::server::Server;
 use apc_mcp::session::shutdown;
 use apc_mcp::session::shutdown::Shutdown;
-use apc_mcp::tools::{self, Shape};
+use apc_mcp::tools::{self, ToolOptions};
 use divan::{AllocProfiler, Bencher, black_box};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -45,7 +44,7 @@ fn main() {
 #[divan::bench(args = [1, 100, 1_000])]
 fn select_of_10_000(bencher: Bencher, selected: usize) {
     let runtime = runtime();
-    let houston = Houston::new(
+    let client = GraphqlClient::new(
         Connecting::default(),
         Duration::from_secs(20),
         Secrets::default(),
@@ -56,15 +55,15 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
         token_source: TokenSource::Sandbox,
         login_workspace: None,
     };
-    let workspace = WorkspaceId::parse(MANY).unwrap();
+    let workspace = Place::Workspace(WorkspaceId::parse(MANY).unwrap());
     bencher.bench_local(|| {
-        let api = houston.within(&installation, Instant::now() + Duration::from_secs(20));
+        let api = client.within(&installation, Instant::now() + Duration::from_secs(20));
         let mut seen = 0;
-        let select = |_: apc_mcp::apc::operations::Glimpse<'_>| {
+        let select = |_: apc_mcp::apc::operations::Candidate<'_>| {
             seen += 1;
             seen <= selected
         };
-        let listing = runtime.block_on(select_service_accounts(&api, &workspace, select));
+        let listing = runtime.block_on(service_accounts(&api, &workspace, select));
         assert_eq!(listing.unwrap().accounts.len(), selected);
     });
 }
@@ -85,7 +84,7 @@ fn whole_call(bencher: Bencher, (workspace, limit): (&str, u32)) {
 
 #[divan::bench]
 fn definitions() {
-    black_box(tools::definitions(&Shape::default()));
+    black_box(tools::definitions(&ToolOptions::default()));
 }
 
 /// A field of an account, while so many secrets are known.
@@ -127,7 +126,7 @@ struct Client {
 impl Client {
     /// A client of a server in this very thread.
     async fn open() -> Self {
-        let mut config = Config::new(Flags::default(), &Environment::default()).unwrap();
+        let mut config = Config::new(&Flags::default(), &Environment::default()).unwrap();
         let url = ApiUrl::parse(&API.url()).unwrap();
         config.set_sandbox(url, Secret::new(TOKEN), PathBuf::new());
         let server = Server::new(config, Secrets::default(), Shutdown::default()).await;

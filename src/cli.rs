@@ -1,21 +1,23 @@
-//! Flags and subcommands. Values are taken as text and parsed in `config`, together with the
-//! environment's; nothing is read or decided here.
+//! The command line: flags and subcommands. Flags are made from the table of settings; `config` parses their values.
 
 use std::fmt::Display;
-use std::io;
-use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
+
+use crate::config::Flags;
+use crate::config::setting::{ALL, Form, Setting};
 
 /// MCP server for the service accounts of Astro Private Cloud
 ///
 /// Without a command it serves MCP on standard input and output: put it into the configuration of
 /// an MCP client. A flag beats its variable, a variable beats the astro login.
 #[derive(Debug, Default, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = variables_alone())]
 pub struct Cli {
-    /// What to do instead of serving.
+    /// The command; without one, the program serves.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The settings.
@@ -24,7 +26,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The command line of this process; one that cannot be used ends it with a usage error.
+    /// Parses the command line of this process. A usage error ends the process.
     pub fn of_process() -> Self {
         // Clients start a server without arguments, and building the parser is half the work of a start.
         match std::env::args_os().len() {
@@ -34,14 +36,16 @@ impl Cli {
     }
 }
 
-/// What the program does besides serving.
+/// The commands besides serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show a conversation with the tools against the embedded sandbox
     Demo,
     /// Check settings, connection, token and directories, and say what to do
+    #[command(after_help = variables_alone())]
     Doctor,
     /// Call a tool and print its structured result
+    #[command(after_help = variables_alone())]
     Call {
         /// Name of the tool, such as get_service_accounts
         tool: String,
@@ -81,131 +85,65 @@ pub enum ClientName {
     Zed,
 }
 
-/// A usage error: what is wrong with the command line.
+/// A usage error about the command line.
 pub fn usage(problem: impl Display) -> clap::Error {
     Cli::command().error(ErrorKind::ValueValidation, problem)
 }
 
-/// The settings that have a flag, as they were typed. Tokens have none: arguments show in process
-/// lists.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Flags {
-    /// Base domain of the installation, such as acme.dev (APC_DOMAIN, ASTRO_DOMAIN; default: the
-    /// astro login's current context)
-    #[arg(long, global = true, value_name = "DOMAIN")]
-    pub domain: Option<String>,
-    /// URL of the API, such as `https://houston.acme.dev/v1`; wins over a domain (APC_API_URL)
-    #[arg(long, global = true, value_name = "URL")]
-    pub api_url: Option<String>,
-    /// File that holds the API token, read at every call (APC_API_TOKEN_FILE; or the token itself
-    /// in APC_API_TOKEN)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub api_token_file: Option<String>,
-    /// Workspace meant where a call to create or delete names none (APC_WORKSPACE_ID; default: the
-    /// astro login's)
-    #[arg(long, global = true, value_name = "ID")]
-    pub workspace_id: Option<String>,
-    /// Workspace that calls may be about; repeat it for more (APC_ALLOWED_WORKSPACES, separated by
-    /// commas; default: all)
-    #[arg(long, global = true, value_name = "ID")]
-    pub allow_workspace: Vec<String>,
-    /// Only read: get_service_accounts is the only tool (APC_READ_ONLY)
-    #[arg(long, global = true)]
-    pub read_only: bool,
-    /// Highest role that may be created (APC_MAX_ROLE; default: WORKSPACE_ADMIN)
-    #[arg(long, global = true, value_name = "ROLE")]
-    pub max_role: Option<String>,
-    /// Where API keys go: file (private files, masked in results) or show (into results)
-    /// (APC_KEY_OUTPUT; default: file)
-    #[arg(long, global = true, value_name = "WHERE")]
-    pub key_output: Option<String>,
-    /// Directory for key files (APC_KEY_DIR; default: apc-mcp/keys in the user's state directory)
-    #[arg(long, global = true, value_name = "DIR")]
-    pub key_dir: Option<String>,
-    /// Ask the user before a deletion: auto (where the client can ask), always (else refuse), never
-    /// (APC_CONFIRM; default: auto)
-    #[arg(long, global = true, value_name = "WHEN")]
-    pub confirm: Option<String>,
-    /// Changes sent in a minute at most, 0 for any number (APC_MAX_CHANGES_PER_MINUTE; default: 30)
-    #[arg(long, global = true, value_name = "NUMBER")]
-    pub max_changes_per_minute: Option<String>,
-    /// File that gets one JSON line per change tried (APC_AUDIT_LOG)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub audit_log: Option<String>,
-    /// Seconds for one API request, all included (APC_TIMEOUT; default: 20)
-    #[arg(long, global = true, value_name = "SECONDS")]
-    pub timeout: Option<String>,
-    /// Further trusted certificate authorities (PEM), beside the system's (APC_CA_CERT)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub ca_cert: Option<String>,
-    /// Do not verify TLS certificates (APC_INSECURE)
-    #[arg(long, global = true)]
-    pub insecure: bool,
-    /// Log level: off, error, warn, info, debug or trace (APC_LOG; default: warn)
-    #[arg(long, global = true, value_name = "LEVEL")]
-    pub log: Option<String>,
-    /// File to log to instead of standard error (APC_LOG_FILE)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub log_file: Option<String>,
-    /// Use the embedded sandbox instead of an installation (APC_SANDBOX)
-    #[arg(long, global = true)]
-    pub sandbox: bool,
-}
+impl Args for Flags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(ALL.iter().copied().filter_map(argument))
+    }
 
-impl Flags {
-    /// The flags as they would be typed again, from any directory.
-    ///
-    /// # Errors
-    /// There is no current directory that a relative path could belong to.
-    pub fn arguments(&self) -> io::Result<Vec<String>> {
-        let valued = [
-            ("--domain", &self.domain),
-            ("--api-url", &self.api_url),
-            ("--workspace-id", &self.workspace_id),
-            ("--max-role", &self.max_role),
-            ("--key-output", &self.key_output),
-            ("--confirm", &self.confirm),
-            ("--max-changes-per-minute", &self.max_changes_per_minute),
-            ("--timeout", &self.timeout),
-            ("--log", &self.log),
-        ];
-        let paths = [
-            ("--api-token-file", &self.api_token_file),
-            ("--key-dir", &self.key_dir),
-            ("--audit-log", &self.audit_log),
-            ("--ca-cert", &self.ca_cert),
-            ("--log-file", &self.log_file),
-        ];
-        let switches = [
-            ("--read-only", self.read_only),
-            ("--insecure", self.insecure),
-            ("--sandbox", self.sandbox),
-        ];
-        let switched = switches.into_iter().filter(|(_, on)| *on);
-        let mut all: Vec<_> = switched.map(|(flag, _)| flag.to_owned()).collect();
-        all.extend(
-            valued
-                .into_iter()
-                .filter_map(|(flag, value)| Some(typed(flag, value.as_deref()?))),
-        );
-        all.extend(
-            self.allow_workspace
-                .iter()
-                .map(|id| typed("--allow-workspace", id)),
-        );
-        for (flag, path) in paths {
-            if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
-                let absolute = std::path::absolute(Path::new(path))?;
-                all.push(typed(flag, &absolute.to_string_lossy()));
-            }
-        }
-        Ok(all)
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
     }
 }
 
-/// In one piece, so that a value may begin with a hyphen.
-fn typed(flag: &str, value: &str) -> String {
-    format!("{flag}={value}")
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = ALL.iter().copied().filter(|setting| setting.flag.is_some());
+        Ok(Self::new(typed.flat_map(|setting| {
+            let texts = texts(setting, matches).into_iter();
+            texts.map(move |text| (setting, text))
+        })))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn argument(setting: &'static Setting) -> Option<Arg> {
+    let flag = setting.flag?;
+    let argument = Arg::new(flag)
+        .long(flag.trim_start_matches("--"))
+        .global(true)
+        .help(setting.help());
+    Some(match setting.form {
+        Form::Switch => argument.action(ArgAction::SetTrue),
+        Form::Text(name) | Form::Path(name) => argument.value_name(name),
+        Form::List(name) => argument.value_name(name).action(ArgAction::Append),
+    })
+}
+
+/// The texts of a flag; a switch that is on has the one that its variable may have.
+fn texts(setting: &Setting, matches: &ArgMatches) -> Vec<String> {
+    if setting.form == Form::Switch {
+        let on = matches.get_flag(setting.name());
+        return on.then(|| true.to_string()).into_iter().collect();
+    }
+    let texts = matches.get_many::<String>(setting.name());
+    texts.into_iter().flatten().cloned().collect()
+}
+
+/// The settings that have only a variable, as the end of `--help`.
+fn variables_alone() -> String {
+    let alone = ALL.iter().copied().filter(|setting| setting.flag.is_none());
+    let lines = alone.map(|setting| format!("\n  {}  {}", setting.name(), setting.help));
+    let title = "Variables without a flag, since arguments show in process lists:";
+    format!("{title}{}", lines.collect::<String>())
 }
 
 #[cfg(test)]
@@ -220,38 +158,23 @@ mod tests {
 
     #[test]
     fn every_flag_survives_being_typed_again() {
-        let mut command = Flags::augment_args(clap::Command::new("flags"));
-        command.build();
-        let flags = command
-            .get_arguments()
-            .filter(|flag| flag.get_id() != "help");
-        let mut given: Vec<_> = flags
-            .map(|flag| match flag.get_action().takes_values() {
-                true => format!("--{}=/-x", flag.get_long().unwrap()),
-                false => format!("--{}", flag.get_long().unwrap()),
+        let flags = ALL.iter().copied().filter(|setting| setting.flag.is_some());
+        let typed: Vec<_> = flags
+            .map(|setting| match setting.form {
+                Form::Switch => setting.name().to_owned(),
+                _ => format!("{}=/-x", setting.name()),
             })
             .collect();
-        let cli = Cli::try_parse_from(
-            ["apc-mcp"]
-                .into_iter()
-                .chain(given.iter().map(String::as_str)),
-        );
-        let mut again = cli.unwrap().flags.arguments().unwrap();
-        given.sort();
-        again.sort();
-        assert_eq!(given, again);
+        let words = ["apc-mcp".to_owned()].into_iter().chain(typed.clone());
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.flags.arguments().unwrap(), typed);
     }
 
     #[test]
-    fn a_relative_path_becomes_one_that_holds_anywhere() {
-        let flags = Flags {
-            key_dir: Some("keys".to_owned()),
-            ..Flags::default()
-        };
+    fn a_relative_path_becomes_absolute() {
+        let cli = Cli::try_parse_from(["apc-mcp", "--key-dir", "keys"]).unwrap();
         let expected = std::env::current_dir().unwrap().join("keys");
-        assert_eq!(
-            flags.arguments().unwrap(),
-            [format!("--key-dir={}", expected.display())]
-        );
+        let expected = [format!("--key-dir={}", expected.display())];
+        assert_eq!(cli.flags.arguments().unwrap(), expected);
     }
 }

@@ -1,12 +1,12 @@
 //! An MCP server that administers the service accounts of an Astro Private Cloud installation.
 //!
 //! A `tools/call` walks one corridor: standard input → [`session`] → [`tools`] → [`apc::operations`] →
-//! [`apc::exchange`] → [`apc::http`] → HTTP, and back through the words of `tools::result`.
+//! [`apc::exchange`] → [`apc::http`] → HTTP, and back through the words of `tools::words` and `tools::failure`.
 //!
 //! | folder | purpose |
 //! |---|---|
 //! | [`cli`], [`commands`] | flags and subcommands; from the command line to the exit code |
-//! | [`config`] | all settings and the astro CLI's login; the only reader of the environment |
+//! | [`config`] | all settings, a row each, and the astro CLI's login; the only reader of the environment |
 //! | [`session`] | one MCP session: the server, the line transport, questions to the user, prompts, shutdown |
 //! | [`tools`] | the tools, their arguments, schemas, results and words; what changes share |
 //! | [`apc`] | the API of the platform: vocabulary, one typed function per document, GraphQL, HTTP, errors |
@@ -19,8 +19,8 @@
 //! codes to [`apc::error`], tool results and schemas to [`tools`]. Advice to a person or model is given in [`tools`], in
 //! [`session::prompts`], [`config`] and [`commands::doctor`]. Standard output is written by [`session`] and [`commands`].
 //!
-//! To add a tool, write its file in `tools/` and name it in `tools::TOOLS` and `tools::run`; to change what clients see,
-//! run `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
+//! To add a tool, write its file in `tools/` and a row of `tools::TOOLS`; to change what clients see, run
+//! `UPDATE_TOOLS=1 cargo test --test it snapshots` and look at the difference in `tools/`.
 
 pub mod apc;
 pub mod cli;

@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The largest error that is read, in bytes. Of a larger one no more is known than that there is one.
+const ERROR_MAX: usize = 1024 * 1024;
 
 /// Why a request has no useful answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +21,10 @@ pub enum ApiError {
     ConnectionLost,
     /// Something in front of the API asks for patience (HTTP 429); the API did not see the request.
     RateLimited {
-        /// How long to wait, where it was said.
+        /// The time to wait, where it was said.
         retry_after: Option<Duration>,
     },
-    /// An answer that is not the API's: an ingress, a proxy, a crash.
+    /// A page of something in front of the API: an ingress, a proxy, a firewall. The API may have done its work.
     Status {
         /// The HTTP status.
         status: u16,
@@ -36,21 +41,28 @@ pub enum ApiError {
     /// The token is not accepted.
     Unauthenticated,
     /// Refused, and not yet known whether for the token or for a permission: the API says the same.
-    Forbidden,
-    /// The token is good and lacks a permission, or the workspace does not exist.
+    Refused,
+    /// The token is good and lacks a permission, or there is no such place.
     PermissionDenied,
+    /// The list of workspaces, which every good token may read, was answered with an error. So the token is not known
+    /// to be good.
+    TokenInDoubt {
+        /// The API's own words.
+        message: String,
+    },
     /// Refused, and the question whether the token is good got no answer.
-    ForbiddenUndecided,
-    /// The label is taken in that workspace.
+    RefusalUnexplained,
+    /// The label is taken in that place.
     LabelTaken,
-    /// The API knows no such workspace.
-    WorkspaceUnknown,
-    /// The API knows no such service account.
-    AccountUnknown,
     /// The API does not understand the request: it was refused before anything was done.
     Incompatible {
         /// The API's own words.
         message: String,
+    },
+    /// The account was created, and the answer names it without its whole key and without an error.
+    KeyNotTold {
+        /// The id of the account.
+        id: String,
     },
     /// The API answered without what it promises: no data and no error, or data of another form.
     MissingData,
@@ -65,6 +77,15 @@ pub struct Rejection {
     pub code: Option<String>,
     /// The API's message.
     pub message: String,
+    /// Whether the API may have begun the work: an answer without a `data` member precedes all work.
+    pub began: bool,
+}
+
+impl Rejection {
+    /// Whether the API knows no such thing.
+    pub fn is_not_found(&self) -> bool {
+        self.code.as_deref() == Some("RESOURCE_NOT_FOUND")
+    }
 }
 
 /// Why nothing could be sent.
@@ -101,30 +122,31 @@ pub enum Unreachable {
     NoTimeLeft,
 }
 
-/// Whether a change that ended in an error may have been made.
+/// The state of a change that ended in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It was certainly not made.
     None,
-    /// It may have been made.
-    Unknown,
+    /// It may have been made: the answer was lost on the way.
+    AnswerLost,
+    /// It may have been made: the API itself answered with an error.
+    AnsweredWithError,
 }
 
 impl ApiError {
-    /// Whether a change that ended so may have been made. Whatever the API decides before it does
-    /// the work, or a gateway before the API, leaves no trace; everything else might.
+    /// The state of a change that ended so. What the API decides before it does the work leaves no trace, and so do
+    /// the few statuses that are given before a request is passed on. Any other page may stand for a lost answer.
     pub fn effect(&self) -> Effect {
         match self {
             Self::TimedOut
             | Self::ConnectionLost
             | Self::NotGraphql
             | Self::TooLarge
-            | Self::MissingData => Effect::Unknown,
-            // Between 400 and 499 something refused the request before the API worked on it.
-            Self::Status { status } if !(400..500).contains(status) => Effect::Unknown,
-            Self::Rejected(rejection) if rejection.code.as_deref() != Some("BAD_USER_INPUT") => {
-                Effect::Unknown
-            }
+            | Self::MissingData => Effect::AnswerLost,
+            Self::Status { status: 413 | 431 } => Effect::None,
+            Self::Status { .. } => Effect::AnswerLost,
+            Self::KeyNotTold { .. } => Effect::AnswerLost,
+            Self::Rejected(rejection) if rejection.began => Effect::AnsweredWithError,
             _ => Effect::None,
         }
     }
@@ -141,110 +163,248 @@ impl ApiError {
     }
 }
 
-/// One entry of `errors[]`.
-#[derive(Debug, Deserialize)]
+/// One entry of `errors[]`. Any JSON value is read: what has another type than the specification says is as good as
+/// not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphqlError {
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    extensions: Option<Extensions>,
+    message: String,
+    code: String,
+    path: Vec<Value>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Extensions {
-    #[serde(default)]
-    code: Option<String>,
+impl<'de> Deserialize<'de> for GraphqlError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let entry = match text.len() {
+            0..=ERROR_MAX => serde_json::from_str(text).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        let text = |pointer| match entry.pointer(pointer) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other @ (Value::Number(_) | Value::Bool(_))) => other.to_string(),
+            _ => String::new(),
+        };
+        Ok(Self {
+            message: text("/message"),
+            code: text("/extensions/code"),
+            path: entry
+                .get("path")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+        })
+    }
 }
 
-/// The words of the 2020 release for every refusal, bad tokens included; newer ones keep them.
-const FORBIDDEN: &str = "You do not have the appropriate permissions for that";
+/// The words of a refusal, without the full stop: of 2020 and of bad tokens, of today, and the default of the library
+/// that today's API is built with.
+const REFUSALS: [&str; 3] = [
+    "You do not have the appropriate permissions for that",
+    "Insufficient permissions",
+    "Not Authorised!",
+];
+
+/// The beginning of the refusal of a label that the place already has.
+const LABEL_TAKEN: &str = "Service Account already exists";
+
+/// The words of some releases for a bad token.
+const BAD_TOKENS: [&str; 2] = ["Invalid token", "Expired token"];
 
 impl GraphqlError {
-    fn code(&self) -> &str {
-        self.extensions
-            .as_ref()
-            .and_then(|extensions| extensions.code.as_deref())
-            .unwrap_or_default()
-    }
-
     /// The API's message, empty where there is none.
     pub fn message(&self) -> &str {
-        self.message.as_deref().unwrap_or_default()
+        &self.message
     }
 
     /// Whether the document itself was refused, which precedes any work.
     pub fn is_validation(&self) -> bool {
-        self.code() == "GRAPHQL_VALIDATION_FAILED"
+        self.code == "GRAPHQL_VALIDATION_FAILED" || self.message.starts_with("Cannot query field")
     }
 
-    /// What this error means in an answer of that HTTP status.
-    pub fn classify(&self, status: u16) -> ApiError {
-        let message = self.message();
-        match self.code() {
-            "UNAUTHENTICATED" | "AUTH_TOKEN_REFRESH_FAILED" => ApiError::Unauthenticated,
-            _ if matches!(message, "Invalid token" | "Expired token") => ApiError::Unauthenticated,
-            "FORBIDDEN" => ApiError::Forbidden,
-            _ if message == FORBIDDEN => ApiError::Forbidden,
-            "RESOURCE_NOT_FOUND" => ApiError::AccountUnknown,
-            "GRAPHQL_PARSE_FAILED" | "GRAPHQL_VALIDATION_FAILED" => ApiError::Incompatible {
-                message: message.to_owned(),
-            },
-            // A bad variable is a 400 with INTERNAL_SERVER_ERROR: nothing has been done.
-            _ if status == 400 => ApiError::Incompatible {
-                message: message.to_owned(),
-            },
-            "BAD_USER_INPUT" if message.contains("already exists") => ApiError::LabelTaken,
-            _ if message.starts_with("No Node for the model Workspace") => {
-                ApiError::WorkspaceUnknown
-            }
-            code => ApiError::Rejected(Rejection {
-                code: Some(code.to_owned()).filter(|code| !code.is_empty()),
-                message: message.to_owned(),
-            }),
+    /// Whether the error has a code, as every error of the API's own has.
+    pub fn has_code(&self) -> bool {
+        !self.code.is_empty()
+    }
+
+    /// The entry of a list and its member that the error is about: the entry itself is there.
+    pub fn member_of_entry(&self) -> Option<(usize, &str)> {
+        let [_, Value::Number(index), Value::String(member), ..] = self.path.as_slice() else {
+            return None;
+        };
+        let index = usize::try_from(index.as_u64()?).ok()?;
+        Some((index, member))
+    }
+
+    /// Whether the error is about a part of the answer and not about the whole operation: its path leads below the
+    /// top-level field.
+    pub fn is_partial(&self) -> bool {
+        self.path.len() > 1
+    }
+
+    /// Whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
+    /// failure.
+    fn is_refusal(&self) -> bool {
+        let words = self.message.trim().trim_end_matches('.');
+        REFUSALS.contains(&words)
+    }
+
+    fn is_bad_token(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "UNAUTHENTICATED" | "AUTH_TOKEN_REFRESH_FAILED"
+        ) || BAD_TOKENS.contains(&self.message.trim().trim_end_matches('.'))
+    }
+
+    /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that
+    /// precede all work say that nothing was done; a code alone does not.
+    pub fn classify(&self, status: u16, has_data: bool) -> ApiError {
+        let message = self.message.clone();
+        if self.is_partial() {
+            return self.rejected(has_data);
         }
+        match self.code.as_str() {
+            _ if self.is_bad_token() => ApiError::Unauthenticated,
+            _ if self.is_refusal() => ApiError::Refused,
+            _ if message.starts_with(LABEL_TAKEN) => ApiError::LabelTaken,
+            // A bad variable is a 400 with INTERNAL_SERVER_ERROR: nothing has been done.
+            "GRAPHQL_PARSE_FAILED" | "GRAPHQL_VALIDATION_FAILED" if !has_data => {
+                ApiError::Incompatible { message }
+            }
+            _ if status == 400 && !has_data => ApiError::Incompatible { message },
+            _ => self.rejected(has_data),
+        }
+    }
+
+    fn rejected(&self, began: bool) -> ApiError {
+        ApiError::Rejected(Rejection {
+            code: Some(self.code.clone()).filter(|code| !code.is_empty()),
+            message: self.message.clone(),
+            began,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn read(entry: Value) -> GraphqlError {
+        serde_json::from_str(&entry.to_string()).unwrap()
+    }
+
     fn error(code: &str, message: &str) -> GraphqlError {
-        serde_json::from_value(
-            serde_json::json!({"message": message, "extensions": {"code": code}}),
+        read(
+            json!({"message": message, "path": ["createWorkspaceServiceAccount"], "extensions": {"code": code}}),
         )
-        .unwrap()
     }
 
     #[test]
-    fn internal_server_error_means_unknown_with_200_and_nothing_done_with_400() {
+    fn an_internal_error_is_undecided_unless_nothing_was_executed() {
         let error = error("INTERNAL_SERVER_ERROR", "anything");
-        assert_eq!(error.classify(200).effect(), Effect::Unknown);
-        assert_eq!(error.classify(400).effect(), Effect::None);
+        assert_eq!(
+            error.classify(200, true).effect(),
+            Effect::AnsweredWithError
+        );
+        assert_eq!(error.classify(200, false).effect(), Effect::None);
+        assert_eq!(error.classify(400, false).effect(), Effect::None);
     }
 
     #[test]
-    fn refusals_that_precede_the_work_have_no_effect() {
-        for (code, message) in [
-            ("FORBIDDEN", FORBIDDEN),
-            ("", FORBIDDEN),
-            ("UNAUTHENTICATED", ""),
+    fn a_refusal_is_known_by_its_words_whatever_the_code() {
+        for code in ["FORBIDDEN", "INTERNAL_SERVER_ERROR", "", "NEW"] {
+            for words in [
+                "Insufficient permissions.",
+                "Insufficient permissions",
+                "You do not have the appropriate permissions for that",
+                "Not Authorised!",
+            ] {
+                for has_data in [true, false] {
+                    let refused = error(code, words).classify(200, has_data);
+                    assert_eq!(refused, ApiError::Refused, "{code} {words}");
+                    assert_eq!(refused.effect(), Effect::None);
+                }
+            }
+        }
+        let other_words = error("FORBIDDEN", "other words").classify(200, true);
+        assert_eq!(other_words.effect(), Effect::AnsweredWithError);
+    }
+
+    #[test]
+    fn a_refused_part_of_an_answer_is_no_refusal_of_the_whole() {
+        let part = read(
+            json!({"message": "Insufficient permissions.", "path": ["createWorkspaceServiceAccount", "apiKey"]}),
+        );
+        assert_eq!(part.classify(200, true).effect(), Effect::AnsweredWithError);
+    }
+
+    #[test]
+    fn a_code_of_any_type_is_read() {
+        for (code, expected) in [
+            (json!(403), Some("403")),
+            (json!(true), Some("true")),
+            (json!(null), None),
+            (json!({}), None),
+            (json!([1]), None),
+        ] {
+            let error = read(json!({"message": "x", "extensions": {"code": code}}));
+            let ApiError::Rejected(rejection) = error.classify(200, true) else {
+                panic!("{error:?}");
+            };
+            assert_eq!(rejection.code.as_deref(), expected);
+        }
+        for odd in [json!(null), json!(5), json!("x"), json!([]), json!({})] {
+            assert_eq!(read(odd).message(), "");
+        }
+    }
+
+    #[test]
+    fn only_words_say_that_nothing_was_done() {
+        let taken = "Service Account already exists with the name ci";
+        for (code, message, effect) in [
+            ("UNAUTHENTICATED", "", Effect::None),
+            ("BAD_USER_INPUT", taken, Effect::None),
+            ("INTERNAL_SERVER_ERROR", taken, Effect::None),
+            ("BAD_USER_INPUT", "Invalid role", Effect::AnsweredWithError),
+            ("RESOURCE_NOT_FOUND", "x", Effect::AnsweredWithError),
+            ("GRAPHQL_VALIDATION_FAILED", "x", Effect::AnsweredWithError),
             (
-                "BAD_USER_INPUT",
-                "Service Account already exists with the name ci",
-            ),
-            ("BAD_USER_INPUT", "Invalid role"),
-            ("RESOURCE_NOT_FOUND", "The requested resource was not found"),
-            (
-                "INTERNAL_SERVER_ERROR",
-                "No Node for the model Workspace with value x for id found.",
+                "",
+                "No Node for the model Workspace",
+                Effect::AnsweredWithError,
             ),
         ] {
-            assert_eq!(
-                error(code, message).classify(200).effect(),
-                Effect::None,
-                "{code} {message}"
-            );
+            let classified = error(code, message).classify(200, true);
+            assert_eq!(classified.effect(), effect, "{code} {message}");
+            let unexecuted = error(code, message).classify(200, false);
+            assert_eq!(unexecuted.effect(), Effect::None, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn an_error_about_a_member_names_its_entry() {
+        let about = |path: Value| {
+            let error = read(json!({"message": "x", "path": path}));
+            error
+                .member_of_entry()
+                .map(|(index, member)| (index, member.to_owned()))
+        };
+        assert_eq!(
+            about(json!(["q", 2, "label"])),
+            Some((2, "label".to_owned()))
+        );
+        assert_eq!(
+            about(json!(["q", 0, "roleBindings", 1, "role"])),
+            Some((0, "roleBindings".to_owned()))
+        );
+        for path in [
+            json!(["q"]),
+            json!(["q", 2]),
+            json!(["q", "a", "b"]),
+            json!(null),
+        ] {
+            assert_eq!(about(path), None);
         }
     }
 
@@ -254,22 +414,38 @@ mod tests {
             ("UNAUTHENTICATED", "x"),
             ("AUTH_TOKEN_REFRESH_FAILED", "x"),
             ("", "Invalid token"),
-            ("", "Expired token"),
+            ("", "Expired token."),
         ] {
             assert_eq!(
-                error(code, message).classify(200),
+                error(code, message).classify(200, true),
                 ApiError::Unauthenticated
             );
         }
     }
 
     #[test]
-    fn gateway_failures_are_uncertain_and_gateway_refusals_are_not() {
-        assert_eq!(ApiError::Status { status: 502 }.effect(), Effect::Unknown);
-        assert_eq!(ApiError::Status { status: 413 }.effect(), Effect::None);
-        assert_eq!(
-            ApiError::RateLimited { retry_after: None }.effect(),
-            Effect::None
-        );
+    fn a_page_may_stand_for_a_lost_answer_unless_it_precedes_the_api() {
+        for status in [400, 403, 404, 408, 409, 422, 499, 500, 502, 503, 504] {
+            assert_eq!(
+                ApiError::Status { status }.effect(),
+                Effect::AnswerLost,
+                "{status}"
+            );
+        }
+        for status in [413, 431] {
+            assert_eq!(
+                ApiError::Status { status }.effect(),
+                Effect::None,
+                "{status}"
+            );
+        }
+        for error in [
+            ApiError::RateLimited { retry_after: None },
+            ApiError::Redirected { host: None },
+            ApiError::Unauthenticated,
+            ApiError::Unreachable(Unreachable::ProxyLogin),
+        ] {
+            assert_eq!(error.effect(), Effect::None, "{error:?}");
+        }
     }
 }

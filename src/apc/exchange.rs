@@ -2,18 +2,20 @@
 //! Decides nothing about tools; knows no operation by name.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::error::{ApiError, GraphqlError, Unreachable};
-use super::http::{Client, Connecting, Purpose, Reply};
+use super::answer::{Answer, Refusal};
+use super::document::Document;
+use super::error::{ApiError, Unreachable};
+use super::http::{Connecting, HttpClient, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
 use crate::guards::secret::Secrets;
+use crate::guards::secret_set::SecretSet;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 3;
@@ -24,41 +26,33 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long a release is remembered to lack a field. An upgrade shows after that without a restart.
 const LACKING: Duration = Duration::from_secs(300);
 
-/// A document of `apc/documents/`, one field a line.
-pub struct Document {
-    /// The one top-level field it selects.
-    pub field: &'static str,
-    /// The file's text.
-    pub text: &'static str,
-    /// The fields that a release may lack: each costs itself, not the call.
-    pub optional: &'static [&'static str],
-}
-
 /// The API of every installation this server may meet.
-pub struct Houston {
-    client: Client,
+pub struct GraphqlClient {
+    http: HttpClient,
     timeout: Duration,
     secrets: Secrets,
-    lacking: Mutex<HashMap<Place, Lacking>>,
+    lacking: Mutex<HashMap<DocumentAt, Lacking>>,
+    warned: Mutex<HashSet<DocumentAt>>,
 }
 
-/// Where a field may be lacking: in one document to one installation.
-type Place = (ApiUrl, &'static str);
+/// A document, by its field, at one installation.
+type DocumentAt = (ApiUrl, &'static str);
 
 struct Lacking {
     since: Instant,
     fields: Arc<BTreeSet<&'static str>>,
 }
 
-impl Houston {
+impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
     /// included. Tokens and keys that pass through are remembered among the secrets.
     pub fn new(connecting: Connecting, timeout: Duration, secrets: Secrets) -> Self {
         Self {
-            client: Client::new(connecting, timeout),
+            http: HttpClient::new(connecting, timeout),
             timeout,
             secrets,
             lacking: Mutex::default(),
+            warned: Mutex::default(),
         }
     }
 
@@ -66,14 +60,23 @@ impl Houston {
     pub fn within<'a>(&'a self, installation: &'a Installation, deadline: Instant) -> Api<'a> {
         self.secrets.remember(installation.token.expose());
         Api {
-            houston: self,
+            client: self,
             installation,
             deadline,
             tries: TRIES,
+            token_is_good: false,
         }
     }
 
-    fn lacking(&self, place: &Place) -> Arc<BTreeSet<&'static str>> {
+    /// Says once per installation that a release has neither name of a field.
+    fn warn_of_lacking(&self, place: &DocumentAt, sentence: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(place.clone()) {
+            tracing::warn!(api = %place.0, "{sentence}");
+        }
+    }
+
+    fn lacking(&self, place: &DocumentAt) -> Arc<BTreeSet<&'static str>> {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, lacking| lacking.since.elapsed() < LACKING);
         all.get(place)
@@ -81,7 +84,7 @@ impl Houston {
             .unwrap_or_default()
     }
 
-    fn remember_lacking(&self, place: Place, fields: Arc<BTreeSet<&'static str>>) {
+    fn remember_lacking(&self, place: DocumentAt, fields: Arc<BTreeSet<&'static str>>) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(
             place,
@@ -96,10 +99,11 @@ impl Houston {
 /// The API of one installation, for the length of one call.
 #[derive(Clone, Copy)]
 pub struct Api<'a> {
-    houston: &'a Houston,
+    client: &'a GraphqlClient,
     installation: &'a Installation,
     deadline: Instant,
     tries: u32,
+    token_is_good: bool,
 }
 
 impl Api<'_> {
@@ -108,34 +112,55 @@ impl Api<'_> {
         Self { tries: 1, ..self }
     }
 
-    /// Remembers a key that came from the API, unless the API masked it.
-    pub fn remember_key(&self, key: &str) {
-        if !key.contains('*') {
-            self.houston.secrets.remember(key);
+    /// The name by which a renamed field is asked of this installation.
+    pub fn renamed_field(&self, document: &Document) -> Option<&'static str> {
+        let at = (self.installation.url.clone(), document.field);
+        document.renamed_field(&self.client.lacking(&at))
+    }
+
+    /// Whether the token says of itself that its time is over.
+    pub fn token_has_expired(&self) -> bool {
+        self.installation.token_has_expired()
+    }
+
+    /// The same API, whose token was found to be good in this call: a refusal needs no question then.
+    pub fn with_good_token(self) -> Self {
+        Self {
+            token_is_good: true,
+            ..self
+        }
+    }
+
+    /// Whether the token was found to be good in this call.
+    pub fn token_is_good(&self) -> bool {
+        self.token_is_good
+    }
+
+    /// Remembers the keys of an answer. What comes back scrubs texts of that very answer, however many keys it has.
+    pub fn remember_keys<'a>(&self, keys: Vec<Cow<'a, str>>) -> Scrubber<'a> {
+        keys.iter()
+            .for_each(|key| self.client.secrets.remember(key));
+        Scrubber {
+            keys: keys.into_iter().collect(),
+            secrets: self.client.secrets.clone(),
         }
     }
 
     /// Text from the API, without any secret known by now: a label may hold one.
     pub fn scrubbed(&self, text: String) -> String {
-        match self.houston.secrets.scrub(&text) {
-            Cow::Owned(clean) => clean,
-            Cow::Borrowed(_) => text,
-        }
+        self.client.secrets.scrubbed(text)
     }
 
-    /// Reads. Passing faults are tried again within the time for one request. `keep` gets the answer
-    /// as it came, and makes of it with [`read`] what is worth keeping: a list may be large.
+    /// Reads. Passing faults are tried again within the time for one request.
     ///
     /// # Errors
     /// What happened, where no try brought an answer.
-    pub async fn query<V: Serialize, D>(
+    pub async fn query<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
-        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Read, keep)
-            .await
+    ) -> Result<Answer, ApiError> {
+        self.exchange(document, variables, Purpose::Read).await
     }
 
     /// Changes. Sent again only where the request certainly never left, or was refused before
@@ -143,40 +168,39 @@ impl Api<'_> {
     ///
     /// # Errors
     /// What happened; [`ApiError::effect`] tells whether the change may have been made.
-    pub async fn mutate<V: Serialize, D>(
+    pub async fn mutate<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
-        keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
-        self.exchange(document, variables, Purpose::Change, keep)
-            .await
+    ) -> Result<Answer, ApiError> {
+        self.exchange(document, variables, Purpose::Change).await
     }
 
-    async fn exchange<V: Serialize, D>(
+    async fn exchange<V: Serialize>(
         &self,
         document: &Document,
         variables: &V,
         purpose: Purpose,
-        mut keep: impl FnMut(&Reply, &str) -> Result<Option<D>, Refusal>,
-    ) -> Result<Option<D>, ApiError> {
-        let turn = timeout_at(self.deadline, self.houston.client.turn()).await;
-        let _turn = turn.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
-        let until = self.deadline.min(Instant::now() + self.houston.timeout);
+    ) -> Result<Answer, ApiError> {
+        let permit = timeout_at(self.deadline, self.client.http.permit()).await;
+        let _permit = permit.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
+        let until = self.deadline.min(Instant::now() + self.client.timeout);
         let place = (self.installation.url.clone(), document.field);
-        let mut lacking = self.houston.lacking(&place);
+        let mut lacking = self.client.lacking(&place);
         loop {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
-            match keep(&reply, document.field) {
-                Err(Refusal::Document(message)) => {
-                    let fields = without_named(document, &lacking, &message);
-                    lacking = Arc::new(fields.ok_or(ApiError::Incompatible { message })?);
-                    self.houston
+            match Answer::of(reply, document.field).await {
+                Err(Refusal::Document(messages)) => {
+                    lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
+                    self.client
                         .remember_lacking(place.clone(), Arc::clone(&lacking));
+                    if let Some(field) = document.wholly_lacking(&lacking) {
+                        self.client.warn_of_lacking(&place, field.lacking);
+                    }
                 }
                 Err(Refusal::Other(error)) => return Err(error),
-                Ok(data) => return Ok(data),
+                Ok(answer) => return Ok(answer),
             }
         }
     }
@@ -195,8 +219,8 @@ impl Api<'_> {
                 return Err(ApiError::Unreachable(Unreachable::NoTimeLeft));
             }
             let error = match self
-                .houston
                 .client
+                .http
                 .post(self.installation, body.clone(), connection, left)
                 .await
             {
@@ -220,6 +244,19 @@ impl Api<'_> {
             connection = Purpose::Change;
         }
         Err(ApiError::Unreachable(Unreachable::NoTimeLeft))
+    }
+}
+
+/// What takes secrets out of the texts of one answer: its own keys, and all that are remembered.
+pub struct Scrubber<'a> {
+    keys: SecretSet<Cow<'a, str>>,
+    secrets: Secrets,
+}
+
+impl Scrubber<'_> {
+    /// The text without secrets.
+    pub fn scrub(&self, text: &str) -> String {
+        self.secrets.scrub(&self.keys.scrub(text)).into_owned()
     }
 }
 
@@ -266,133 +303,6 @@ fn request_body<V: Serialize>(
     .unwrap_or_default()
 }
 
-impl Document {
-    /// The text without the lines of the fields that the release lacks.
-    fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
-        if lacking.is_empty() {
-            return self.text.trim_end().into();
-        }
-        let selected =
-            |line: &&str| !(line.starts_with("    ") && lacking.contains(field_of(line)));
-        let lines: Vec<_> = self.text.lines().filter(selected).collect();
-        lines.join("\n").into()
-    }
-}
-
-fn field_of(line: &str) -> &str {
-    line.split_whitespace().next().unwrap_or_default()
-}
-
-/// The fields to leave out after the API refused the document with these words; none where that
-/// would not help.
-fn without_named(
-    document: &Document,
-    lacking: &BTreeSet<&'static str>,
-    message: &str,
-) -> Option<BTreeSet<&'static str>> {
-    // Suggestions name fields that do exist.
-    let complaint = message.split("Did you mean").next().unwrap_or(message);
-    let words: BTreeSet<&str> = complaint
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .collect();
-    let still_asked = || {
-        document
-            .optional
-            .iter()
-            .filter(|field| !lacking.contains(*field))
-    };
-    let mut named: BTreeSet<_> = still_asked()
-        .filter(|field| words.contains(*field))
-        .copied()
-        .collect();
-    if named.is_empty() {
-        // Not in words we know: what the astro CLI does not ask for is the likeliest.
-        named.extend(still_asked().find(|field| **field == NOT_ASKED_BY_THE_CLI));
-    }
-    if named.is_empty() {
-        return None;
-    }
-    named.extend(lacking);
-    Some(named)
-}
-
-/// The only field of our selection that the astro CLI never asks for.
-const NOT_ASKED_BY_THE_CLI: &str = "roleBinding";
-
-/// Why an answer holds no data.
-pub enum Refusal {
-    /// The document was refused, with these words, before anything was done.
-    Document(String),
-    /// Anything else.
-    Other(ApiError),
-}
-
-#[derive(Deserialize)]
-#[serde(bound = "D: Deserialize<'de>")]
-struct Envelope<D> {
-    // A map and not a struct of one field: serde would read such a struct out of an array as well.
-    data: Option<HashMap<String, Option<D>>>,
-    #[serde(default)]
-    errors: Option<Vec<GraphqlError>>,
-}
-
-/// The data of an answer; it may borrow from it.
-///
-/// # Errors
-/// Why there is none.
-pub fn read<'a, D: Deserialize<'a>>(reply: &'a Reply, field: &str) -> Result<Option<D>, Refusal> {
-    // Checked to be text once, as a whole: thousands of strings need not be, each by itself.
-    let Ok(text) = std::str::from_utf8(&reply.body) else {
-        return Err(unreadable(reply));
-    };
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err(unreadable(reply));
-    }
-    match serde_json::from_str::<Envelope<D>>(text) {
-        Ok(Envelope {
-            errors: Some(errors),
-            ..
-        }) if !errors.is_empty() => Err(refused(&errors, reply.status)),
-        Ok(Envelope {
-            data: Some(mut data),
-            ..
-        }) if reply.status == 200 => data
-            .remove(field)
-            .ok_or(Refusal::Other(ApiError::MissingData)),
-        _ => Err(unreadable(reply)),
-    }
-}
-
-fn refused(errors: &[GraphqlError], status: u16) -> Refusal {
-    if errors.iter().any(GraphqlError::is_validation) {
-        let messages: Vec<_> = errors.iter().map(GraphqlError::message).collect();
-        return Refusal::Document(messages.join("\n"));
-    }
-    let classified = errors.first().map(|error| error.classify(status));
-    Refusal::Other(classified.unwrap_or(ApiError::MissingData))
-}
-
-/// An answer that is no answer to what was asked: why, as far as its form tells.
-fn unreadable(reply: &Reply) -> Refusal {
-    #[derive(Deserialize)]
-    struct Errors {
-        errors: Vec<GraphqlError>,
-    }
-    match serde_json::from_slice::<Errors>(&reply.body) {
-        Ok(Errors { errors }) if !errors.is_empty() => refused(&errors, reply.status),
-        _ if reply.status != 200 => Refusal::Other(ApiError::Status {
-            status: reply.status,
-        }),
-        _ if is_graphql(&reply.body) => Refusal::Other(ApiError::MissingData),
-        _ => Refusal::Other(ApiError::NotGraphql),
-    }
-}
-
-fn is_graphql(body: &[u8]) -> bool {
-    serde_json::from_slice::<HashMap<String, IgnoredAny>>(body)
-        .is_ok_and(|answer| answer.contains_key("data"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,100 +311,32 @@ mod tests {
 
     const DOCUMENT: Document = Document {
         field: "q",
-        text: "query q($label: String!) {\n  q(label: $label) {\n    id\n    label\n    createdAt\n    roleBinding { role }\n  }\n}\n",
-        optional: &["label", "createdAt", "roleBinding"],
+        text: "query q { q }",
+        optional: &[],
+        renamed: None,
     };
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_for_a_turn_ends_with_the_call() {
+    async fn waiting_for_a_permit_ends_with_the_call() {
         let second = Duration::from_secs(1);
-        let houston = Houston::new(Connecting::default(), second, Secrets::default());
+        let graphql = GraphqlClient::new(Connecting::default(), second, Secrets::default());
         let installation = Installation {
             url: ApiUrl::parse("http://127.0.0.1:1/v1").unwrap(),
             token: Secret::new("0123456789abcdef".to_owned()),
             token_source: TokenSource::Sandbox,
             login_workspace: None,
         };
-        let mut turns = Vec::new();
+        let mut permits = Vec::new();
         for _ in 0..64 {
-            turns.push(houston.client.turn().await);
+            permits.push(graphql.http.permit().await);
         }
         let began = Instant::now();
-        let asked = houston
+        let asked = graphql
             .within(&installation, began + 45 * second)
-            .query(&DOCUMENT, &(), |reply, field| read::<String>(reply, field))
+            .query(&DOCUMENT, &())
             .await;
         let late = ApiError::Unreachable(Unreachable::NoTimeLeft);
-        assert_eq!(asked, Err(late));
+        assert_eq!(asked.err(), Some(late));
         assert_eq!(began.elapsed().as_secs(), 45);
-    }
-
-    fn lacking(message: &str) -> Option<Vec<&'static str>> {
-        without_named(&DOCUMENT, &BTreeSet::new(), message)
-            .map(|fields| fields.into_iter().collect())
-    }
-
-    #[test]
-    fn a_named_field_is_left_out_and_a_suggested_one_is_not() {
-        let message =
-            r#"Cannot query field "label" on type "ServiceAccount". Did you mean "createdAt"?"#;
-        assert_eq!(lacking(message), Some(vec!["label"]));
-        assert_eq!(
-            lacking("Unknown field 'createdAt' on 'ServiceAccount'"),
-            Some(vec!["createdAt"])
-        );
-    }
-
-    #[test]
-    fn words_that_name_nothing_cost_the_field_that_the_cli_does_not_ask_for() {
-        assert_eq!(lacking("The query is invalid."), Some(vec!["roleBinding"]));
-        let without = BTreeSet::from(["roleBinding"]);
-        assert_eq!(
-            without_named(&DOCUMENT, &without, "The query is invalid."),
-            None
-        );
-    }
-
-    #[test]
-    fn a_field_leaves_the_selection_and_stays_among_the_variables() {
-        let text = DOCUMENT.without(&BTreeSet::from(["label", "roleBinding"]));
-        assert_eq!(
-            text,
-            "query q($label: String!) {\n  q(label: $label) {\n    id\n    createdAt\n  }\n}"
-        );
-    }
-
-    fn answered(status: u16, body: &str) -> ApiError {
-        let reply = Reply {
-            status,
-            date: None,
-            retry_after: None,
-            body: body.as_bytes().to_vec(),
-        };
-        match read::<String>(&reply, "q") {
-            Err(Refusal::Other(error)) => error,
-            Err(Refusal::Document(message)) => ApiError::Incompatible { message },
-            Ok(data) => panic!("read as {data:?}"),
-        }
-    }
-
-    #[test]
-    fn answers_that_are_none_are_told_apart() {
-        assert_eq!(answered(200, "<html>"), ApiError::NotGraphql);
-        assert_eq!(answered(200, "[1]"), ApiError::NotGraphql);
-        assert_eq!(answered(200, r#"{"data": null}"#), ApiError::MissingData);
-        assert_eq!(answered(200, r#"{"data": [1]}"#), ApiError::MissingData);
-        assert_eq!(answered(200, r#"{"data": {}}"#), ApiError::MissingData);
-        assert_eq!(
-            answered(200, r#"{"data": {"q": 1}}"#),
-            ApiError::MissingData
-        );
-        assert_eq!(answered(500, "<html>"), ApiError::Status { status: 500 });
-        assert_eq!(
-            answered(500, r#"{"data": {}}"#),
-            ApiError::Status { status: 500 }
-        );
-        let forbidden = r#"{"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}], "data": {"a": null}}"#;
-        assert_eq!(answered(200, forbidden), ApiError::Forbidden);
     }
 }

@@ -23,7 +23,7 @@ use super::installation::{ApiUrl, Installation};
 /// The largest answer that is read, in bytes.
 const BODY_MAX: usize = 32 * 1024 * 1024;
 
-/// How many requests are under way at once; the others wait their turn.
+/// The number of requests that are under way at once; the others wait.
 const AT_ONCE: usize = 64;
 
 /// Ingresses close idle connections without a word; ours are dropped before that.
@@ -56,20 +56,20 @@ pub enum Purpose {
 pub struct Reply {
     /// The HTTP status; any but 429, 401, 407 and redirects, which are errors.
     pub status: u16,
-    /// The API's clock, from the `Date` header.
-    pub date: Option<DateTime<Utc>>,
     /// How long something before the API asks to wait.
     pub retry_after: Option<Duration>,
+    /// The time at which the API answered, on its own clock.
+    pub date: Option<DateTime<Utc>>,
     /// The body, unread.
     pub body: Vec<u8>,
 }
 
 /// The HTTP side of the API. Connections are made when first needed and kept between calls.
-pub struct Client {
+pub struct HttpClient {
     connecting: Connecting,
     connect_timeout: Duration,
-    made: Mutex<HashMap<(Reach, Purpose), reqwest::Client>>,
-    turns: Semaphore,
+    clients: Mutex<HashMap<(Reach, Purpose), reqwest::Client>>,
+    permits: Semaphore,
 }
 
 /// The kinds of host that need their own way of connecting.
@@ -83,15 +83,15 @@ enum Reach {
     Remote,
 }
 
-impl Client {
+impl HttpClient {
     /// A client that has connected to nothing yet. Of the time for a request, a part is for the
     /// connection: what takes longer was certainly not sent.
     pub fn new(connecting: Connecting, timeout: Duration) -> Self {
         Self {
             connecting,
             connect_timeout: CONNECT.min(timeout * 3 / 4),
-            made: Mutex::default(),
-            turns: Semaphore::new(AT_ONCE),
+            clients: Mutex::default(),
+            permits: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -123,22 +123,22 @@ impl Client {
         reply(response).await
     }
 
-    /// Waits for one of the 64 places in the API. The place is free again when the guard goes.
-    pub async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
+    /// Waits until one more request may be under way. Dropping the permit lets the next one begin.
+    pub async fn permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.permits.acquire().await.ok()
     }
 
     fn connected(&self, url: &ApiUrl, purpose: Purpose) -> Result<reqwest::Client, ApiError> {
         let key = (Reach::of(url), purpose);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = made.get(&key) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let client = self
             .connecting
             .client(key.0, purpose, self.connect_timeout)
             .map_err(ApiError::Unreachable)?;
-        made.insert(key, client.clone());
+        clients.insert(key, client.clone());
         Ok(client)
     }
 }
@@ -250,8 +250,8 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         return Err(refusal);
     }
     let status = response.status().as_u16();
-    let date = header(response.headers(), &DATE).and_then(http_date);
     let retry_after = retry_after(response.headers());
+    let date = header(response.headers(), &DATE).and_then(http_date);
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
         return Err(ApiError::TooLarge);
@@ -265,8 +265,8 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     }
     Ok(Reply {
         status,
-        date,
         retry_after,
+        date,
         body,
     })
 }

@@ -27,6 +27,14 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Whether the token says of itself that its time is over.
+    pub fn token_has_expired(&self) -> bool {
+        matches!(
+            TokenKind::of(&self.token),
+            TokenKind::UserToken { expires: Some(expires) } if expires < Utc::now()
+        )
+    }
+
     /// The domain to name in `astro login DOMAIN`: the host without the API's own label.
     pub fn login_domain(&self) -> &str {
         let host = self.url.host();

@@ -1,15 +1,23 @@
 //! The vocabulary of the Private Cloud API: workspaces, service accounts, roles, and their bounds.
 //! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
 
+mod account;
+mod answer;
+mod bounded;
+pub mod document;
+mod documents;
 pub mod error;
 pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+mod wire;
 
 use std::fmt;
 
-use crate::guards::secret::Secret;
+pub use account::{
+    Binding, Bindings, Category, Entity, NewServiceAccount, Place, ServiceAccount, Workspace,
+};
 
 /// Why a text is not a value of the vocabulary: what would have been accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +76,11 @@ macro_rules! id {
 id! {
     /// The id of a workspace.
     WorkspaceId
+}
+
+id! {
+    /// The id of a deployment.
+    DeploymentId
 }
 
 id! {
@@ -136,58 +149,17 @@ impl Role {
         }
     }
 
+    /// The names that [`parse`](Self::parse) accepts.
+    pub const ACCEPTED: Accepted = Accepted("WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN");
+
     /// The role of that name, exactly as the API spells it.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+    ///
+    /// # Errors
+    /// The names that are accepted.
+    pub fn parse(name: &str) -> Result<Self, Accepted> {
+        let named = Self::ALL.into_iter().find(|role| role.name() == name);
+        named.ok_or(Self::ACCEPTED)
     }
-}
-
-/// A workspace as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workspace {
-    /// Its id.
-    pub id: WorkspaceId,
-    /// Its label, where the API has one.
-    pub label: Option<String>,
-}
-
-/// A service account as the API shows it. Any field but the id may be missing: older and newer
-/// releases lack some. Times are the API's own text.
-#[derive(Debug, Clone)]
-pub struct ServiceAccount {
-    /// Its id.
-    pub id: ServiceAccountId,
-    /// Its label, taken verbatim from the API: any text.
-    pub label: Option<String>,
-    /// Its key: in full for 10 minutes after creation, then six characters and asterisks.
-    pub api_key: Option<Secret>,
-    /// Its role: free text, since releases 2.x have custom roles.
-    pub role: Option<String>,
-    /// Its category, any text.
-    pub category: Option<String>,
-    /// The workspace in whose list it stands.
-    pub workspace_id: WorkspaceId,
-    /// Whether it may be used.
-    pub active: Option<bool>,
-    /// When it was created.
-    pub created_at: Option<String>,
-    /// When it was last changed.
-    pub updated_at: Option<String>,
-    /// When it was last used, as the API believes; several releases never write it.
-    pub last_used_at: Option<String>,
-}
-
-/// A service account to be created.
-#[derive(Debug, Clone)]
-pub struct NewServiceAccount {
-    /// The workspace it belongs to.
-    pub workspace_id: WorkspaceId,
-    /// Its label, unique within the workspace.
-    pub label: Label,
-    /// Its role.
-    pub role: Role,
-    /// Its category; left unset if absent.
-    pub category: Option<Label>,
 }
 
 #[cfg(test)]
@@ -221,9 +193,11 @@ mod tests {
 
     #[test]
     fn a_role_has_one_spelling() {
-        assert_eq!(Role::named("WORKSPACE_EDITOR"), Some(Role::WorkspaceEditor));
+        assert_eq!(Role::parse("WORKSPACE_EDITOR"), Ok(Role::WorkspaceEditor));
         for bad in ["workspace_editor", "SYSTEM_ADMIN", "", "EDITOR"] {
-            assert_eq!(Role::named(bad), None, "{bad:?}");
+            assert_eq!(Role::parse(bad), Err(Role::ACCEPTED), "{bad:?}");
         }
+        let names = Role::ALL.map(Role::name).join(", ");
+        assert_eq!(Role::ACCEPTED.0, names);
     }
 }

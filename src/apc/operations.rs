@@ -1,82 +1,64 @@
-//! One typed function per document: what this server asks of the API.
-//! Trusts no hole: lists are checked for foreign accounts, mutations select scalars only.
+//! One typed function per document: everything that this server asks of the API.
+//! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
-use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::error::ApiError;
-use super::exchange::{Api, Document, read};
-use super::{NewServiceAccount, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
-use crate::guards::secret::Secret;
-
-const APP_CONFIG: Document = Document {
-    field: "appConfig",
-    text: include_str!("documents/appConfig.graphql"),
-    optional: &["version", "baseDomain"],
+use super::answer::Answer;
+use super::document::Document;
+use super::documents::{
+    APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
+    DELETE_IN_WORKSPACE, DEPLOYMENT_SERVICE_ACCOUNTS, SYS_WORKSPACES, WORKSPACE,
+    WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
 };
+use super::error::{ApiError, GraphqlError, Rejection};
+use super::exchange::Api;
+use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
+use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 
-const WORKSPACES: Document = Document {
-    field: "workspaces",
-    text: include_str!("documents/workspaces.graphql"),
-    optional: &["label"],
-};
+/// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
+const NO_WORKSPACE: &str = "c000000000000000000000000";
 
-const WORKSPACE: Document = Document {
-    field: "workspace",
-    text: include_str!("documents/workspace.graphql"),
-    optional: &["label"],
-};
+/// Workspaces that the API lists.
+#[derive(Debug, Default)]
+pub struct Workspaces {
+    /// Those that could be read.
+    pub listed: Vec<Workspace>,
+    /// The number of entries that could not be read.
+    pub unreadable: usize,
+}
 
-const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
-    field: "workspaceServiceAccounts",
-    text: include_str!("documents/workspaceServiceAccounts.graphql"),
-    optional: &[
-        "label",
-        "apiKey",
-        "category",
-        "entityUuid",
-        "active",
-        "createdAt",
-        "updatedAt",
-        "lastUsedAt",
-        "roleBinding",
-    ],
-};
-
-// The key is not optional here: an account whose key nobody gets to see is of no use.
-const CREATE: Document = Document {
-    field: "createWorkspaceServiceAccount",
-    text: include_str!("documents/createWorkspaceServiceAccount.graphql"),
-    optional: &[
-        "label",
-        "category",
-        "active",
-        "createdAt",
-        "updatedAt",
-        "lastUsedAt",
-    ],
-};
-
-const DELETE: Document = Document {
-    field: "deleteWorkspaceServiceAccount",
-    text: include_str!("documents/deleteWorkspaceServiceAccount.graphql"),
-    optional: &["label"],
-};
-
-/// The accounts of one workspace, in the API's order.
+/// The accounts of one place, in the API's order.
 #[derive(Debug)]
 pub struct Listing {
     /// The accounts that were selected.
     pub accounts: Vec<ServiceAccount>,
-    /// How many the workspace has.
+    /// The number of accounts that the place has, as far as they could be read.
     pub size: usize,
-    /// The API's clock when it answered.
-    pub date: Option<DateTime<Utc>>,
+    /// The number of accounts that could not be read.
+    pub unreadable: usize,
+    /// The number of accounts of which something could not be read.
+    pub partly_read: usize,
+    /// Whether every id could be read, so that an account that is not listed is not there.
+    pub is_complete: bool,
+    /// Whether every label could be read as well, so that a label that is not listed is free.
+    pub labels_are_known: bool,
+    /// The ids of accounts in the answer that belong to other places.
+    pub foreign: Vec<String>,
+    /// The time by which the API's clock is ahead of ours; none where it told no time.
+    pub clock_ahead: Option<TimeDelta>,
 }
 
-/// What the platform says of itself to anybody.
+impl Listing {
+    /// Whether the API has shown no account at all.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
+    }
+}
+
+/// The platform's own description, which needs no token.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppConfig {
@@ -89,315 +71,340 @@ pub struct AppConfig {
 #[derive(Serialize)]
 struct NoVariables {}
 
+/// The one place that a document is about.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InWorkspace<'a> {
-    workspace_uuid: &'a str,
+enum InPlace<'a> {
+    #[serde(rename = "workspaceUuid")]
+    Workspace(&'a str),
+    #[serde(rename = "deploymentUuid")]
+    Deployment(&'a str),
 }
 
-/// What the platform is; needs no token.
+impl<'a> From<&'a Place> for InPlace<'a> {
+    fn from(place: &'a Place) -> Self {
+        match place {
+            Place::Workspace(id) => Self::Workspace(id.as_str()),
+            Place::Deployment(id) => Self::Deployment(id.as_str()),
+        }
+    }
+}
+
+/// Asks the platform for its version; needs no token.
 ///
 /// # Errors
 /// What happened instead of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
-    let told = api.query(&APP_CONFIG, &NoVariables {}, |reply, field| {
-        read::<AppConfig>(reply, field)
-    });
-    told.await?.ok_or(ApiError::MissingData)
+    let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
+    answer.read()?.ok_or(ApiError::MissingData)
 }
 
-/// The workspaces the token is bound to; system-level tokens see none.
+/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
 ///
 /// # Errors
-/// `FORBIDDEN` here means a bad token and nothing else, so it is `Unauthenticated`.
-pub async fn workspaces(api: &Api<'_>) -> Result<Vec<Workspace>, ApiError> {
-    let listed = api.query(&WORKSPACES, &NoVariables {}, |reply, field| {
-        let listed = read::<Vec<Option<WireWorkspace>>>(reply, field)?;
-        Ok(listed.map(|listed| {
-            listed
-                .into_iter()
-                .flatten()
-                .map(|workspace| workspace.read(api))
-                .collect()
-        }))
-    });
-    match listed.await {
-        Ok(workspaces) => workspaces.ok_or(ApiError::MissingData),
-        Err(ApiError::Forbidden) => Err(ApiError::Unauthenticated),
-        Err(error) => Err(error),
+/// `Unauthenticated` or `TokenInDoubt` for every error of the API: this list is refused to nobody whose token is good.
+pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
+    let listed = list_workspaces(api, &WORKSPACES).await;
+    listed.map_err(|error| match of_expired_token(api, error) {
+        ApiError::Rejected(Rejection { message, .. }) | ApiError::Incompatible { message } => {
+            ApiError::TokenInDoubt { message }
+        }
+        ApiError::Refused | ApiError::LabelTaken => ApiError::Unauthenticated,
+        error => error,
+    })
+}
+
+/// Lists all workspaces, for system-level tokens.
+///
+/// # Errors
+/// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
+/// is not asked.
+pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
+    let listed = list_workspaces(api, &SYS_WORKSPACES).await;
+    listed.map_err(|error| match of_expired_token(api, error) {
+        ApiError::Refused => ApiError::PermissionDenied,
+        error => error,
+    })
+}
+
+async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
+    let answer = api.query(document, &NoVariables {}).await?;
+    answer.check_the_whole()?;
+    let mut workspaces = Workspaces::default();
+    let take = |row: Option<WireWorkspace>| match row {
+        Some(workspace) => workspaces.listed.push(workspace.read(api)),
+        None => workspaces.unreadable += 1,
+    };
+    match answer.rows(take).await? {
+        true => Ok(workspaces),
+        false => Err(ApiError::MissingData),
     }
 }
 
-/// One workspace; none where the API knows no such id.
+/// Reads one workspace; none where the API knows no such id.
 ///
 /// # Errors
 /// What happened, with a bad token and a missing permission told apart.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
-    let variables = InWorkspace {
-        workspace_uuid: id.as_str(),
-    };
-    let found = api.query(&WORKSPACE, &variables, |reply, field| {
-        read::<WireWorkspace>(reply, field)
-    });
-    match found.await {
+    let variables = InPlace::Workspace(id.as_str());
+    let found = api.query(&WORKSPACE, &variables).await;
+    let found = found.and_then(|answer| answer.read::<WireWorkspace>());
+    match found {
         Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
-        Err(error) => Err(told_apart(api, error).await),
+        Err(error) => Err(explained_read(api, error).await),
     }
 }
 
-/// The accounts of a workspace. A workspace that does not exist has none, for a system admin.
+/// Tells whether the token is a system-level one, on releases without a list of all workspaces.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
-pub async fn workspace_service_accounts(
-    api: &Api<'_>,
-    workspace_id: &WorkspaceId,
-) -> Result<Listing, ApiError> {
-    select_service_accounts(api, workspace_id, |_| true).await
-}
-
-/// Those accounts of a workspace that are selected. The others are never owned: a list may hold
-/// thousands, and a page a hundred.
-///
-/// # Errors
-/// What happened, with a bad token and a missing permission told apart.
-pub async fn select_service_accounts(
-    api: &Api<'_>,
-    workspace_id: &WorkspaceId,
-    mut select: impl FnMut(Glimpse<'_>) -> bool,
-) -> Result<Listing, ApiError> {
-    let variables = InWorkspace {
-        workspace_uuid: workspace_id.as_str(),
+/// What happened instead of an answer.
+pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
+    let variables = InPlace::Workspace(NO_WORKSPACE);
+    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
+        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
+        Err(error) => Err(error),
     };
-    let listed = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables, |reply, field| {
-        let Some(listed) = read::<Vec<Option<WireAccount<'_>>>>(reply, field)? else {
-            return Ok(None);
-        };
-        let mut listing = Listing {
-            accounts: Vec::new(),
-            size: 0,
-            date: reply.date,
-        };
-        // All keys first: one may stand in the label of an account before its own.
-        listed
-            .iter()
-            .flatten()
-            .for_each(|account| account.remember_key(api));
-        for account in listed
-            .into_iter()
-            .flatten()
-            .filter(|account| account.is_of(workspace_id))
-        {
-            listing.size += 1;
-            if select(account.glimpse()) {
-                listing.accounts.push(
-                    account
-                        .placed_in(api, workspace_id)
-                        .with_masked_key_if_undated(),
-                );
-            }
-        }
-        Ok(Some(listing))
-    });
-    match listed.await {
-        Ok(listing) => listing.ok_or(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+    match listed {
+        Ok(is_list) => Ok(is_list),
+        Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// What of an account decides whether it is selected.
+/// The field by which the release shows roles, as far as lists that were read before have told; none where it has
+/// neither of the two.
+pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
+    api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS)
+}
+
+/// The parts of an account that decide whether it is selected.
 #[derive(Debug, Clone, Copy)]
-pub struct Glimpse<'a> {
+pub struct Candidate<'a> {
     /// Its id.
     pub id: &'a str,
     /// Its label.
     pub label: Option<&'a str>,
 }
 
+/// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page
+/// a hundred. A place that does not exist has none, for a system-level token.
+///
+/// # Errors
+/// What happened, with a bad token and a missing permission told apart.
+pub async fn service_accounts(
+    api: &Api<'_>,
+    place: &Place,
+    mut select: impl FnMut(Candidate<'_>) -> bool,
+) -> Result<Listing, ApiError> {
+    let document = match place {
+        Place::Workspace(_) => &WORKSPACE_SERVICE_ACCOUNTS,
+        Place::Deployment(_) => &DEPLOYMENT_SERVICE_ACCOUNTS,
+    };
+    let variables = InPlace::from(place);
+    let listed = match api.query(document, &variables).await {
+        Ok(answer) => listing(api, place, &answer, &mut select).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(listing) => Ok(listing),
+        Err(error) => Err(explained_read(api, error).await),
+    }
+}
+
+/// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
+/// label of an account before its own.
+async fn listing<'a>(
+    api: &Api<'_>,
+    place: &Place,
+    answer: &'a Answer,
+    select: &mut impl FnMut(Candidate<'_>) -> bool,
+) -> Result<Listing, ApiError> {
+    let failed = failed_members(&answer.errors);
+    let mut listing = Listing {
+        accounts: Vec::new(),
+        size: 0,
+        unreadable: 0,
+        partly_read: 0,
+        is_complete: answer
+            .errors
+            .iter()
+            .all(|error| error.member_of_entry().is_some()),
+        labels_are_known: failed.values().all(|members| !members.contains("label")),
+        foreign: Vec::new(),
+        clock_ahead: answer.date.map(|date| date - Utc::now()),
+    };
+    let (mut keys, mut selected, mut index) = (Vec::new(), Vec::new(), 0);
+    let take = |row: Option<WireAccount<'a>>| {
+        let failed = failed.get(&index);
+        index += 1;
+        let Some(mut row) = row.filter(|row| row.id.is_some()) else {
+            listing.unreadable += 1;
+            return;
+        };
+        if let Some(members) = failed {
+            listing.partly_read += 1;
+            row.mark_failed(members);
+        }
+        keys.extend(row.whole_key());
+        if !row.bindings().allow(place) {
+            listing.foreign.extend(row.id.map(Text::into_string));
+            return;
+        }
+        listing.size += 1;
+        if row.candidate().is_some_and(&mut *select) {
+            selected.push(row);
+        }
+    };
+    if !answer.rows(take).await? {
+        return Err(ApiError::MissingData);
+    }
+    listing.is_complete &= listing.unreadable == 0;
+    if listing.size == 0 && listing.unreadable > 0 {
+        let first = answer.errors.first();
+        return Err(first.map_or(ApiError::MissingData, |error| error.classify(200, true)));
+    }
+    let scrubber = api.remember_keys(keys);
+    let read = |row: WireAccount<'_>| row.read(&scrubber, place);
+    let accounts = selected.into_iter().filter_map(read);
+    listing.accounts = accounts
+        .map(ServiceAccount::with_masked_key_if_undated)
+        .collect();
+    Ok(listing)
+}
+
+/// The account of an answer to a creation. Without its whole key an error about a part of the answer counts as well.
+fn account_of(
+    api: &Api<'_>,
+    new: &NewServiceAccount,
+    answer: &Answer,
+) -> Result<Option<ServiceAccount>, ApiError> {
+    let account: Option<WireAccount<'_>> = answer.of_change()?;
+    let account = account.and_then(|account| account.read_created(api, new));
+    match (account, answer.errors.first()) {
+        (Some(account), Some(error)) if !account.has_whole_key() => Err(error.classify(200, true)),
+        (account, _) => Ok(account),
+    }
+}
+
+/// The members that failed, by the entry of the list that they belong to.
+fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
+    let mut failed: HashMap<usize, HashSet<&str>> = HashMap::new();
+    for (index, member) in errors.iter().filter_map(GraphqlError::member_of_entry) {
+        failed.entry(index).or_default().insert(member);
+    }
+    failed
+}
+
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
 /// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
-pub async fn create_workspace_service_account(
+pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
 ) -> Result<ServiceAccount, ApiError> {
     #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
     struct Variables<'a> {
         label: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         category: Option<&'a str>,
-        workspace_uuid: &'a str,
         role: &'a str,
+        #[serde(flatten)]
+        place: InPlace<'a>,
     }
+    let document = match &new.place {
+        Place::Workspace(_) => &CREATE_IN_WORKSPACE,
+        Place::Deployment(_) => &CREATE_IN_DEPLOYMENT,
+    };
     let variables = Variables {
         label: new.label.as_str(),
         category: new.category.as_ref().map(|category| category.as_str()),
-        workspace_uuid: new.workspace_id.as_str(),
         role: new.role.name(),
+        place: InPlace::from(&new.place),
     };
-    let created = api.mutate(&CREATE, &variables, |reply, field| {
-        let created = read::<WireAccount<'_>>(reply, field)?;
-        Ok(created.map(|account| {
-            account.remember_key(api);
-            account.placed_in(api, &new.workspace_id)
-        }))
-    });
-    match created.await {
-        Ok(Some(account)) if account.api_key.is_some() => Ok(ServiceAccount {
-            role: Some(new.role.name().to_owned()),
-            ..account
+    let created = api.mutate(document, &variables).await;
+    match created.and_then(|answer| account_of(api, new, &answer)) {
+        // A masked key is told as such: nobody has it.
+        Ok(Some(account)) if account.has_key_text() => Ok(account),
+        Ok(Some(account)) => Err(ApiError::KeyNotTold {
+            id: account.id.into_string(),
         }),
-        Ok(_) => Err(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+        Ok(None) => Err(ApiError::MissingData),
+        Err(error) => Err(explained(api, error).await),
     }
 }
 
-/// Deletes an account, whichever workspace it is in: the API does not compare, so the caller has to.
+/// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
 /// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
-pub async fn delete_workspace_service_account(
+pub async fn delete_service_account(
     api: &Api<'_>,
-    workspace_id: &WorkspaceId,
+    place: &Place,
     id: &ServiceAccountId,
 ) -> Result<(), ApiError> {
     #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
     struct Variables<'a> {
-        service_account_uuid: &'a str,
-        workspace_uuid: &'a str,
+        #[serde(rename = "serviceAccountUuid")]
+        id: &'a str,
+        #[serde(flatten)]
+        place: InPlace<'a>,
     }
-    let variables = Variables {
-        service_account_uuid: id.as_str(),
-        workspace_uuid: workspace_id.as_str(),
+    let document = match place {
+        Place::Workspace(_) => &DELETE_IN_WORKSPACE,
+        Place::Deployment(_) => &DELETE_IN_DEPLOYMENT,
     };
-    let deleted = api.mutate(&DELETE, &variables, |reply, field| {
-        let deleted = read::<WireDeleted>(reply, field)?;
-        Ok(deleted.and_then(|deleted| deleted.id))
-    });
-    match deleted.await {
+    let variables = Variables {
+        id: id.as_str(),
+        place: InPlace::from(place),
+    };
+    let answer = api.mutate(document, &variables).await;
+    let deleted = answer.and_then(|answer| answer.of_change::<WireDeleted>());
+    match deleted.map(|deleted| deleted.and_then(|deleted| deleted.id)) {
         // Only an answer about this account says that it is gone.
         Ok(Some(deleted)) if deleted == id.as_str() => Ok(()),
         Ok(_) => Err(ApiError::MissingData),
-        Err(error) => Err(told_apart(api, error).await),
+        Err(error) => Err(explained(api, error).await),
     }
 }
 
-/// The API says `FORBIDDEN` for a bad token and for a missing permission alike. Its list of
-/// workspaces is refused for a bad token only, so asking for that tells which it was.
-async fn told_apart(api: &Api<'_>, error: ApiError) -> ApiError {
-    if !matches!(
+/// Explains the error of a read.
+async fn explained_read(api: &Api<'_>, error: ApiError) -> ApiError {
+    explained(api, of_expired_token(api, error)).await
+}
+
+/// The error of a read. The token's own date of expiry decides alone, whatever came in place of an answer.
+fn of_expired_token(api: &Api<'_>, error: ApiError) -> ApiError {
+    let is_of_the_api = matches!(
         error,
-        ApiError::Forbidden | ApiError::Status { status: 403 }
-    ) {
+        ApiError::Refused
+            | ApiError::Rejected(_)
+            | ApiError::Incompatible { .. }
+            | ApiError::MissingData
+            | ApiError::TimedOut
+            | ApiError::ConnectionLost
+    );
+    match is_of_the_api && api.token_has_expired() {
+        true => ApiError::Unauthenticated,
+        false => error,
+    }
+}
+
+/// Explains a refusal. The API says the same of a bad token and of a missing permission, but refuses its list of
+/// workspaces for a bad token only.
+async fn explained(api: &Api<'_>, error: ApiError) -> ApiError {
+    if error != ApiError::Refused {
         return error;
     }
-    match (workspaces(api).await, error) {
-        (Ok(_), _) => ApiError::PermissionDenied,
-        (Err(ApiError::Unauthenticated), _) => ApiError::Unauthenticated,
-        (Err(_), ApiError::Forbidden) => ApiError::ForbiddenUndecided,
-        (Err(_), error) => error,
+    if api.token_has_expired() {
+        return ApiError::Unauthenticated;
     }
-}
-
-impl ServiceAccount {
-    /// The API masks an old key only where it is asked for the date of creation as well. From a
-    /// release without that field every key comes in full, however old.
-    fn with_masked_key_if_undated(mut self) -> Self {
-        if self.created_at.is_none() {
-            self.api_key = self.api_key.map(|key| Secret::new(key.masked()));
-        }
-        self
+    if api.token_is_good() {
+        return ApiError::PermissionDenied;
     }
-}
-
-#[derive(Deserialize)]
-struct WireWorkspace {
-    id: String,
-    label: Option<String>,
-}
-
-impl WireWorkspace {
-    fn read(self, api: &Api<'_>) -> Workspace {
-        Workspace {
-            id: WorkspaceId::verbatim(self.id),
-            label: self.label.map(|label| api.scrubbed(label)),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireDeleted {
-    id: Option<String>,
-}
-
-/// Text that stays in the answer where it can. (`Option<Cow<str>>` alone never does.)
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn owned(text: Option<Text<'_>>) -> Option<String> {
-    text.map(|text| text.0.into_owned())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAccount<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    label: Option<Text<'a>>,
-    api_key: Option<Text<'a>>,
-    category: Option<Text<'a>>,
-    entity_uuid: Option<Text<'a>>,
-    active: Option<bool>,
-    created_at: Option<Text<'a>>,
-    updated_at: Option<Text<'a>>,
-    last_used_at: Option<Text<'a>>,
-    role_binding: Option<WireRoleBinding<'a>>,
-}
-
-#[derive(Deserialize)]
-struct WireRoleBinding<'a> {
-    #[serde(borrow)]
-    role: Option<Text<'a>>,
-}
-
-impl WireAccount<'_> {
-    /// Whether nothing speaks against the account being of that workspace.
-    fn is_of(&self, workspace_id: &WorkspaceId) -> bool {
-        self.entity_uuid
-            .as_ref()
-            .is_none_or(|entity| entity.0 == workspace_id.as_str())
-    }
-
-    fn glimpse(&self) -> Glimpse<'_> {
-        Glimpse {
-            id: &self.id.0,
-            label: self.label.as_ref().map(|label| &*label.0),
-        }
-    }
-
-    fn remember_key(&self, api: &Api<'_>) {
-        if let Some(key) = &self.api_key {
-            api.remember_key(&key.0);
-        }
-    }
-
-    fn placed_in(self, api: &Api<'_>, workspace_id: &WorkspaceId) -> ServiceAccount {
-        let clean = |text: Option<Text<'_>>| owned(text).map(|text| api.scrubbed(text));
-        ServiceAccount {
-            id: ServiceAccountId::verbatim(self.id.0.into_owned()),
-            label: clean(self.label),
-            api_key: owned(self.api_key).map(Secret::new),
-            role: clean(self.role_binding.and_then(|binding| binding.role)),
-            category: clean(self.category),
-            workspace_id: workspace_id.clone(),
-            active: self.active,
-            created_at: clean(self.created_at),
-            updated_at: clean(self.updated_at),
-            last_used_at: clean(self.last_used_at),
-        }
+    match workspaces(api).await {
+        Ok(_) => ApiError::PermissionDenied,
+        Err(error @ (ApiError::Unauthenticated | ApiError::TokenInDoubt { .. })) => error,
+        Err(_) => ApiError::RefusalUnexplained,
     }
 }

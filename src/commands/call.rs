@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::cli;
 use crate::commands::in_process::{InProcessClient, RequestError};
-use crate::commands::sandbox::Playground;
+use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
 use crate::session::LINE_MAX;
+use crate::session::elicitation::REACTION_MIN;
 use crate::session::server::Server;
 use crate::session::shutdown::{self, Shutdown};
 
@@ -33,7 +34,7 @@ pub async fn run(
 ) -> Result<ExitCode, Failed> {
     let asking = arguments != Some(STDIN) && has_terminal();
     let arguments = object(arguments)?;
-    let _playground = Playground::if_wanted(&mut config).await?;
+    let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let shutdown = Shutdown::default();
     shutdown::cancel_on_signal(shutdown.signal.clone());
     let mut client = InProcessClient::connect(Server::new(config, secrets, shutdown.clone()).await);
@@ -106,6 +107,12 @@ fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
 
 /// Asks in the terminal. A signal is an answer as well.
 async fn answer(question: Value, shutdown: &Shutdown) -> Value {
+    // The server takes a faster no for a client's own. At a terminal it is a person's, typed ahead.
+    let (answer, ()) = tokio::join!(typed(question, shutdown), tokio::time::sleep(REACTION_MIN));
+    answer
+}
+
+async fn typed(question: Value, shutdown: &Shutdown) -> Value {
     // A read from a terminal cannot be cancelled; its thread is left behind.
     let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
     let answer = tokio::select! {

@@ -1,37 +1,34 @@
-//! `apc-mcp client NAME`: what to put into a client's configuration, and where.
-//! Prints no secret and writes no file; what is printed works as it stands.
+//! `apc-mcp client NAME`: prints the entry for a client's configuration, and the file that it belongs into.
+//!
+//! It prints no secret and writes no file. The entry works as it stands.
 
 use std::io::Write;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::{ClientName, Flags};
+use crate::cli::ClientName;
+use crate::config::Flags;
+use crate::config::setting::{API_TOKEN_FILE, DOMAIN, SANDBOX};
 
 /// The server's name in every configuration.
 const ENTRY: &str = "apc-mcp";
 
-/// Prints the snippet on standard output and, on standard error, where it goes.
+/// Advice for a configuration that exists.
+const ADD: &str = "If the file has such an object already, add the entry to it.";
+
+/// Prints the entry on standard output and, on standard error, the file and the way to sign in.
 ///
 /// # Errors
-/// The path of this program cannot be told, or nobody reads what is printed.
+/// The path of this program is unknown or not UTF-8, or the output is closed.
 pub fn run(name: ClientName, flags: &Flags) -> Result<(), Box<dyn std::error::Error>> {
-    let program = std::env::current_exe()?;
-    let program = as_text(&program)?;
+    let program = std::env::current_exe()?.into_os_string().into_string();
+    let program = program
+        .map_err(|path| format!("the path of this program is not UTF-8: {}", path.display()))?;
     let arguments = flags.arguments()?;
-    writeln!(anstream::stderr(), "{}", name.place())?;
-    writeln!(anstream::stdout(), "{}", name.snippet(program, &arguments))?;
+    writeln!(anstream::stderr(), "{}", name.destination())?;
+    writeln!(anstream::stdout(), "{}", name.snippet(&program, &arguments))?;
     writeln!(anstream::stderr(), "{}", credentials(flags))?;
     Ok(())
-}
-
-fn as_text(path: &Path) -> Result<&str, String> {
-    path.to_str().ok_or_else(|| {
-        format!(
-            "the path of this program, {}, is not UTF-8 and has no place in a configuration",
-            path.display()
-        )
-    })
 }
 
 impl ClientName {
@@ -50,7 +47,7 @@ impl ClientName {
         }
     }
 
-    fn place(self) -> &'static str {
+    fn destination(self) -> &'static str {
         match self {
             Self::ClaudeCode => {
                 "For Claude Code, into .mcp.json in a project's directory; or, for all of yours: \
@@ -86,7 +83,7 @@ fn json_under(root: &str, entry: &Value) -> String {
     format!("{:#}", json!({root: {ENTRY: entry}}))
 }
 
-/// What JSON escapes in a string, TOML reads alike.
+/// A TOML entry. TOML reads the escapes of JSON strings.
 fn toml(program: &str, arguments: &[String]) -> String {
     format!(
         "[mcp_servers.{ENTRY}]\ncommand = {}\nargs = {}",
@@ -95,15 +92,17 @@ fn toml(program: &str, arguments: &[String]) -> String {
     )
 }
 
-fn credentials(flags: &Flags) -> &'static str {
-    if flags.sandbox {
-        return "Where the file has such an object already, add the entry to it. The sandbox needs no login.";
-    }
-    if flags.api_token_file.is_some() {
-        return "Where the file has such an object already, add the entry to it. The token is read from its file at \
-                every call; it does not belong in here. 'apc-mcp doctor' with the same flags checks it all.";
-    }
-    "Where the file has such an object already, add the entry to it. The token does not belong in here: run \
-     'astro login DOMAIN' once, or give this command --domain DOMAIN --api-token-file FILE as well. \
-     'apc-mcp doctor' with the same flags checks it all."
+fn credentials(flags: &Flags) -> String {
+    let (domain, token_file) = (DOMAIN.name(), API_TOKEN_FILE.name());
+    let advice = if flags.has(&SANDBOX) {
+        return format!("{ADD} The sandbox needs no login.");
+    } else if flags.has(&API_TOKEN_FILE) {
+        "The token is read from its file at every call; it does not belong in here.".to_owned()
+    } else {
+        format!(
+            "The token does not belong in here: run 'astro login DOMAIN' once, or give this command {domain} DOMAIN \
+             {token_file} FILE as well."
+        )
+    };
+    format!("{ADD} {advice} 'apc-mcp doctor' with the same flags checks it all.")
 }

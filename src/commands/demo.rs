@@ -6,10 +6,9 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use crate::cli::Flags;
 use crate::commands::in_process::InProcessClient;
-use crate::commands::sandbox::Playground;
-use crate::config::{Config, Environment};
+use crate::commands::sandbox::EmbeddedSandbox;
+use crate::config::{Config, Environment, Flags};
 use crate::guards::secret::Secrets;
 use crate::guards::text::harmless_json;
 use crate::session::server::Server;
@@ -27,13 +26,9 @@ type Failed = Box<dyn std::error::Error>;
 /// # Errors
 /// The server did not do what the demonstration shows.
 pub async fn run(secrets: Secrets) -> Result<(), Failed> {
-    // The person's own settings stay out of it.
-    let flags = Flags {
-        sandbox: true,
-        ..Flags::default()
-    };
-    let mut config = Config::new(flags, &Environment::default())?;
-    let _playground = Playground::enter(&mut config).await?;
+    // The user's own settings do not count here.
+    let mut config = Config::new(&Flags::default(), &Environment::default())?;
+    let _sandbox = EmbeddedSandbox::start(&mut config).await?;
     let server = Server::new(config, secrets, Shutdown::default()).await;
     let mut client = InProcessClient::connect(server);
     conversation(&mut client).await?;

@@ -1,5 +1,4 @@
-//! The program: parses, starts the log, runs.
-//! Holds the exit codes and nothing else.
+//! The program: parses the command line, starts the log, runs the command, and ends with an exit code.
 
 pub mod call;
 pub mod client_config;
@@ -13,9 +12,10 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::{self, Cli, Command, Flags};
-use crate::commands::sandbox::Playground;
-use crate::config::{Config, Environment};
+use crate::cli::{self, Cli, Command};
+use crate::commands::sandbox::EmbeddedSandbox;
+use crate::config::setting::INSECURE;
+use crate::config::{Config, Environment, Flags};
 use crate::guards::logging;
 use crate::guards::secret::Secrets;
 use crate::session::server::Server;
@@ -26,13 +26,14 @@ type Failed = Box<dyn std::error::Error>;
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::of_process();
-    let mut config = match Config::new(cli.flags.clone(), &Environment::of_process()) {
+    let mut config = match Config::new(&cli.flags, &Environment::of_process()) {
         Ok(config) => config,
         Err(broken) => cli::usage(broken).exit(),
     };
     let secrets = Secrets::default();
-    if let Err(error) = logging::start(config.log, config.log_file.as_deref(), &secrets) {
-        config.log_file_is_broken(&error);
+    let (_log, opened) = logging::start(config.log, config.log_file.as_deref(), &secrets);
+    if let Err(error) = opened {
+        config.log_file_is_broken(error);
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -65,17 +66,18 @@ async fn run(
     config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
+    shutdown::survive_file_size_limit();
     let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
     if uses_the_token && config.connecting.insecure {
         tracing::warn!(
-            "--insecure (APC_INSECURE): TLS certificates are not verified, and whoever is between can read the token"
+            "{INSECURE} is on: TLS certificates are not verified, and anybody on the way can read the token"
         );
     }
     match command {
         None => serve(config, secrets).await?,
         Some(Command::Demo) => demo::run(secrets).await?,
         Some(Command::Client { name }) => client_config::run(name, &flags)?,
-        Some(Command::Sandbox { port }) => sandbox::run(port).await?,
+        Some(Command::Sandbox { port }) => sandbox::run(port, &config).await?,
         Some(Command::Doctor) => return doctor::run(config, secrets).await,
         Some(Command::Call { tool, json }) => {
             return call::run(&tool, json.as_deref(), config, secrets).await;
@@ -102,7 +104,7 @@ fn explained(error: Failed) -> ExitCode {
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
     let shutdown = Shutdown::default();
     shutdown::cancel_on_signal(shutdown.signal.clone());
-    let _playground = Playground::if_wanted(&mut config).await?;
+    let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let server = Server::new(config, secrets, shutdown).await;
     let (input, output) = rmcp::transport::stdio_pipes();
     Ok(shutdown::serve(server, input, output).await?)

@@ -1,5 +1,5 @@
 //! `apc-mcp sandbox`: the embedded API on a port of its own, for any other program to try things on.
-//! Reads no setting, and ends with everything in it.
+//! Also the guard of the sandbox that stands for an installation under --sandbox.
 
 use std::io::{self, Write};
 
@@ -9,24 +9,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apc::installation::ApiUrl;
 use crate::config::Config;
+use crate::config::setting::{API_TOKEN, API_URL};
 use crate::guards::secret::Secret;
 use crate::session::shutdown;
 use apc_sandbox::{Persona, Sandbox};
 
-/// What a sandbox leaves nothing of: its port and its key files go with this.
-pub struct Playground {
+/// Guard of a running sandbox. Dropping it closes the port and deletes the key files.
+pub struct EmbeddedSandbox {
     _sandbox: Sandbox,
     _keys: TempDir,
 }
 
-impl Playground {
+impl EmbeddedSandbox {
     /// Starts a sandbox where the settings want one.
     ///
     /// # Errors
-    /// As for [`enter`](Self::enter).
+    /// As for [`start`](Self::start).
     pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
         match config.sandbox {
-            true => Self::enter(config).await.map(Some),
+            true => Self::start(config).await.map(Some),
             false => Ok(None),
         }
     }
@@ -35,8 +36,8 @@ impl Playground {
     ///
     /// # Errors
     /// There is no port or no temporary directory to be had.
-    pub async fn enter(config: &mut Config) -> io::Result<Self> {
-        let sandbox = Sandbox::start(0).await?;
+    pub async fn start(config: &mut Config) -> io::Result<Self> {
+        let sandbox = Sandbox::start_line(0, config.sandbox_line).await?;
         let keys = tempfile::Builder::new()
             .prefix("apc-mcp-sandbox-")
             .tempdir()?;
@@ -52,22 +53,24 @@ impl Playground {
 
 const TITLE: Style = Style::new().bold();
 
-const PERSONAS: [(&str, Persona); 5] = [
+const PERSONAS: [(&str, Persona); 6] = [
     ("system admin", Persona::SystemAdmin),
     ("workspace admin", Persona::WorkspaceAdmin),
     ("workspace editor", Persona::WorkspaceEditor),
     ("workspace viewer", Persona::WorkspaceViewer),
+    ("deployment admin", Persona::DeploymentAdmin),
     ("nobody", Persona::Nobody),
 ];
 
 /// Serves the sandbox until a signal comes.
 ///
 /// # Errors
-/// The port is taken, or nobody reads what is printed.
-pub async fn run(port: u16) -> Result<(), Box<dyn std::error::Error>> {
+/// The setting of its line is broken, the port is taken, or nobody reads what is printed.
+pub async fn run(port: u16, config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let line = config.usable_sandbox_line()?;
     let interrupted = CancellationToken::new();
     shutdown::cancel_on_signal(interrupted.clone());
-    let sandbox = Sandbox::start(port)
+    let sandbox = Sandbox::start_line(port, line)
         .await
         .map_err(|error| format!("port {port} of 127.0.0.1 cannot be served: {error}"))?;
     introduce(&sandbox)?;
@@ -80,10 +83,15 @@ fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
     let url = sandbox.url();
     writeln!(
         out,
-        "{TITLE}A sandbox of the Private Cloud API, with invented accounts, until interrupted{TITLE:#}"
+        "{TITLE}A sandbox of the Private Cloud API (line: {}), with invented accounts, until interrupted{TITLE:#}",
+        sandbox.handle().line()
     )?;
-    writeln!(out, "APC_API_URL={url}")?;
-    writeln!(out, "\n{TITLE}tokens, for APC_API_TOKEN{TITLE:#}")?;
+    writeln!(out, "{}={url}", API_URL.variable())?;
+    writeln!(
+        out,
+        "\n{TITLE}tokens, for {}{TITLE:#}",
+        API_TOKEN.variable()
+    )?;
     for (name, persona) in PERSONAS {
         writeln!(out, "{name:<17} {}", sandbox.token(persona))?;
     }
@@ -93,7 +101,9 @@ fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "\nIn another terminal: APC_API_URL={url} APC_API_TOKEN=<a token> apc-mcp call get_service_accounts"
+        "\nIn another terminal: {}={url} {}=<a token> apc-mcp call get_service_accounts",
+        API_URL.variable(),
+        API_TOKEN.variable()
     )?;
     out.flush()
 }

@@ -1,4 +1,5 @@
 //! The astro CLI's login: the context, token and workspace in its `config.yaml`.
+//!
 //! Reads the user's file only, never a project's: a cloned repository could redirect the token.
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
+use crate::guards::regular_file;
 use crate::guards::secret::Secret;
 
 /// The largest file that is read, in bytes.
@@ -19,7 +21,7 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// The CLI truncates and rewrites its file; a half-written one is whole again after this.
 const REWRITING: Duration = Duration::from_millis(60);
 
-/// One login: what the CLI knows of one installation.
+/// The login of the astro CLI to one installation.
 #[derive(Debug, Clone)]
 pub struct AstroLogin {
     /// The installation's domain, as the CLI has it.
@@ -32,95 +34,65 @@ pub struct AstroLogin {
     pub workspace: Option<String>,
 }
 
-/// Why there is no login.
+/// A reason why there is no login that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginProblem {
-    /// There is no home directory to look in.
     #[error("there is no home directory to find an astro login in")]
     NoHome,
-    /// Nobody has logged in on this machine.
     #[error("there is no astro login ({} does not exist)", path.display())]
-    NoFile {
-        /// Where it would be.
-        path: PathBuf,
-    },
-    /// The file cannot be read.
+    NoFile { path: PathBuf },
     #[error("the astro login in {} cannot be read ({source})", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not what the CLI writes.
+    Unreadable { path: PathBuf, source: io::Error },
     #[error("the astro login in {} is not the YAML that the astro CLI writes", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The CLI has no current context.
+    Malformed { path: PathBuf },
     #[error("the astro login has no current context")]
     NoContext,
-    /// The CLI has no context of that domain.
     #[error("the astro login has no context for {domain}")]
-    UnknownContext {
-        /// The domain looked for.
-        domain: String,
-    },
-    /// The context's URL is not one a token may be sent to.
+    UnknownContext { domain: String },
     #[error("the astro login's context {domain} cannot be used: {refused}")]
-    Refused {
-        /// The context's domain.
-        domain: String,
-        /// Why.
-        refused: UrlRefused,
-    },
-    /// The CLI reaches a local API by a URL that its configuration does not hold.
+    Refused { domain: String, refused: UrlRefused },
     #[error(
         "the astro login's context {domain} needs local.houston in the astro CLI's configuration, which is empty"
     )]
-    NoLocalUrl {
-        /// The context's domain.
-        domain: String,
-    },
+    NoLocalUrl { domain: String },
 }
 
-/// Reads the login for a domain, or for the CLI's current context where none is named.
+/// Finds the login for a domain, or for the CLI's current context if no domain is named.
 ///
 /// # Errors
-/// Why there is none.
-pub async fn read(
+/// There is no login that can be used.
+pub async fn find(
     path: Option<&Path>,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    let path = path.ok_or(LoginProblem::NoHome)?;
-    let found = load(path).and_then(|file| file.login(domain));
-    match found {
+    match find_at_once(path, domain) {
         Err(
             LoginProblem::Malformed { .. }
             | LoginProblem::NoContext
             | LoginProblem::UnknownContext { .. },
         ) => {
             sleep(REWRITING).await;
-            load(path)?.login(domain)
+            find_at_once(path, domain)
         }
         found => found,
     }
 }
 
-/// Reads the login as [`read`] does, for what it may add: none where anything is wrong with it.
-pub fn glance(path: Option<&Path>, domain: Option<&Domain>) -> Option<AstroLogin> {
-    load(path?).and_then(|file| file.login(domain)).ok()
+/// Finds the login as [`find`] does, without waiting for a file that is being rewritten.
+///
+/// # Errors
+/// There is no login that can be used.
+pub fn find_at_once(
+    path: Option<&Path>,
+    domain: Option<&Domain>,
+) -> Result<AstroLogin, LoginProblem> {
+    load(path.ok_or(LoginProblem::NoHome)?)?.login(domain)
 }
 
-/// Whether the CLI was told not to verify certificates. That is its own business; here it is only
-/// looked at to tell why a connection works for the one and not for the other.
+/// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
+/// works only for the CLI.
 pub fn skips_verification(path: Option<&Path>) -> bool {
-    let file = path.and_then(|path| load(path).ok());
-    let setting = file
-        .and_then(|file| file.houston)
-        .and_then(|houston| houston.skip_verify_tls);
-    match setting {
+    match path.and_then(|path| load(path).ok()?.houston?.skip_verify_tls) {
         Some(Value::Bool(on)) => on,
         Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
         _ => false,
@@ -128,75 +100,51 @@ pub fn skips_verification(path: Option<&Path>) -> bool {
 }
 
 fn load(path: &Path) -> Result<File, LoginProblem> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => LoginProblem::NoFile {
-            path: path.to_owned(),
-        },
-        _ => LoginProblem::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
-    };
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > FILE_MAX {
-        return Err(LoginProblem::Malformed {
-            path: path.to_owned(),
-        });
+    let path = path.to_owned();
+    match regular_file::read(&path, FILE_MAX) {
+        Ok(text) => serde_saphyr::from_slice(&text).map_err(|_| LoginProblem::Malformed { path }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(LoginProblem::NoFile { path })
+        }
+        Err(source) => Err(LoginProblem::Unreadable { path, source }),
     }
-    let text = std::fs::read(path).map_err(unreadable)?;
-    serde_saphyr::from_slice(&text).map_err(|_| LoginProblem::Malformed {
-        path: path.to_owned(),
-    })
 }
 
 #[derive(Deserialize)]
 struct File {
-    #[serde(default)]
     context: Option<String>,
-    #[serde(default)]
     contexts: Option<HashMap<String, Option<Context>>>,
-    #[serde(default)]
     cloud: Option<Cloud>,
-    #[serde(default)]
     local: Option<Local>,
-    #[serde(default)]
     houston: Option<Houston>,
 }
 
 #[derive(Deserialize)]
 struct Houston {
-    // Text or a switch, and whatever else it may be must not cost the login.
-    #[serde(default)]
+    // Text or a switch. Any other form must not make the login unusable.
     skip_verify_tls: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Context {
-    #[serde(default)]
     domain: Option<String>,
-    #[serde(default)]
     token: Option<Secret>,
-    #[serde(default)]
     workspace: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Cloud {
-    #[serde(default)]
     api: Option<CloudApi>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct CloudApi {
-    #[serde(default)]
     protocol: Option<String>,
-    #[serde(default)]
     port: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Local {
-    #[serde(default)]
     houston: Option<String>,
 }
 
@@ -222,28 +170,20 @@ impl File {
         })
     }
 
-    /// The URL by the CLI's own rule.
-    fn url(&self, domain: &str) -> Result<ApiUrl, LoginProblem> {
+    /// The URL, by the rule of the CLI.
+    fn url(self, domain: &str) -> Result<ApiUrl, LoginProblem> {
+        let owned = || domain.to_owned();
         let text = if matches!(domain, "localhost" | "houston") {
-            let local = self
-                .local
-                .as_ref()
-                .and_then(|local| filled(local.houston.clone()));
-            local.ok_or_else(|| LoginProblem::NoLocalUrl {
-                domain: domain.to_owned(),
-            })?
+            let local = self.local.and_then(|local| filled(local.houston));
+            local.ok_or_else(|| LoginProblem::NoLocalUrl { domain: owned() })?
         } else {
-            let api = self.cloud.as_ref().and_then(|cloud| cloud.api.as_ref());
-            let protocol = api
-                .and_then(|api| filled(api.protocol.clone()))
-                .unwrap_or("https".to_owned());
-            let port = api
-                .and_then(|api| filled(api.port.clone()))
-                .unwrap_or("443".to_owned());
+            let api = self.cloud.and_then(|cloud| cloud.api).unwrap_or_default();
+            let protocol = filled(api.protocol).unwrap_or("https".to_owned());
+            let port = filled(api.port).unwrap_or("443".to_owned());
             format!("{protocol}://houston.{domain}:{port}/v1")
         };
         ApiUrl::parse(&text).map_err(|refused| LoginProblem::Refused {
-            domain: domain.to_owned(),
+            domain: owned(),
             refused,
         })
     }

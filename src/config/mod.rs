@@ -1,201 +1,164 @@
-//! Flags, environment and astro login become one configuration; the only reader of the environment.
+//! The settings: flags, environment and astro login become one configuration. Only this folder reads the environment.
+//!
 //! A broken setting never falls back to its default: it is kept, and every call names it.
 
-pub mod astro_login;
+pub mod advice;
+mod astro_login;
 mod credential;
+mod fields;
+mod flags;
 mod report;
-mod settings;
+pub(crate) mod setting;
 mod values;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
-use etcetera::BaseStrategy;
+use apc_sandbox::Line;
+use setting::{
+    ALL, API_TOKEN, API_TOKEN_FILE, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
+};
+use values::Problem;
 
-use crate::apc::WorkspaceId;
-use crate::apc::http::Connecting;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
-use crate::cli::Flags;
-use crate::guards::audit::AuditLog;
-use crate::guards::logging::Level;
-use crate::guards::policy::Policy;
 use crate::guards::secret::Secret;
 
-use credential::{Missing, Place};
-use settings::Settings;
-use values::{api_url, domain, level, path, seconds, workspace_id};
-
 pub use credential::NotConfigured;
-pub use report::{Origin, Setting, token_in_words};
-pub use settings::{Broken, Environment};
+pub use fields::{Broken, Config, Origin};
+pub use flags::Flags;
+pub use report::CurrentSetting;
+pub use values::token_in_words;
 
-/// The time for one API request, unless set.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// The variables of a process.
+#[derive(Debug, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
 
-/// Everything that was set, parsed once at start. Credentials are looked up afresh at every call.
-#[derive(Debug)]
-pub struct Config {
-    /// How connections are made.
-    pub connecting: Connecting,
-    /// The time for one API request, all included.
-    pub timeout: Duration,
-    /// What is logged.
-    pub log: Level,
-    /// Where the log goes; standard error if absent.
-    pub log_file: Option<PathBuf>,
-    /// What this server may do.
-    pub policy: Policy,
-    /// Where key files go; none where there is no home directory.
-    pub key_dir: Option<PathBuf>,
-    /// Where lines about changes go.
-    pub audit: AuditLog,
-    /// Whether the embedded sandbox stands for the installation.
-    pub sandbox: bool,
-    workspace_id: Option<WorkspaceId>,
-    place: Place,
-    in_sandbox: Option<Installation>,
-    origins: BTreeMap<&'static str, Origin>,
-    broken: Vec<Broken>,
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// The value of a variable; an empty one is unset.
+    fn get(&self, name: &str) -> Option<&OsString> {
+        let value = self.0.get::<std::ffi::OsStr>(name.as_ref());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The first of some variables that is set, with its text.
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, Result<String, Problem>)> {
+        let set = |name: &&'static str| Some((*name, self.get(name)?));
+        let (name, value) = names.iter().find_map(set)?;
+        let text = value.to_str().map(str::to_owned);
+        Some((name, text.ok_or(Problem::NotText)))
+    }
+
+    /// The file in which the astro CLI keeps its login.
+    fn astro_login_file(&self) -> Option<PathBuf> {
+        let home = self.get("ASTRO_HOME").map(PathBuf::from);
+        let home = home.or_else(std::env::home_dir)?;
+        Some(home.join(".astro").join("config.yaml"))
+    }
 }
 
 impl Config {
-    /// Reads flags and environment. Broken variables are kept for the calls to report, since a
-    /// client that starts this server hides what it prints.
+    /// Reads flags and environment. A broken variable does not fail: clients hide the output of a server that does not
+    /// start, so the calls report it.
     ///
     /// # Errors
     /// A broken flag, which is a usage error.
-    pub fn new(flags: Flags, environment: &Environment) -> Result<Self, Broken> {
-        let mut settings = Settings {
-            environment,
-            origins: BTreeMap::new(),
-            broken: Vec::new(),
-        };
-        let sandbox = settings.switch("--sandbox", flags.sandbox, "APC_SANDBOX");
-        let policy = settings.policy(&flags);
-        let config = Self {
-            sandbox,
-            connecting: Connecting {
-                ca_cert: settings.parsed("--ca-cert", flags.ca_cert, &["APC_CA_CERT"], path),
-                insecure: settings.switch("--insecure", flags.insecure, "APC_INSECURE"),
-            },
-            timeout: settings
-                .parsed("--timeout", flags.timeout, &["APC_TIMEOUT"], seconds)
-                .unwrap_or(TIMEOUT),
-            log: settings
-                .parsed("--log", flags.log, &["APC_LOG"], level)
-                .unwrap_or_default(),
-            log_file: settings.parsed("--log-file", flags.log_file, &["APC_LOG_FILE"], path),
-            workspace_id: settings.parsed(
-                "--workspace-id",
-                flags.workspace_id,
-                &["APC_WORKSPACE_ID"],
-                workspace_id,
-            ),
-            place: if sandbox {
-                Place::default()
-            } else {
-                Place {
-                    api_url: settings.parsed("--api-url", flags.api_url, &["APC_API_URL"], api_url),
-                    domain: settings.parsed(
-                        "--domain",
-                        flags.domain,
-                        &["APC_DOMAIN", "ASTRO_DOMAIN"],
-                        domain,
-                    ),
-                    token: settings.token(flags.api_token_file),
-                    login_file: environment.astro_login_file(),
-                }
-            },
-            in_sandbox: None,
-            policy,
-            key_dir: settings
-                .parsed("--key-dir", flags.key_dir, &["APC_KEY_DIR"], path)
-                .or_else(default_key_dir),
-            audit: AuditLog::new(settings.parsed(
-                "--audit-log",
-                flags.audit_log,
-                &["APC_AUDIT_LOG"],
-                path,
-            )),
-            origins: settings.origins,
-            broken: settings.broken,
-        };
-        match config.broken.iter().find(|broken| broken.from_flag) {
+    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
+        let mut config = Self::default();
+        for setting in ALL {
+            if !INSTALLATION.contains(setting) {
+                config.read(setting, flags, environment);
+            }
+        }
+        if !config.sandbox {
+            config.read_installation(flags, environment);
+        }
+        let mut broken = config.broken.iter();
+        match broken.find(|broken| broken.origin == Origin::Flag) {
             Some(usage) => Err(usage.clone()),
             None => Ok(config),
         }
     }
 
-    /// The log cannot be written where the settings want it, and every call shall say so.
-    pub fn log_file_is_broken(&mut self, error: &io::Error) {
-        let problem = format!("names a file that cannot be opened: {error}");
+    fn read_installation(&mut self, flags: &Flags, environment: &Environment) {
+        self.login_file = environment.astro_login_file();
+        for setting in INSTALLATION {
+            // A file that was typed beats the token of the environment.
+            if *setting != API_TOKEN || !flags.has(&API_TOKEN_FILE) {
+                self.read(setting, flags, environment);
+            }
+        }
+        if self.token.is_some() && self.token_file.is_some() {
+            let other = self.written_as(&API_TOKEN_FILE);
+            self.mark_broken(&API_TOKEN, Problem::SecondToken { other });
+        }
+    }
+
+    fn read(&mut self, setting: &'static Setting, flags: &Flags, environment: &Environment) {
+        let (origin, text) = match flags.text(setting) {
+            Some(text) => (Origin::Flag, Ok(text)),
+            None => match environment.first(setting.variables) {
+                Some((variable, text)) => (Origin::Variable(variable), text),
+                None => return,
+            },
+        };
+        self.origins.insert(setting.name(), origin);
+        if let Err(problem) = text.and_then(|text| setting.fill(self, &text)) {
+            self.mark_broken(setting, problem);
+        }
+    }
+
+    fn mark_broken(&mut self, setting: &'static Setting, problem: Problem) {
+        let origin = self.origin(setting);
         self.broken.push(Broken {
-            setting: "--log-file (APC_LOG_FILE)",
+            setting: setting.name(),
+            origin,
             problem,
-            from_flag: false,
         });
     }
 
-    /// From now on the installation is this one, the embedded sandbox, and keys go to this
-    /// directory, which goes with it.
+    /// Records that the log file cannot be opened. Every later call reports it.
+    pub fn log_file_is_broken(&mut self, error: io::Error) {
+        self.mark_broken(&LOG_FILE, Problem::LogFile(Arc::new(error)));
+    }
+
+    /// The line of the API that a sandbox of this configuration speaks.
+    ///
+    /// # Errors
+    /// The setting is broken.
+    pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
+        let mut broken = self.broken.iter();
+        match broken.find(|broken| broken.setting == SANDBOX_LINE.name()) {
+            Some(broken) => Err(broken.clone()),
+            None => Ok(self.sandbox_line),
+        }
+    }
+
+    /// Whether key files go to the directory that is deleted with the sandbox.
+    pub fn keys_go_with_the_sandbox(&self) -> bool {
+        self.running_sandbox.is_some() && self.origin(&KEY_DIR) == Origin::Default
+    }
+
+    /// Makes a running sandbox the installation. Unless a directory for key files was set, they go to one that is deleted
+    /// with the sandbox.
     pub fn set_sandbox(&mut self, url: ApiUrl, token: Secret, key_dir: PathBuf) {
-        self.key_dir = Some(key_dir);
-        self.in_sandbox = Some(Installation {
+        if self.origin(&KEY_DIR) == Origin::Default {
+            self.key_dir = Some(key_dir);
+        }
+        self.running_sandbox = Some(Installation {
             url,
             token,
             token_source: TokenSource::Sandbox,
             login_workspace: None,
         });
     }
-
-    /// The installation and the credential for it, as they are now.
-    ///
-    /// # Errors
-    /// What is not set up, and the ways out.
-    pub async fn installation(&self) -> Result<Installation, NotConfigured> {
-        if !self.broken.is_empty() {
-            return Err(Missing::Broken(self.broken.clone()).into());
-        }
-        if let Some(sandbox) = &self.in_sandbox {
-            return Ok(sandbox.clone());
-        }
-        Ok(match &self.place.token {
-            Some(token) => self.place.with_token(token)?,
-            None => self.place.with_login().await?,
-        })
-    }
-
-    /// The workspace meant where a call to this installation names none. Beside a token from the
-    /// settings the astro login is looked at for it here, and by no call that names one.
-    pub fn default_workspace(&self, found: &Installation) -> Option<WorkspaceId> {
-        let of_login = || match found.token_source {
-            TokenSource::AstroLogin => found.login_workspace.clone(),
-            TokenSource::Setting(_) => self.place.login_workspace(&found.url),
-            TokenSource::Sandbox => None,
-        };
-        let meant = self.workspace_id.clone().or_else(of_login);
-        meant.filter(|id| self.policy.allows(id))
-    }
-
-    /// Whether there is such a workspace now.
-    pub async fn has_default_workspace(&self) -> bool {
-        match &self.workspace_id {
-            Some(id) => self.policy.allows(id),
-            None => self
-                .installation()
-                .await
-                .is_ok_and(|found| self.default_workspace(&found).is_some()),
-        }
-    }
-}
-
-/// The user's own directory for what programs keep between runs.
-fn default_key_dir() -> Option<PathBuf> {
-    let base = etcetera::choose_base_strategy().ok()?;
-    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
-    Some(state.join("apc-mcp").join("keys"))
 }
 
 #[cfg(test)]
@@ -214,12 +177,12 @@ mod tests {
     async fn problem(variables: &[(&str, &str)]) -> String {
         let mut variables = variables.to_vec();
         variables.push(("ASTRO_HOME", "/nonexistent"));
-        let config = Config::new(Flags::default(), &environment(&variables)).unwrap();
+        let config = Config::new(&Flags::default(), &environment(&variables)).unwrap();
         config.installation().await.unwrap_err().to_string()
     }
 
     async fn installation(variables: &[(&str, &str)]) -> Installation {
-        let config = Config::new(Flags::default(), &environment(variables)).unwrap();
+        let config = Config::new(&Flags::default(), &environment(variables)).unwrap();
         config.installation().await.unwrap()
     }
 
@@ -235,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_looks_like_a_placeholder_in_part_is_a_value() {
+    async fn a_text_of_two_placeholders_is_a_value() {
         let found = installation(&[
             ("APC_DOMAIN", "acme.dev"),
             ("APC_API_TOKEN", "${a}${b}0123456789"),
@@ -308,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_switch_is_neither_on_nor_off() {
+    async fn a_broken_switch_is_refused_with_the_accepted_values() {
         let text = problem(&[("APC_INSECURE", "maybe")]).await;
         assert!(
             text.starts_with("APC_INSECURE is 'maybe'; accepted: true, false, 1, 0"),
@@ -317,11 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_in_seconds() {
-        assert_eq!(seconds("20"), Ok(Duration::from_secs(20)));
-        assert_eq!(seconds("2.5 s"), Ok(Duration::from_millis(2500)));
-        for bad in ["0", "-1", "301", "soon", "NaN", "inf", ""] {
-            assert!(seconds(bad).is_err(), "{bad}");
+    fn the_line_of_the_sandbox_is_that_of_the_setting() {
+        for (text, line) in [("", Line::Today), ("2020", Line::Of2020)] {
+            let variables = environment(&[("APC_SANDBOX_LINE", text)]);
+            let config = Config::new(&Flags::default(), &variables).unwrap();
+            assert_eq!(config.sandbox_line, line);
         }
     }
 }

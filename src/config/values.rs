@@ -1,34 +1,133 @@
-//! What the values of settings may be, and how a refused one may be shown.
-//! Knows no setting by name.
+//! Parsers of the values of settings, and the forms in which values are shown. Knows no setting by name.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use apc_sandbox::Line;
 use url::Url;
 
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Role, WorkspaceId};
 use crate::guards::logging::Level;
 use crate::guards::policy::{Confirm, KeyOutput};
+use crate::guards::secret::{Secret, is_secret_shaped, without_secret_shapes};
 
-/// The longest refused value that is shown.
+/// The longest refused value that is shown, in characters.
 const SHOWN_MAX: usize = 20;
 
-/// Several clients hand on `${NAME}` as it stands where the variable is unset.
-pub(super) fn not_a_placeholder(text: &str) -> Result<&str, String> {
+/// The shortest token, in characters.
+const TOKEN_MIN: usize = 16;
+
+/// The shown form of a value that is not set.
+pub(super) const NOT_SET: &str = "not set";
+
+/// The shown form of a switch that is not set.
+pub(super) const OFF: &str = "off";
+
+/// A reason why the value of a setting cannot be used. Its text follows the name of the setting.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("is {value}, a placeholder that the client did not fill in")]
+    Placeholder { value: String },
+    #[error(
+        "is a value of {length} characters that looks like a token, which has a setting of its own"
+    )]
+    Token { length: usize },
+    #[error("is {value}; accepted: {accepted}")]
+    NotAccepted { value: String, accepted: String },
+    #[error("is {value}: {reason}")]
+    UrlRefused { value: String, reason: UrlRefused },
+    #[error("is not UTF-8 text")]
+    NotText,
+    #[error("and {other} are both set; unset one of them")]
+    SecondToken { other: &'static str },
+    #[error("names a file that cannot be opened: {0}")]
+    LogFile(Arc<io::Error>),
+}
+
+impl Problem {
+    fn not_accepted(text: &str, accepted: impl Into<String>) -> Self {
+        Self::NotAccepted {
+            value: shown(text),
+            accepted: accepted.into(),
+        }
+    }
+}
+
+/// A reason why a text cannot be an API token.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenProblem {
+    #[error("it holds blanks, line breaks or characters that are not ASCII")]
+    Characters,
+    #[error("it is shorter than {} characters", TOKEN_MIN)]
+    Short,
+}
+
+/// The accepted names of a setting with few values. The first name of a value is its shown form.
+type Choices<T> = [(&'static str, T)];
+
+pub(super) const CONFIRMS: &Choices<Confirm> = &[
+    ("auto", Confirm::Auto),
+    ("always", Confirm::Always),
+    ("never", Confirm::Never),
+];
+
+pub(super) const KEY_OUTPUTS: &Choices<KeyOutput> =
+    &[("file", KeyOutput::File), ("show", KeyOutput::Show)];
+
+/// The levels at which something is logged.
+pub(super) const LEVELS: &Choices<Level> = &[
+    (OFF, Level::OFF),
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+];
+
+/// The ranks of roles. A full role name stands for its rank, on whichever level.
+pub(super) const RANKS: &Choices<Role> = &[
+    ("VIEWER", Role::WorkspaceViewer),
+    ("EDITOR", Role::WorkspaceEditor),
+    ("ADMIN", Role::WorkspaceAdmin),
+    ("WORKSPACE_VIEWER", Role::WorkspaceViewer),
+    ("WORKSPACE_EDITOR", Role::WorkspaceEditor),
+    ("WORKSPACE_ADMIN", Role::WorkspaceAdmin),
+    ("DEPLOYMENT_VIEWER", Role::WorkspaceViewer),
+    ("DEPLOYMENT_EDITOR", Role::WorkspaceEditor),
+    ("DEPLOYMENT_ADMIN", Role::WorkspaceAdmin),
+];
+
+pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("2020", Line::Of2020)];
+
+const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
+
+/// Refuses a text that is nothing but a placeholder: several clients pass `${NAME}` on if the variable is unset.
+pub(super) fn not_a_placeholder(text: &str) -> Result<&str, Problem> {
     let trimmed = text.trim();
     if trimmed.starts_with("${") && trimmed.find('}') == Some(trimmed.len() - 1) {
-        return Err(format!(
-            "is {}, a placeholder that the client did not fill in",
-            shown(trimmed)
-        ));
+        return Err(Problem::Placeholder {
+            value: shown(trimmed),
+        });
     }
     Ok(text)
 }
 
-/// A refused value as it may be shown: a secret could have been put into the wrong setting.
-pub(super) fn shown(value: &str) -> String {
+/// Refuses a text that is a token, or has one in a list. It would be looked up as a name, or become a file.
+pub(super) fn not_a_token(text: &str) -> Result<&str, Problem> {
+    let mut words = text.split([',', ' ']);
+    match words.any(|word| is_secret_shaped(word.trim())) {
+        true => Err(Problem::Token {
+            length: text.trim().chars().count(),
+        }),
+        false => Ok(text),
+    }
+}
+
+/// The form of a refused value that may be shown. The value may be a secret in the wrong setting.
+fn shown(value: &str) -> String {
     if let Ok(mut url) = Url::parse(value)
         && url.has_host()
     {
@@ -36,7 +135,7 @@ pub(super) fn shown(value: &str) -> String {
         url.set_query(None);
         url.set_fragment(None);
         if hidden.is_ok() {
-            return format!("'{url}'");
+            return format!("'{}'", without_secret_shapes(url.as_str()));
         }
     }
     match value.chars().count() {
@@ -45,103 +144,142 @@ pub(super) fn shown(value: &str) -> String {
     }
 }
 
-pub(super) fn path(text: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
-}
-
-pub(super) fn api_url(text: &str) -> Result<ApiUrl, String> {
-    ApiUrl::parse(text.trim()).map_err(|refused| format!("is {}: {refused}", shown(text)))
-}
-
-pub(super) fn domain(text: &str) -> Result<Domain, String> {
-    Domain::parse(text).map_err(|refused| match refused {
-        UrlRefused::Malformed => {
-            format!("is {}; accepted is a domain such as acme.dev (for an address or a path use APC_API_URL)", shown(text))
-        }
-        refused => format!("is {}: {refused}", shown(text)),
+pub(super) fn choice<T: Copy>(text: &str, choices: &Choices<T>) -> Result<T, Problem> {
+    let chosen = choices.iter().find(|(name, _)| *name == text.trim());
+    chosen.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        Problem::not_accepted(text, names.join(", "))
     })
 }
 
-pub(super) fn workspace_id(text: &str) -> Result<WorkspaceId, String> {
-    WorkspaceId::parse(text.trim())
-        .map_err(|accepted| format!("is {}; accepted: {}", shown(text), accepted.0))
+pub(super) fn switch(text: &str) -> Result<bool, Problem> {
+    choice(&text.to_ascii_lowercase(), SWITCH)
 }
 
-pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, String> {
+pub(super) fn api_url(text: &str) -> Result<ApiUrl, Problem> {
+    ApiUrl::parse(text.trim()).map_err(|reason| Problem::UrlRefused {
+        value: shown(text),
+        reason,
+    })
+}
+
+/// Parses a domain. `instead` names the setting for a URL, which people mistake this one for.
+pub(super) fn domain(text: &str, instead: impl Display) -> Result<Domain, Problem> {
+    Domain::parse(text).map_err(|reason| match reason {
+        UrlRefused::Malformed => {
+            let accepted =
+                format!("a domain such as acme.dev; for an address or a path use {instead}");
+            Problem::not_accepted(text, accepted)
+        }
+        reason => Problem::UrlRefused {
+            value: shown(text),
+            reason,
+        },
+    })
+}
+
+pub(super) fn workspace_id(text: &str) -> Result<WorkspaceId, Problem> {
+    WorkspaceId::parse(text.trim()).map_err(|accepted| Problem::not_accepted(text, accepted.0))
+}
+
+/// Parses ids between commas. An empty list is refused: it could mean all workspaces or none.
+pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, Problem> {
     let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
     let ids: BTreeSet<_> = ids.map(workspace_id).collect::<Result<_, _>>()?;
-    // An empty list would allow nothing or everything; neither was said.
-    if ids.is_empty() {
-        Err(format!(
-            "is {}; accepted are ids of workspaces",
-            shown(text)
-        ))
-    } else {
-        Ok(ids)
+    match ids.is_empty() {
+        true => Err(Problem::not_accepted(text, "ids of workspaces")),
+        false => Ok(ids),
     }
 }
 
-pub(super) fn role(text: &str) -> Result<Role, String> {
-    Role::named(text.trim()).ok_or_else(|| one_of(text, &Role::ALL.map(Role::name)))
-}
-
-pub(super) fn confirm(text: &str) -> Result<Confirm, String> {
-    match text.trim() {
-        "auto" => Ok(Confirm::Auto),
-        "always" => Ok(Confirm::Always),
-        "never" => Ok(Confirm::Never),
-        _ => Err(one_of(text, &["auto", "always", "never"])),
-    }
-}
-
-pub(super) fn key_output(text: &str) -> Result<KeyOutput, String> {
-    match text.trim() {
-        "file" => Ok(KeyOutput::File),
-        "show" => Ok(KeyOutput::Show),
-        _ => Err(one_of(text, &["file", "show"])),
-    }
-}
-
-pub(super) fn changes(text: &str) -> Result<u32, String> {
+pub(super) fn changes(text: &str) -> Result<u32, Problem> {
     let number = text.trim().parse().ok().filter(|number| *number <= 100_000);
-    number.ok_or_else(|| {
-        format!(
-            "is {}; accepted are whole numbers from 0 (no limit) to 100000",
-            shown(text)
-        )
-    })
+    number.ok_or_else(|| Problem::not_accepted(text, "whole numbers from 0 (no limit) to 100000"))
 }
 
-pub(super) fn one_of(text: &str, accepted: &[&str]) -> String {
-    format!("is {}; accepted: {}", shown(text), accepted.join(", "))
-}
-
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text
-        .trim()
-        .trim_end_matches('s')
-        .trim_end()
-        .parse::<f64>()
-        .ok();
+pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
+    let number = text.trim().trim_end_matches('s').trim_end();
+    let number = number.parse::<f64>().ok();
     number
         .filter(|seconds| (0.1..=300.0).contains(seconds))
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("is {}; accepted are seconds from 0.1 to 300", shown(text)))
+        .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
 }
 
-pub(super) fn switch(text: &str) -> Result<bool, String> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(one_of(text, &["true", "false", "1", "0"])),
+/// The token without the blanks and the `Bearer` that people paste around it.
+pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
+    let text = token.expose().trim();
+    let text = match text.split_once(char::is_whitespace) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
+        _ => text,
+    };
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TokenProblem::Characters);
+    }
+    if text.len() < TOKEN_MIN {
+        return Err(TokenProblem::Short);
+    }
+    Ok(Secret::new(text))
+}
+
+/// The shown form of a token: its length.
+pub fn token_in_words(token: &Secret) -> String {
+    let bare = bare_token(token);
+    let token = bare.as_ref().unwrap_or(token);
+    let characters = token.expose().trim().chars().count();
+    format!("set, {characters} characters")
+}
+
+pub(super) fn name_of<T: PartialEq>(value: T, choices: &Choices<T>) -> String {
+    let named = choices.iter().find(|(_, choice)| *choice == value);
+    named.map_or(NOT_SET, |(name, _)| name).to_owned()
+}
+
+pub(super) fn or_not_set(value: Option<&impl Display>) -> String {
+    value.map_or_else(|| NOT_SET.to_owned(), ToString::to_string)
+}
+
+pub(super) fn path_in_words(path: Option<&Path>) -> String {
+    or_not_set(path.map(Path::display).as_ref())
+}
+
+pub(super) fn on_or_off(on: bool) -> String {
+    if on { "on" } else { OFF }.to_owned()
+}
+
+pub(super) fn ids_in_words(ids: Option<&BTreeSet<WorkspaceId>>) -> String {
+    let ids = ids.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+    ids.map_or("all".to_owned(), |ids| ids.join(", "))
+}
+
+pub(super) fn changes_in_words(limit: u32) -> String {
+    match limit {
+        0 => "no limit".to_owned(),
+        limit => limit.to_string(),
     }
 }
 
-pub(super) fn level(text: &str) -> Result<Level, String> {
-    Level::named(text.trim()).ok_or_else(|| {
-        format!(
-            "is {}; accepted: off, error, warn, info, debug, trace",
-            shown(text)
-        )
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_in_seconds() {
+        assert_eq!(seconds("20").unwrap(), Duration::from_secs(20));
+        assert_eq!(seconds("2.5 s").unwrap(), Duration::from_millis(2500));
+        for bad in ["0", "-1", "301", "soon", "NaN", "inf", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_full_role_name_stands_for_its_rank() {
+        for name in ["EDITOR", " WORKSPACE_EDITOR ", "DEPLOYMENT_EDITOR"] {
+            assert_eq!(choice(name, RANKS).unwrap(), Role::WorkspaceEditor);
+        }
+        assert_eq!(name_of(Role::WorkspaceEditor, RANKS), "EDITOR");
+        for bad in ["SYSTEM_ADMIN", "editor", "WORKSPACE_", ""] {
+            assert!(choice(bad, RANKS).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,27 +1,32 @@
-//! One JSON line per change that was tried, refusals and failures included.
-//! Writes no key, and no line that holds more than one.
+//! The audit log: a JSON line before a change is sent and one with what came of it, and one line for every change that
+//! was refused or failed before.
+//!
+//! It never holds a key. Every record is exactly one line, and a torn line never joins the next.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
+use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
 use crate::guards::text::harmless_json;
 
-/// Where the lines go; nowhere where no file is set.
+/// The outcome of a change that is about to be sent.
+pub const SENT: &str = "sent";
+
+/// The file for the records; none if no file is set.
 #[derive(Debug, Clone, Default)]
 pub struct AuditLog {
     path: Option<PathBuf>,
 }
 
-/// A change that is being tried, with what is known of it so far.
+/// The record of a change that is being tried, as far as it is known.
 #[derive(Debug, Default, Serialize)]
 pub struct Attempt {
-    /// When the line was written.
-    time: String,
     /// Name and version of the client, in its own words.
     pub client: String,
     /// The tool.
@@ -29,6 +34,9 @@ pub struct Attempt {
     /// The workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_id: Option<String>,
+    /// The deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
     /// The account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_id: Option<String>,
@@ -38,23 +46,44 @@ pub struct Attempt {
     /// The account's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// `ok`, or the code of the failure.
-    outcome: &'static str,
+    /// The id that joins the lines of one change.
+    change: String,
 }
 
-/// The log, opened before a change: what could not be audited is not done.
-#[derive(Debug)]
-pub struct OpenAudit(Option<File>);
+/// A record as it is written.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(flatten)]
+    attempt: &'a Attempt,
+    outcome: &'a str,
+}
 
 impl Attempt {
-    /// A change by that client through that tool, of which nothing else is known yet.
-    pub fn new(client: String, tool: &str) -> Self {
+    /// The record of a change by a client through a tool, with nothing else known yet.
+    pub fn new(client: impl Into<String>, tool: &str) -> Self {
         Self {
-            client,
+            client: client.into(),
             tool: tool.to_owned(),
+            change: random_id(),
             ..Self::default()
         }
     }
+
+    /// The record of an account that a process left behind when it died, and that a later one has found.
+    pub fn of_recovery(tool: &str) -> Self {
+        Self::new("recovery", tool)
+    }
+
+    /// The id that joins the lines of one change.
+    pub fn change(&self) -> &str {
+        &self.change
+    }
+}
+
+/// 16 hex digits. The standard library seeds its hashers at random; a key would have twice as many digits.
+fn random_id() -> String {
+    format!("{:016x}", RandomState::new().hash_one(()))
 }
 
 impl AuditLog {
@@ -68,56 +97,61 @@ impl AuditLog {
         self.path.as_deref()
     }
 
-    /// Opens the file, afresh for every change, so that it may be moved away in between.
+    /// Checks that the file can be opened, so that a call that cannot be recorded ends before it does anything.
     ///
     /// # Errors
     /// The file cannot be opened for appending.
-    pub fn open(&self) -> io::Result<OpenAudit> {
-        self.path.as_deref().map(open).transpose().map(OpenAudit)
+    pub fn check(&self) -> io::Result<()> {
+        self.path
+            .as_deref()
+            .map_or(Ok(()), |path| regular_file::append(path).map(drop))
+    }
+
+    /// Writes a line, in one write. The file is opened afresh, so that it may be moved away between two lines.
+    ///
+    /// # Errors
+    /// The line was not written, or not as a whole.
+    pub fn append(&self, attempt: &Attempt, outcome: &str, secrets: &Secrets) -> io::Result<()> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let mut file = regular_file::append(path)?;
+        let beginning = if may_be_torn(path) { "\n" } else { "" };
+        let line = format!("{beginning}{}", line(attempt, outcome, secrets));
+        write_whole(&mut file, line.as_bytes())
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !is_device(&metadata)) {
-        // Opening a pipe would wait for its reader.
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
-    }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+/// Tells whether the last line may lack its end: the disk was full, or a machine stopped. An empty line in a file that
+/// may be written and not read does no harm.
+fn may_be_torn(path: &Path) -> bool {
+    let last = regular_file::last_byte(path);
+    last.is_err() || last.is_ok_and(|last| last.is_some_and(|last| last != b'\n'))
 }
 
-#[cfg(unix)]
-fn is_device(metadata: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())
-}
-
-#[cfg(not(unix))]
-fn is_device(_: &std::fs::Metadata) -> bool {
-    false
-}
-
-impl OpenAudit {
-    /// Writes the line, in one write. The change is made by now: a failure is only warned about.
-    pub fn write(self, mut attempt: Attempt, outcome: &'static str, secrets: &Secrets) {
-        let Some(mut file) = self.0 else { return };
-        attempt.time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        attempt.outcome = outcome;
-        let line = line(&attempt, secrets);
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            tracing::warn!(%error, tool = attempt.tool, outcome, "the audit log could not be written");
-        }
+/// Writes everything at once or fails. A second write could come after a line of another process.
+fn write_whole(file: &mut File, line: &[u8]) -> io::Result<()> {
+    loop {
+        return match file.write(line) {
+            Ok(written) if written == line.len() => Ok(()),
+            Ok(_) => Err(io::Error::new(
+                ErrorKind::StorageFull,
+                "only a part of the line could be written",
+            )),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
     }
 }
 
 /// Separators that only some programs take for line ends are escaped as well.
-fn line(attempt: &Attempt, secrets: &Secrets) -> String {
-    let json = serde_json::to_string(attempt).unwrap_or_default();
+fn line(attempt: &Attempt, outcome: &str, secrets: &Secrets) -> String {
+    let line = Line {
+        time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        attempt,
+        outcome,
+    };
+    let json = serde_json::to_string(&line).unwrap_or_default();
     format!("{}\n", harmless_json(&secrets.scrub(&json)))
 }
 
@@ -130,10 +164,9 @@ mod tests {
         let label = "a\n{\"outcome\":\"ok\"}\u{2028}\u{202e}\u{e0041}";
         let attempt = Attempt {
             label: Some(label.to_owned()),
-            outcome: "ok",
             ..Attempt::default()
         };
-        let line = line(&attempt, &Secrets::default());
+        let line = line(&attempt, "ok", &Secrets::default());
         assert_eq!(line.lines().count(), 1);
         assert!(line.ends_with('\n') && line.is_ascii(), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -145,13 +178,40 @@ mod tests {
         let secrets = Secrets::default();
         secrets.remember("0123456789abcdef0123456789abcdef");
         let label = Some("0123456789abcdef0123456789abcdef".to_owned());
-        let line = line(
-            &Attempt {
-                label,
-                ..Attempt::default()
-            },
-            &secrets,
-        );
+        let attempt = Attempt {
+            label,
+            ..Attempt::default()
+        };
+        let line = line(&attempt, "ok", &secrets);
         assert!(line.contains(r#""label":"[redacted]""#), "{line}");
+    }
+
+    fn append(path: &Path, label: &str) -> io::Result<()> {
+        let mut attempt = Attempt::of_recovery("create_service_account");
+        attempt.label = Some(label.to_owned());
+        AuditLog::new(Some(path.to_owned())).append(&attempt, "recovered", &Secrets::default())
+    }
+
+    #[test]
+    fn a_line_after_a_torn_one_stands_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        for (there, lines) in [("", 1), ("{}\n", 2), ("{}\n{\"half", 3), ("{\"half\n", 2)] {
+            std::fs::write(&path, there).unwrap();
+            append(&path, "etl").unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().count(), lines, "{text}");
+            let last = text.lines().last().unwrap();
+            let last: serde_json::Value = serde_json::from_str(last).unwrap();
+            assert_eq!(last["client"], "recovery");
+            assert_eq!(last["outcome"], "recovered");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_line_that_does_not_fit_is_an_error() {
+        assert!(append(Path::new("/dev/full"), "etl").is_err());
+        append(Path::new("/dev/null"), "etl").unwrap();
     }
 }

@@ -1,81 +1,77 @@
-//! Tracing to standard error or a file, never to standard output, which belongs to the protocol.
-//! Lets no library speak: at debug level rmcp and hyper would log whole messages, keys included.
+//! The log, on standard error or in a file; standard output belongs to the protocol. No library logs.
+//! Never waits for a reader: lines go through a bounded queue, and those that do not fit are dropped and counted.
+//!
+//! A thread of its own writes, because nothing else is safe: standard error is shared with other processes, so it cannot
+//! be made non-blocking, and between a look at a pipe and the write somebody else may have filled it. The thread starts
+//! with the first line: a server that has nothing to say has one thread.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use tracing::level_filters::LevelFilter;
+use chrono::{SecondsFormat, Utc};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use tracing::level_filters::LevelFilter as Level;
+
+use crate::guards::regular_file;
 use crate::guards::secret::Secrets;
 
-/// What is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level(LevelFilter);
+/// The number of lines that wait at most.
+const WAITING_MAX: usize = 256;
 
-impl Default for Level {
-    fn default() -> Self {
-        Self(LevelFilter::WARN)
-    }
-}
+/// The time that the last lines have at the end of the process.
+const LAST_LINES: Duration = Duration::from_millis(250);
 
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
+/// A log that was started. Dropping it gives the last lines a moment to be written.
+#[must_use]
+pub struct Log(Arc<Writer>);
 
-impl Level {
-    /// The level of that name: off, error, warn, info, debug or trace.
-    pub fn named(name: &str) -> Option<Self> {
-        let named = matches!(name, "off" | "error" | "warn" | "info" | "debug" | "trace");
-        named.then(|| name.parse().ok().map(Self)).flatten()
-    }
-}
-
-/// Starts the log.
-///
-/// # Errors
-/// The file cannot be opened.
-pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> io::Result<()> {
-    let sink = match file {
-        Some(path) => Sink::File(Arc::new(open(path)?)),
-        None => Sink::Stderr,
+/// Starts the log, and logs panics from then on. Tells as well if the file could be opened; if not, the log is on standard
+/// error.
+pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::Result<()>) {
+    let (sink, opened) = match file.map(regular_file::append).transpose() {
+        Ok(Some(file)) => (Sink::File(Arc::new(file)), Ok(())),
+        Ok(None) => (Sink::Stderr, Ok(())),
+        Err(error) => (Sink::Stderr, Err(error)),
+    };
+    let writer = Arc::new(Writer::to(sink));
+    let scrubbing = Scrubbing {
+        writer: Arc::clone(&writer),
+        secrets: secrets.clone(),
     };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(Scrubbing {
-            sink,
-            secrets: secrets.clone(),
-        });
-    // A second log in one process is a test's business; the first one stays.
+        .with_writer(scrubbing);
+    // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
-        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level.0))
+        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level))
         .try_init();
-    // What a panic says may hold anything, secrets included, and would go to standard error as it is.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(place, "a fault of this server");
-    }));
-    Ok(())
+    log_panics();
+    (Log(writer), opened)
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.finish(LAST_LINES);
+    }
+}
+
+/// Logs the place of a panic and not its message, which may hold anything, secrets included.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.unwrap_or_default(), "a fault of this server");
+    }));
 }
 
 #[derive(Clone)]
@@ -84,10 +80,94 @@ enum Sink {
     File(Arc<File>),
 }
 
-/// Takes secrets out of every line on its way.
+impl Sink {
+    fn write(&self, line: &str) -> io::Result<()> {
+        match self {
+            Self::Stderr => io::stderr().write_all(line.as_bytes()),
+            Self::File(file) => (&**file).write_all(line.as_bytes()),
+        }
+    }
+}
+
+/// The queue before the thread that writes.
+struct Writer {
+    sink: Sink,
+    thread: Mutex<Option<WriterThread>>,
+    dropped: Arc<AtomicU64>,
+}
+
+struct WriterThread {
+    lines: SyncSender<String>,
+    /// Disconnected when the thread has written everything.
+    ended: Receiver<()>,
+}
+
+impl Writer {
+    fn to(sink: Sink) -> Self {
+        Self {
+            sink,
+            thread: Mutex::default(),
+            dropped: Arc::default(),
+        }
+    }
+
+    /// Hands a line to the thread, or counts it as dropped.
+    fn hand_over(&self, line: String) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            *thread = WriterThread::start(&self.sink, &self.dropped).ok();
+        }
+        let taken = thread.as_ref().map(|thread| thread.lines.try_send(line));
+        if !matches!(taken, Some(Ok(()))) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything is written, but not longer than this.
+    fn finish(&self, longest: Duration) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(WriterThread { lines, ended }) = thread.take() {
+            drop(lines);
+            let _ = ended.recv_timeout(longest);
+        }
+    }
+}
+
+impl WriterThread {
+    fn start(sink: &Sink, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
+        let (running, ended) = sync_channel::<()>(0);
+        let (sink, dropped) = (sink.clone(), Arc::clone(dropped));
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                let _running = running;
+                for line in waiting {
+                    // Nobody is left to be told of a log that cannot be written.
+                    let _ = sink.write(&line);
+                    let missing = dropped.swap(0, Ordering::Relaxed);
+                    if missing > 0 {
+                        let _ = sink.write(&gap(missing));
+                    }
+                }
+            })?;
+        Ok(Self { lines, ended })
+    }
+}
+
+/// The line that stands for dropped ones, in the form of the others.
+fn gap(missing: u64) -> String {
+    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    format!(
+        "{time}  WARN {}: lines of the log were dropped, because nobody read it missing={missing}\n",
+        module_path!()
+    )
+}
+
+/// A writer that takes secrets out of every line.
 #[derive(Clone)]
 struct Scrubbing {
-    sink: Sink,
+    writer: Arc<Writer>,
     secrets: Secrets,
 }
 
@@ -95,11 +175,7 @@ impl Write for Scrubbing {
     /// The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let clean = self.secrets.scrub(&text);
-        match &self.sink {
-            Sink::Stderr => io::stderr().write_all(clean.as_bytes())?,
-            Sink::File(file) => (&**file).write_all(clean.as_bytes())?,
-        }
+        self.writer.hand_over(self.secrets.scrub_foreign(&text));
         Ok(line.len())
     }
 
@@ -113,5 +189,34 @@ impl<'a> MakeWriter<'a> for Scrubbing {
 
     fn make_writer(&'a self) -> Self::Writer {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_logged_without_its_message_although_the_log_file_is_broken() {
+        const INNER: &str = "APC_MCP_TEST_INNER";
+        if std::env::var_os(INNER).is_some() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("missing/log");
+            let (_log, opened) = start(Level::WARN, Some(&path), &Secrets::default());
+            opened.unwrap_err();
+            panic!("the message");
+        }
+        // The hook belongs to the whole process, so the panic needs a process of its own.
+        let test = std::thread::current().name().unwrap().to_owned();
+        let inner = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", &test])
+            .env(INNER, "1")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(inner.stderr).unwrap();
+        assert!(stderr.contains("a fault of this server"), "{stderr}");
+        assert!(!stderr.contains("the message"), "{stderr}");
     }
 }

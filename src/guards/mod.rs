@@ -5,5 +5,7 @@ pub mod audit;
 pub mod key_files;
 pub mod logging;
 pub mod policy;
+pub mod regular_file;
 pub mod secret;
+pub mod secret_set;
 pub mod text;

@@ -81,6 +81,26 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The roles that may be given, in words: those above the highest allowed are named with the setting that lifts it.
+    pub fn accepted_roles(&self) -> String {
+        let names = |roles: &[Role]| {
+            let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+            names.join(", ")
+        };
+        let (allowed, off): (Vec<_>, Vec<_>) =
+            Role::ALL.iter().partition(|role| **role <= self.max_role);
+        match off.is_empty() {
+            true => names(&allowed),
+            false => format!(
+                "{} ({} switched off by --max-role, APC_MAX_ROLE)",
+                names(&allowed),
+                names(&off)
+            ),
+        }
+    }
+}
+
 /// Counts the changes sent in the last minute.
 #[derive(Debug)]
 pub struct ChangeRate {

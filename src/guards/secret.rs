@@ -2,14 +2,13 @@
 //! Refuses to print, log or serialise a secret; whoever needs the value says `expose`.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aho_corasick::automaton::Automaton;
-use aho_corasick::nfa::noncontiguous::NFA;
-use aho_corasick::{BuildError, Input, MatchError, MatchKind};
 use serde::{Deserialize, Deserializer};
+
+use crate::guards::secret_set::SecretSet;
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
@@ -17,11 +16,11 @@ pub const REDACTED: &str = "[redacted]";
 /// What hides the rest of a key, as the API does it.
 const STARS: &str = "**************************";
 
+/// The number of characters that show of a masked key.
+const SHOWN: usize = 6;
+
 /// How many secrets are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;
-
-/// Shorter strings are no secrets of this API, and scrubbing them would eat ordinary text.
-const SHORTEST: usize = 16;
 
 /// A token or API key. `Debug` does not show it and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,13 +37,32 @@ impl Secret {
         &self.0
     }
 
+    /// The first six characters, which show of a masked key.
+    pub fn beginning(&self) -> &str {
+        let end = self.0.char_indices().nth(SHOWN);
+        end.map_or(&self.0, |(end, _)| self.0.get(..end).unwrap_or_default())
+    }
+
     /// The value as the API masks it: six characters and 26 asterisks, or asterisks alone where
     /// six characters would be all of it.
     pub fn masked(&self) -> String {
-        match self.0.char_indices().nth(6) {
-            Some((end, _)) => [self.0.get(..end).unwrap_or_default(), STARS].concat(),
-            None => "*".repeat(32),
+        match self.beginning() {
+            beginning if beginning.len() < self.0.len() => [beginning, STARS].concat(),
+            _ => "*".repeat(SHOWN + STARS.len()),
         }
+    }
+
+    /// Whether a masked value may be this one: the part of it that shows is its beginning.
+    pub fn may_be(&self, whole: &Self) -> bool {
+        match self.0.split_once('*') {
+            Some((shown, _)) => whole.0.starts_with(shown),
+            None => self == whole,
+        }
+    }
+
+    /// Whether as much of a masked value shows as the API shows by default.
+    pub fn shows_enough(&self) -> bool {
+        self.0.find('*').is_none_or(|shown| shown >= SHOWN)
     }
 
     /// Whether the value is one that was masked before it came here.
@@ -71,90 +89,74 @@ pub struct Secrets(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    values: HashSet<Arc<str>>,
+    values: SecretSet<Arc<str>>,
     by_age: VecDeque<Arc<str>>,
-    /// Built when first needed after a change: a list may bring a thousand new keys at once.
-    matcher: Option<Arc<NFA>>,
-}
-
-/// Why a text was not searched: more secrets, or another search, than the automaton is made for.
-#[derive(Debug, thiserror::Error)]
-enum Unsearchable {
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    #[error(transparent)]
-    Match(#[from] MatchError),
 }
 
 impl Secrets {
     /// Remembers a secret, so that [`scrub`](Self::scrub) takes it out of every text from now on.
     pub fn remember(&self, value: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if value.len() < SHORTEST || known.values.contains(value) {
+        let mut known = self.known();
+        let value: Arc<str> = value.into();
+        if !known.values.insert(Arc::clone(&value)) {
             return;
         }
-        if known.by_age.len() == REMEMBERED
+        known.by_age.push_back(value);
+        if known.by_age.len() > REMEMBERED
             && let Some(oldest) = known.by_age.pop_front()
         {
             known.values.remove(&oldest);
         }
-        let value: Arc<str> = value.into();
-        known.values.insert(Arc::clone(&value));
-        known.by_age.push_back(value);
-        known.matcher = None;
     }
 
     /// The text without any remembered secret.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if text.len() < SHORTEST {
-            return Cow::Borrowed(text);
-        }
-        // What cannot be searched does not leave.
-        self.searched(text).unwrap_or(Cow::Borrowed(REDACTED))
+        self.known().values.scrub(text)
     }
 
-    fn searched<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Unsearchable> {
-        let Some(matcher) = self.matcher()? else {
-            return Ok(Cow::Borrowed(text));
-        };
-        if matcher.try_find(&Input::new(text))?.is_none() {
-            return Ok(Cow::Borrowed(text));
+    /// The same for text of its own: without a copy where there is no secret in it.
+    pub fn scrubbed(&self, text: String) -> String {
+        match self.scrub(&text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text,
         }
-        let replacements = vec![REDACTED; matcher.patterns_len()];
-        Ok(Cow::Owned(matcher.try_replace_all(text, &replacements)?))
+    }
+
+    /// Whether the text holds a remembered secret.
+    pub fn are_in(&self, text: &str) -> bool {
+        matches!(self.scrub(text), Cow::Owned(_))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text without remembered secrets and without anything that has the shape of one: 32 hex
     /// digits or a JWT. For words that come from the API, which may quote keys never seen here.
     pub fn scrub_foreign(&self, text: &str) -> String {
-        let mut clean = String::with_capacity(text.len());
-        let mut rest = &*self.scrub(text);
-        while let Some(start) = rest.find(is_token_character) {
-            let (before, from) = rest.split_at(start);
-            let end = from.find(|c| !is_token_character(c)).unwrap_or(from.len());
-            let (word, after) = from.split_at(end);
-            clean.push_str(before);
-            clean.push_str(if looks_secret(word) { REDACTED } else { word });
-            rest = after;
-        }
-        clean.push_str(rest);
-        clean
+        without_secret_shapes(&self.scrub(text))
     }
+}
 
-    /// The automaton that is quickest to build, since texts are short; none where nothing is known.
-    fn matcher(&self) -> Result<Option<Arc<NFA>>, BuildError> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.by_age.is_empty() {
-            return Ok(None);
-        }
-        if known.matcher.is_none() {
-            let matcher = NFA::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(known.by_age.iter().map(AsRef::<str>::as_ref))?;
-            known.matcher = Some(Arc::new(matcher));
-        }
-        Ok(known.matcher.clone())
+/// The text without anything that has the shape of a secret. For settings, which may hold a token by mistake.
+pub fn without_secret_shapes(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_token_character) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c| !is_token_character(c)).unwrap_or(from.len());
+        let (word, after) = from.split_at(end);
+        clean.push_str(before);
+        clean.push_str(if looks_secret(word) { REDACTED } else { word });
+        rest = after;
     }
+    clean.push_str(rest);
+    clean
+}
+
+/// Whether the whole text has the shape of a secret: a key or a JWT, with nothing around it.
+pub fn is_secret_shaped(text: &str) -> bool {
+    text.chars().all(is_token_character) && looks_secret(text)
 }
 
 fn is_token_character(character: char) -> bool {
@@ -210,22 +212,6 @@ mod tests {
         secrets.remember("a-user-token-of-some-length");
         let text = secrets.scrub("header a-user-token-of-some-lengthx refused");
         assert_eq!(text, "header [redacted]x refused");
-    }
-
-    #[test]
-    fn a_text_that_is_the_shortest_secret_and_no_more_is_taken_out() {
-        let secrets = Secrets::default();
-        let shortest = "a".repeat(SHORTEST);
-        secrets.remember(&shortest);
-        assert_eq!(secrets.scrub(&shortest), REDACTED);
-    }
-
-    #[test]
-    fn of_two_secrets_the_longer_is_taken_out_whole() {
-        let secrets = Secrets::default();
-        secrets.remember("abcdefghijklmnop");
-        secrets.remember("abcdefghijklmnopqrst");
-        assert_eq!(secrets.scrub("abcdefghijklmnopqrst"), REDACTED);
     }
 
     #[test]

@@ -25,6 +25,34 @@ pub fn harmless(text: &str, longest: usize) -> String {
     clean
 }
 
+/// The length from which a single line counts as a long message, in characters.
+const LONG: usize = 280;
+
+/// The first line and the last sentence of a long message: database layers write many lines between the two.
+pub fn gist(message: &str) -> String {
+    let mut lines = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let Some(first) = lines.next() else {
+        return String::new();
+    };
+    match lines.next_back() {
+        Some(last) => format!("{first} … {}", last_sentence(last)),
+        None if first.chars().count() > LONG => {
+            let beginning: String = first.chars().take(LONG / 2).collect();
+            format!("{beginning} … {}", last_sentence(first))
+        }
+        None => first.to_owned(),
+    }
+}
+
+fn last_sentence(line: &str) -> &str {
+    let body = line.trim_end_matches(['.', '!', ' ']);
+    let start = body.rfind(". ").map_or(0, |end| end + 2);
+    line.get(start..).unwrap_or(line)
+}
+
 /// Text for a terminal, in one line: nothing in it moves the cursor or turns the writing.
 pub fn on_one_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
@@ -84,5 +112,29 @@ mod tests {
             r"'a\' deleted\n\u{202e}x\u{1b}[31m'"
         );
         assert_eq!(quoted(&"ü".repeat(81)), format!("'{}…'", "ü".repeat(80)));
+    }
+
+    #[test]
+    fn the_gist_is_the_first_line_and_the_last_sentence() {
+        let database = "\nInvalid `prisma.serviceAccount.create()` invocation:\n\n\n  Some hint. An operation failed: no record was found.\n";
+        assert_eq!(
+            gist(database),
+            "Invalid `prisma.serviceAccount.create()` invocation: … An operation failed: no record was found."
+        );
+        for (message, expected) in [
+            ("", ""),
+            (" \n \n", ""),
+            ("One line. Two sentences.", "One line. Two sentences."),
+            ("first\nlast", "first … last"),
+        ] {
+            assert_eq!(gist(message), expected);
+        }
+        let line = format!("begin {}. The reason is here.", "x".repeat(400));
+        let short = gist(&line);
+        assert!(
+            short.starts_with("begin x") && short.ends_with("… The reason is here."),
+            "{short}"
+        );
+        assert!(short.chars().count() < 200, "{short}");
     }
 }

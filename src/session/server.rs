@@ -23,12 +23,12 @@ use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
-use super::elicitation::RemoteUser;
+use super::elicitation::{RemoteUser, Seal};
 use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
 use super::{prompts, refusals};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
-use crate::tools::{self, House, Shape};
+use crate::tools::{self, SharedState, ToolOptions};
 
 /// The time for which a client may keep a list, in milliseconds. Lists are fixed at start.
 const LIST_FRESH_MS: u64 = 300_000;
@@ -41,33 +41,35 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server.
 pub struct Server {
-    house: Arc<House>,
+    shared: Arc<SharedState>,
     secrets: Secrets,
-    shape: Shape,
+    options: ToolOptions,
     tools: OnceLock<Vec<Tool>>,
+    seal: Arc<Seal>,
     shutdown: Shutdown,
 }
 
 impl Server {
     /// A server with these settings. The shape of its tools is fixed from here on.
     pub async fn new(config: Config, secrets: Secrets, shutdown: Shutdown) -> Self {
-        let shape = Shape {
+        let options = ToolOptions {
             has_default_workspace: config.has_default_workspace().await,
             policy: config.policy.clone(),
         };
-        let house = Arc::new(House::new(config, secrets.clone()));
+        let shared = Arc::new(SharedState::new(config, secrets.clone()));
         Self {
-            house,
+            shared,
             secrets,
-            shape,
+            options,
             tools: OnceLock::new(),
+            seal: Arc::default(),
             shutdown,
         }
     }
 
     /// The state that its calls share. It outlives the session.
-    pub fn house(&self) -> Arc<House> {
-        Arc::clone(&self.house)
+    pub fn shared(&self) -> Arc<SharedState> {
+        Arc::clone(&self.shared)
     }
 
     /// The causes that end its session.
@@ -76,7 +78,7 @@ impl Server {
     }
 
     fn identity(&self) -> Implementation {
-        let title = match self.house.config().sandbox {
+        let title = match self.shared.config().sandbox {
             true => "Astro Private Cloud service accounts (sandbox)",
             false => "Astro Private Cloud service accounts",
         };
@@ -84,7 +86,7 @@ impl Server {
     }
 
     fn instructions(&self) -> String {
-        let sandbox = match self.house.config().sandbox {
+        let sandbox = match self.shared.config().sandbox {
             true => {
                 "This is a sandbox: an embedded API with invented accounts, gone when the server ends. "
             }
@@ -97,12 +99,12 @@ impl Server {
     }
 
     fn tools(&self) -> &[Tool] {
-        self.tools.get_or_init(|| tools::definitions(&self.shape))
+        self.tools.get_or_init(|| tools::definitions(&self.options))
     }
 
     /// Remembers the token in use, so that no answer shows it.
     async fn remember_token(&self) {
-        if let Ok(installation) = self.house.config().installation().await {
+        if let Ok(installation) = self.shared.config().installation().await {
             self.secrets.remember(installation.token.expose());
         }
     }
@@ -159,7 +161,7 @@ impl ServerHandler for Server {
         _page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let prompts = prompts::definitions(&self.shape.policy);
+        let prompts = prompts::definitions(&self.options.policy);
         let mut result = ListPromptsResult::with_all_items(prompts);
         result.meta = self.signature(&context);
         result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
@@ -173,7 +175,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.remember_token().await;
-        let mut result = prompts::get(request, &self.shape.policy, &self.secrets)?;
+        let mut result = prompts::get(request, &self.options.policy, &self.secrets)?;
         result.meta = self.signature(&context);
         Ok(result.into())
     }
@@ -184,26 +186,22 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        let known: Vec<_> = tools::names(&self.shape.policy).collect();
+        let known: Vec<_> = tools::names(&self.options.policy).collect();
         if !known.contains(&&*name) {
             return Err(refusals::tool(
                 &name,
                 &known,
-                &self.shape.policy,
+                &self.options.policy,
                 &self.secrets,
             ));
         }
         let cancelled = context.ct.clone();
         let signature = self.signature(&context);
-        let user = RemoteUser::new(
-            context,
-            request.input_responses,
-            request.request_state,
-            self.shutdown.end_of_input.clone(),
-        );
+        let (seal, shutdown) = (Arc::clone(&self.seal), self.shutdown.clone());
+        let user = RemoteUser::new(context, &request, seal, shutdown);
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
         let call = Box::pin(tools::call(
-            &self.house,
+            &self.shared,
             &name,
             request.arguments,
             Arc::new(user),

@@ -1,22 +1,23 @@
 //! The session over two streams, and its end.
-//! Knows nothing of the messages; [`super::transport`] reads and writes them.
+//! Knows nothing of the messages; `super::transport` reads and writes them.
 //!
 //! | rmcp | here |
 //! |---|---|
 //! | The end of input before the session is open is an error. | It is an end like any other. |
 //! | A signal ends the process, and its calls with it. | It ends the session within two seconds, and the calls are answered. |
 //! | At the end, calls have five seconds and are dropped then. | Changes have tasks of their own, which are waited for and audited. |
-//! | A question that is open at the end of input takes up all of these seconds. | The end of input answers it. |
+//! | A question that is open at the end of input takes up all of these seconds. | The end of input ends it, and the client is told. |
 
 use std::time::Duration;
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::server::{McpService, Server};
 use super::transport::LineTransport;
-use crate::tools::House;
+use crate::tools::SharedState;
 
 /// The time of changes under way once the input has ended. rmcp waits equally long for calls.
 const CHANGES_AFTER_INPUT: Duration = Duration::from_secs(5);
@@ -33,13 +34,15 @@ const SESSION_AFTER_SIGNAL: Duration = Duration::from_millis(1800);
 /// The time of the last lines that are being written.
 pub const LAST_WRITES: Duration = Duration::from_secs(1);
 
-/// The two causes that end a session. Clones share them.
+/// The two causes that end a session, and the questions that it leaves open. Clones share them.
 #[derive(Clone, Default)]
 pub struct Shutdown {
     /// Cancelled when a signal asks the process to end.
     pub signal: CancellationToken,
     /// Cancelled when the input has ended: nobody is left to answer a question.
     pub end_of_input: CancellationToken,
+    /// The questions that the client has to be told of if nobody waits for their answers any more.
+    pub open_questions: TaskTracker,
 }
 
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
@@ -55,8 +58,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let (house, shutdown) = (server.house(), server.shutdown().clone());
-    let transport = LineTransport::new(input, output, shutdown.end_of_input.clone());
+    let (shared, shutdown) = (server.shared(), server.shutdown().clone());
+    let transport = LineTransport::new(input, output, shutdown.clone());
     let service = McpService::new(server);
     match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
         Ok(session) => {
@@ -68,9 +71,9 @@ where
                 }
                 shutdown.end_of_input.cancel();
             };
-            tokio::join!(served, settle(&house, &shutdown));
+            tokio::join!(served, settle(&shared, &shutdown));
             // A change that began meanwhile has had its time as well.
-            house.settle(Duration::ZERO).await;
+            shared.settle(Duration::ZERO).await;
             Ok(())
         }
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
@@ -80,15 +83,23 @@ where
     }
 }
 
+/// Ends the open questions once the input has ended, while the client can still be told.
+pub async fn end_questions(shutdown: &Shutdown) {
+    shutdown.end_of_input.cancel();
+    shutdown.open_questions.close();
+    // An output that takes no more is none of the session's troubles.
+    let _ = tokio::time::timeout(LAST_WRITES, shutdown.open_questions.wait()).await;
+}
+
 /// Waits for the end of the session, and then gives the changes under way their time.
-async fn settle(house: &House, shutdown: &Shutdown) {
+async fn settle(shared: &SharedState, shutdown: &Shutdown) {
     let after_input = async {
         shutdown.end_of_input.cancelled().await;
-        house.settle(CHANGES_AFTER_INPUT).await;
+        shared.settle(CHANGES_AFTER_INPUT).await;
     };
     tokio::select! {
         () = after_input => {}
-        () = shutdown.signal.cancelled() => house.settle(CHANGES_AFTER_SIGNAL).await,
+        () = shutdown.signal.cancelled() => shared.settle(CHANGES_AFTER_SIGNAL).await,
     }
 }
 
@@ -96,6 +107,18 @@ async fn settle(house: &House, shutdown: &Shutdown) {
 async fn after_signal(signal: &CancellationToken) {
     signal.cancelled().await;
     tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
+}
+
+/// Makes a write beyond the limit for files (ulimit -f) an error of that write. The signal that comes with it would end the
+/// process, in the middle of a change.
+pub fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        // A handler stays, whatever becomes of its stream. Without one the limit ends the process, as it does by default.
+        drop(signal(kind));
+    }
 }
 
 /// Cancels the token at the first signal that asks the process to end.

@@ -1,84 +1,114 @@
-//! Reads a call's arguments: every value is checked here, before anything is sent.
-//! Takes nothing unknown, and names the argument, the value and what is accepted.
+//! Reads the arguments of a call: one struct a tool says their names, their types and, by its schema, their words.
+//! Sends nothing, takes nothing unknown, and names all faults of a call at once.
 
 use rmcp::model::JsonObject;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::result::{Code, Failure};
-use crate::apc::{Label, Role, ServiceAccountId, WorkspaceId};
-use crate::guards::policy::Policy;
+use super::failure::{Code, Failure};
+use crate::apc::{Accepted, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
-/// A type that an argument may have.
-pub trait Argument: Sized {
-    /// Reads the value.
-    ///
-    /// # Errors
-    /// What is accepted, in words.
-    fn read(value: &Value) -> Result<Self, String>;
+/// The argument that is there to search for a key.
+const KEY_SEARCH: &str = "key_prefix";
+
+/// The reader of one tool's arguments.
+pub struct Reader<'a> {
+    /// The tool's name.
+    pub tool: &'a str,
+    /// The schema that clients see: it lists the arguments, and those that are required.
+    pub schema: &'a JsonObject,
+    /// The secrets that no message repeats.
+    pub secrets: &'a Secrets,
+    /// Words on what an argument accepts, where the policy has its say; else the type's own are taken.
+    pub accepted: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// The arguments of one call, taken out one by one.
-pub struct Arguments<'a> {
-    given: JsonObject,
-    secrets: &'a Secrets,
-}
-
-impl<'a> Arguments<'a> {
-    /// Arguments of the tool, all of them known to it. Null means omitted.
+impl Reader<'_> {
+    /// Reads arguments into the struct that the schema was made from. Null means omitted.
     ///
     /// # Errors
-    /// An argument the tool does not have.
-    pub fn new(
-        given: Option<JsonObject>,
-        tool: &str,
-        known: &[&str],
-        secrets: &'a Secrets,
-    ) -> Result<Self, Failure> {
-        let mut given = given.unwrap_or_default();
-        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
-            let unknown = quoted(&secrets.scrub(unknown));
-            let known = known.join(", ");
-            return Err(invalid(format!(
-                "{unknown} is not an argument of {tool}; accepted: {known}"
-            )));
-        }
+    /// Every fault of the call, by the argument's name, its value and what is accepted.
+    pub fn read<T: DeserializeOwned>(&self, mut given: JsonObject) -> Result<T, Failure> {
+        let mut faults = self.unknown(&mut given);
         given.retain(|_, value| !value.is_null());
-        Ok(Self { given, secrets })
+        faults.extend(self.missing::<T>(&given));
+        faults.extend(self.secret(&mut given));
+        loop {
+            let refused = match parse::<T>(&given) {
+                Ok(arguments) if faults.is_empty() => return Ok(arguments),
+                Ok(_) => return Err(invalid(&faults)),
+                Err(refused) => refused,
+            };
+            // What is missing has no name here, and is among the faults already.
+            let Some(value) = given.remove(&refused.name) else {
+                return Err(invalid(&faults));
+            };
+            let (value, accepted) = (self.shown(&value), self.words(&refused));
+            faults.push(format!("{} is {value}; accepted: {accepted}", refused.name));
+        }
     }
 
-    /// An argument that may be omitted.
-    ///
-    /// # Errors
-    /// A value that is not accepted.
-    pub fn optional<T: Argument>(&mut self, name: &str) -> Result<Option<T>, Failure> {
-        let Some(value) = self.given.remove(name) else {
-            return Ok(None);
+    /// Takes out what the tool does not have.
+    fn unknown(&self, given: &mut JsonObject) -> Vec<String> {
+        let known: Vec<_> = properties(self.schema).collect();
+        let strange: Vec<_> = given
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+            .cloned()
+            .collect();
+        let fault = |name: String| {
+            given.remove(&name);
+            format!(
+                "{} is not an argument of {}; accepted: {}",
+                quoted(&self.secrets.scrub(&name)),
+                self.tool,
+                known.join(", ")
+            )
         };
-        let refused = |accepted| {
-            invalid(format!(
-                "{name} is {}; accepted: {accepted}",
-                self.shown(&value)
-            ))
-        };
-        T::read(&value).map(Some).map_err(refused)
+        strange.into_iter().map(fault).collect()
     }
 
-    /// An argument that must be given.
-    ///
-    /// # Errors
-    /// A value that is not accepted, or none.
-    pub fn required<T: Argument>(&mut self, name: &str) -> Result<T, Failure> {
-        let missing = || {
-            let accepted = T::read(&Value::Null).err().unwrap_or_default();
-            invalid(format!("{name} is missing; accepted: {accepted}"))
+    /// Takes out what holds a secret: the platform keeps and logs what it is sent. Only a search for a key may hold one.
+    fn secret(&self, given: &mut JsonObject) -> Vec<String> {
+        let holds_secret = |(name, value): &(&String, &Value)| {
+            *name != KEY_SEARCH && value.as_str().is_some_and(|text| self.secrets.are_in(text))
         };
-        self.optional(name)?.ok_or_else(missing)
+        let names = given.iter().filter(holds_secret).map(|(name, _)| name);
+        let names: Vec<_> = names.cloned().collect();
+        let fault = |name: String| {
+            given.remove(&name);
+            format!(
+                "{name} holds the API token of this server or the key of a service account; accepted: text without secrets"
+            )
+        };
+        names.into_iter().map(fault).collect()
     }
-}
 
-impl Arguments<'_> {
+    /// The required arguments that are not given.
+    fn missing<T: DeserializeOwned>(&self, given: &JsonObject) -> Vec<String> {
+        let required = self.schema.get("required").and_then(Value::as_array);
+        let names = required.into_iter().flatten().filter_map(Value::as_str);
+        let absent = names.filter(|name| !given.contains_key(*name));
+        let fault = |name: &str| {
+            // No argument takes a list, so its type says what it takes instead.
+            let probe = JsonObject::from_iter([(name.to_owned(), Value::Array(Vec::new()))]);
+            let refused = parse::<T>(&probe).err();
+            let accepted = refused.map(|refused| self.words(&refused));
+            format!(
+                "{name} is missing; accepted: {}",
+                accepted.unwrap_or_default()
+            )
+        };
+        absent.map(fault).collect()
+    }
+
+    fn words(&self, refused: &Refused) -> String {
+        (self.accepted)(&refused.name).unwrap_or_else(|| refused.accepted.clone())
+    }
+
     /// A refused value, without secrets: they go before it is cut, or a part would stay.
     fn shown(&self, value: &Value) -> String {
         match value {
@@ -89,57 +119,45 @@ impl Arguments<'_> {
             Value::Null => "null".to_owned(),
         }
     }
-
-    /// The role, where the policy has its say about what is accepted: of the roles that exist, those
-    /// above the highest allowed are named with the setting that lifts it.
-    ///
-    /// # Errors
-    /// Anything but the name of a role.
-    pub fn role(&mut self, policy: &Policy) -> Result<Role, Failure> {
-        let Some(value) = self.given.remove("role") else {
-            return Ok(Role::default());
-        };
-        let allowed: Vec<_> = policy.roles().map(Role::name).collect();
-        let off: Vec<_> = Role::ALL
-            .into_iter()
-            .filter(|role| *role > policy.max_role)
-            .map(Role::name)
-            .collect();
-        let note = match off.is_empty() {
-            true => String::new(),
-            false => format!(
-                " ({} switched off by --max-role, APC_MAX_ROLE)",
-                off.join(", ")
-            ),
-        };
-        let refused = || {
-            invalid(format!(
-                "role is {}; accepted: {}{note}",
-                self.shown(&value),
-                allowed.join(", ")
-            ))
-        };
-        value.as_str().and_then(Role::named).ok_or_else(refused)
-    }
 }
 
-fn invalid(what: String) -> Failure {
-    Failure::new(
-        Code::InvalidArguments,
-        format!("{what}. Nothing was sent; call again with that changed."),
-    )
+fn invalid(faults: &[String]) -> Failure {
+    let text = format!(
+        "{}. Nothing was sent; call again with that changed.",
+        faults.join("; ")
+    );
+    Failure::new(Code::InvalidArguments, text)
 }
 
+/// An argument that is refused by its type.
+struct Refused {
+    name: String,
+    accepted: String,
+}
+
+fn parse<T: DeserializeOwned>(given: &JsonObject) -> Result<T, Refused> {
+    serde_path_to_error::deserialize(Value::Object(given.clone())).map_err(|error| Refused {
+        name: error.path().to_string(),
+        accepted: error.inner().to_string(),
+    })
+}
+
+fn properties(schema: &JsonObject) -> impl Iterator<Item = &str> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+}
+
+/// Reads a type of the vocabulary; the error is the sentence on what it accepts.
 macro_rules! text_argument {
     ($type:ty) => {
-        impl Argument for $type {
-            fn read(value: &Value) -> Result<Self, String> {
-                let accepted = <$type>::ACCEPTED;
-                value
-                    .as_str()
-                    .ok_or(accepted)
-                    .and_then(Self::parse)
-                    .map_err(|accepted| accepted.0.to_owned())
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = Value::deserialize(deserializer)?;
+                let read = value.as_str().ok_or(Self::ACCEPTED).and_then(Self::parse);
+                read.map_err(|accepted| D::Error::custom(accepted.0))
             }
         }
     };
@@ -148,70 +166,90 @@ macro_rules! text_argument {
 text_argument!(Label);
 text_argument!(WorkspaceId);
 text_argument!(ServiceAccountId);
+text_argument!(Role);
+text_argument!(Search);
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
 
-impl<const MIN: u64, const MAX: u64> Argument for Whole<MIN, MAX> {
-    fn read(value: &Value) -> Result<Self, String> {
-        // JSON does not tell 10 from 10.0, and some clients send the latter.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be whole and in range"
-        )]
-        let whole = value.as_u64().or_else(|| {
-            let number = value.as_f64()?;
-            (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
-        });
-        whole
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Whole<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        whole(&value)
             .filter(|number| (MIN..=MAX).contains(number))
             .map(Self)
-            .ok_or_else(|| format!("a whole number from {MIN} to {MAX}"))
+            .ok_or_else(|| D::Error::custom(format!("a whole number from {MIN} to {MAX}")))
     }
+}
+
+/// JSON does not tell 10 from 10.0, and some clients send the latter.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+    })
 }
 
 /// Text to search for, taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(pub String);
 
-impl Argument for Search {
-    fn read(value: &Value) -> Result<Self, String> {
-        let accepted = "text of 1 to 255 characters";
-        let text = value.as_str().ok_or(accepted)?;
-        let fits = (1..=crate::apc::TEXT_MAX).contains(&text.chars().count());
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(accepted.to_owned())
+impl Search {
+    /// The texts that are accepted, in words.
+    const ACCEPTED: Accepted = Accepted("text of 1 to 255 characters");
+
+    fn parse(text: &str) -> Result<Self, Accepted> {
+        match text.chars().count() {
+            1..=TEXT_MAX => Ok(Self(text.to_owned())),
+            _ => Err(Self::ACCEPTED),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
-    use super::*;
     use serde_json::json;
 
-    type Limit = Whole<1, 1000>;
+    use super::*;
 
-    fn arguments(given: Value) -> Result<Arguments<'static>, Failure> {
-        static SECRETS: LazyLock<Secrets> = LazyLock::new(Secrets::default);
-        let known = ["label", "limit", "role"];
-        Arguments::new(given.as_object().cloned(), "tool", &known, &SECRETS)
+    #[derive(Debug, Deserialize)]
+    struct Arguments {
+        label: Label,
+        limit: Option<Whole<1, 1000>>,
+        role: Option<Role>,
+    }
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn read(given: Value) -> Result<Arguments, String> {
+        let schema = json!({
+            "properties": {"label": {}, "limit": {}, "role": {}, "key_prefix": {}},
+            "required": ["label"],
+        });
+        let secrets = Secrets::default();
+        secrets.remember(KEY);
+        let reader = Reader {
+            tool: "tool",
+            schema: schema.as_object().unwrap(),
+            secrets: &secrets,
+            accepted: &|name| (name == "role").then(|| "only A".to_owned()),
+        };
+        let read = reader.read(given.as_object().cloned().unwrap());
+        read.map_err(|failure| failure.text().to_owned())
     }
 
     #[test]
     fn an_unknown_argument_is_named_with_those_that_exist() {
-        let failure = arguments(json!({"lable": "ci"})).err().unwrap();
-        assert!(
-            failure
-                .text()
-                .starts_with("'lable' is not an argument of tool; accepted: label, limit, role.")
-        );
+        let text = read(json!({"label": "ci", "lable": "ci"})).unwrap_err();
+        let expected =
+            "'lable' is not an argument of tool; accepted: key_prefix, label, limit, role.";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]
@@ -228,37 +266,44 @@ mod tests {
             (json!(1e300), "limit is 1e+300; accepted"),
             (json!(true), "limit is true; accepted"),
             (json!([1]), "limit is an array; accepted"),
+            (json!({"a": [1]}), "limit is an object; accepted"),
         ] {
-            let failure = arguments(json!({"limit": value}))
-                .and_then(|mut a| a.optional::<Limit>("limit"))
-                .err()
-                .unwrap();
-            assert!(failure.text().starts_with(expected), "{}", failure.text());
+            let text = read(json!({"label": "ci", "limit": value})).unwrap_err();
+            assert!(text.starts_with(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_faults_of_a_call_are_named_at_once() {
+        let text = read(json!({"limit": 0, "role": "ADMIN", "extra": 1})).unwrap_err();
+        for fault in [
+            "'extra' is not an argument of tool",
+            "label is missing; accepted: text of 1 to 255",
+            "limit is 0; accepted: a whole number",
+            "role is 'ADMIN'; accepted: only A",
+        ] {
+            assert!(text.contains(fault), "{fault} is not in {text}");
         }
     }
 
     #[test]
     fn null_is_omitted_and_a_whole_float_is_whole() {
-        let mut given = arguments(json!({"limit": 10.0, "label": null})).unwrap();
-        assert_eq!(given.optional::<Limit>("limit").unwrap(), Some(Whole(10)));
-        let failure = given.required::<Label>("label").err().unwrap();
-        assert!(
-            failure
-                .text()
-                .starts_with("label is missing; accepted: text of 1 to 255"),
-            "{}",
-            failure.text()
-        );
+        let arguments = read(json!({"label": " ci ", "limit": 10.0, "role": null})).unwrap();
+        assert_eq!(arguments.limit, Some(Whole(10)));
+        assert_eq!(arguments.label.as_str(), "ci");
+        assert_eq!(arguments.role, None);
+        let text = read(json!({"label": null})).unwrap_err();
+        assert!(text.starts_with("label is missing"), "{text}");
     }
 
     #[test]
-    fn a_role_is_refused_with_those_that_exist() {
-        let failure = arguments(json!({"role": "ADMIN"}))
-            .and_then(|mut a| a.role(&Policy::default()))
-            .err()
-            .unwrap();
-        let expected =
-            "role is 'ADMIN'; accepted: WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN.";
-        assert!(failure.text().starts_with(expected), "{}", failure.text());
+    fn a_secret_is_refused_and_not_repeated_but_where_a_key_is_searched() {
+        let text = read(json!({"label": format!("for {KEY}"), "role": KEY})).unwrap_err();
+        for name in ["label", "role"] {
+            let fault = format!("{name} holds the API token of this server or the key");
+            assert!(text.contains(&fault), "{text}");
+        }
+        assert!(!text.contains(KEY) && !text.contains("missing"), "{text}");
+        read(json!({"label": "ci", "key_prefix": KEY})).unwrap();
     }
 }

@@ -8,21 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::result::{Code, Failure, audit_unusable};
+use super::NoResult;
+use super::context::{Call, SharedState};
+use super::failure::{Code, Failure};
 use super::user::User;
-use super::{Call, Ended, House};
-use crate::apc::operations::{self, Listing};
-use crate::apc::{ServiceAccountId, WorkspaceId};
-use crate::guards::audit::{Attempt, OpenAudit};
+use super::words::audit_unusable;
+use crate::apc::operations::Listing;
+use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
+use crate::guards::audit::{Attempt, SENT};
 use crate::guards::text::harmless;
 
 /// The time for finding a lost answer, kept free at the end of a call.
 pub const LOOKING_AGAIN: Duration = Duration::from_secs(15);
 
-/// How often a workspace is read to find a lost answer.
+/// The number of times that a place is read to find a lost answer.
 const LOOKS: u32 = 2;
 
 /// The pause between two looks: the change may still be under way.
@@ -31,34 +34,64 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest name of a client in the audit log, in characters.
 const CLIENT_MAX: usize = 80;
 
-/// The audit line of a change that is being tried. It is written once: by the call, or by the task
-/// that took it along.
-pub struct Record {
-    house: Arc<House>,
-    open: Option<(OpenAudit, Attempt)>,
+/// The audit record of a change that is being tried. Its last line is written once: by the call, or by the task that took
+/// the record along.
+pub struct AuditRecord {
+    shared: Arc<SharedState>,
+    attempt: Option<Attempt>,
 }
 
-impl Record {
-    /// A record whose log is open.
+impl AuditRecord {
+    /// A record whose log can be written to, as far as opening it tells.
     ///
     /// # Errors
     /// The log cannot be opened, so nothing may be changed.
-    pub fn open(house: &Arc<House>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
-        let log = &house.config.audit;
-        let open = log
-            .open()
-            .map_err(|error| audit_unusable(log.path().unwrap_or("".as_ref()), &error))?;
+    pub fn open(shared: &Arc<SharedState>, tool: &str, user: &dyn User) -> Result<Self, Failure> {
+        let log = &shared.config.audit;
+        log.check().map_err(|error| audit_unusable(log, &error))?;
         let client = harmless(&user.client(), CLIENT_MAX);
-        let attempt = Attempt::new(client, tool);
         Ok(Self {
-            house: Arc::clone(house),
-            open: Some((open, attempt)),
+            shared: Arc::clone(shared),
+            attempt: Some(Attempt::new(client, tool)),
         })
     }
 
-    /// Notes the workspace.
-    pub fn workspace(&mut self, id: &WorkspaceId) {
-        self.note(|attempt| attempt.workspace_id = Some(id.as_str().to_owned()));
+    /// Records that the change is about to be sent.
+    ///
+    /// # Errors
+    /// The line is not written as a whole, so nothing may be changed.
+    fn sending(&self) -> Result<(), Failure> {
+        let (log, secrets) = (&self.shared.config.audit, &self.shared.secrets);
+        let written = self
+            .attempt
+            .iter()
+            .try_for_each(|attempt| log.append(attempt, SENT, secrets));
+        written.map_err(|error| audit_unusable(log, &error))
+    }
+
+    /// Notes the arguments of the call as far as they are accepted: they may be all that is ever known of it.
+    pub fn arguments(&mut self, given: &JsonObject) {
+        let text = |name: &str| given.get(name).and_then(Value::as_str);
+        let workspace = text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok());
+        let account = text("service_account_id").and_then(|id| ServiceAccountId::parse(id).ok());
+        let label = text("label").and_then(|label| Label::parse(label).ok());
+        let role = text("role").and_then(|role| Role::parse(role).ok());
+        if let Some(id) = workspace {
+            self.place(&id.into());
+        }
+        if let Some(id) = &account {
+            self.account(id);
+        }
+        self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
+    }
+
+    /// Notes the place.
+    pub fn place(&mut self, place: &Place) {
+        let id = Some(place.id().to_owned());
+        self.note(|attempt| match place {
+            Place::Workspace(_) => attempt.workspace_id = id,
+            Place::Deployment(_) => attempt.deployment_id = id,
+        });
     }
 
     /// Notes the account.
@@ -75,49 +108,67 @@ impl Record {
     }
 
     /// Writes the line, unless a task has taken the record along, or the call only asked.
-    pub fn close(self, ended: &Result<CallToolResult, Ended>) {
+    pub fn close(mut self, ended: &Result<CallToolResult, NoResult>) {
         match ended {
             Ok(_) => self.write("ok"),
-            Err(Ended::Failed(failure)) => self.write(failure.code().name()),
-            Err(Ended::Asked(_)) => {}
+            Err(NoResult::Failed(failure)) => self.write(failure.code().name()),
+            Err(NoResult::InputRequired(_)) => self.attempt = None,
         }
     }
 
     fn note(&mut self, change: impl FnOnce(&mut Attempt)) {
-        if let Some((_, attempt)) = &mut self.open {
+        if let Some(attempt) = &mut self.attempt {
             change(attempt);
         }
     }
 
     fn take(&mut self) -> Self {
         Self {
-            house: Arc::clone(&self.house),
-            open: self.open.take(),
+            shared: Arc::clone(&self.shared),
+            attempt: self.attempt.take(),
         }
     }
 
-    fn write(self, outcome: &'static str) {
-        if let Some((audit, attempt)) = self.open {
-            audit.write(attempt, outcome, &self.house.secrets);
+    /// Writes the last line. The change is made by now, or was never sent: a failure is only warned about.
+    fn write(&mut self, outcome: &'static str) {
+        let Some(attempt) = self.attempt.take() else {
+            return;
+        };
+        let written = self
+            .shared
+            .config
+            .audit
+            .append(&attempt, outcome, &self.shared.secrets);
+        if let Err(error) = written {
+            let (tool, change) = (&attempt.tool, attempt.change());
+            tracing::warn!(%error, tool, change, outcome, "the audit log could not be written");
         }
     }
 }
 
+/// A call that is taken back while it still looks ends here: its line is written all the same.
+impl Drop for AuditRecord {
+    fn drop(&mut self) {
+        self.write("cancelled");
+    }
+}
+
 /// Carries a change through, whatever becomes of the call: nobody else would learn what came of it.
-/// When the process ends first, the change is given up as undecided.
-pub async fn carry_through<T, W>(
+/// When the process ends first, the change is given up as undecided. Nothing is sent that could not be recorded before.
+pub async fn run_to_completion<T, W>(
     call: &Call,
-    record: &mut Record,
+    record: &mut AuditRecord,
     undecided: Failure,
     work: W,
 ) -> Result<T, Failure>
 where
-    T: Outcome,
+    T: ChangedAccount,
     W: Future<Output = Result<T, Failure>> + Send + 'static,
 {
+    record.sending()?;
     let mut record = record.take();
-    let abandoned = call.house.abandoned.clone();
-    let task = call.house.changes.spawn(async move {
+    let abandoned = call.shared.abandoned.clone();
+    let task = call.shared.changes.spawn(async move {
         let work = AssertUnwindSafe(work).catch_unwind();
         let result = tokio::select! {
             result = work => result.unwrap_or_else(|_| Err(fault())),
@@ -139,7 +190,7 @@ where
 }
 
 /// What a change brings that the record has to name.
-pub trait Outcome: Send + 'static {
+pub trait ChangedAccount: Send + 'static {
     /// The account that was changed.
     fn account_id(&self) -> &ServiceAccountId;
 }
@@ -150,12 +201,12 @@ fn fault() -> Failure {
     Failure::new(Code::OutcomeUnknown, text)
 }
 
-/// Looks at the workspace again after a lost answer: at most twice, until what it shows decides.
-/// None where nothing could be read.
+/// Reads a place again after a lost answer: at most twice, until what it shows decides. None where nothing could be
+/// read.
 pub async fn look_again<T>(
     call: &Call,
-    workspace_id: &WorkspaceId,
-    mut seen: impl FnMut(Listing) -> Seen<T>,
+    place: &Place,
+    mut seen: impl FnMut(Listing) -> Look<T>,
 ) -> Option<T> {
     let end = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
     let mut last = None;
@@ -163,11 +214,10 @@ pub async fn look_again<T>(
         let left = end.saturating_duration_since(Instant::now());
         // Each look gets its share of the time, so that the first cannot use up the second's.
         let until = Instant::now() + left / (LOOKS - look + 1);
-        let api = call.api_until(until).once();
-        if let Ok(listing) = operations::workspace_service_accounts(&api, workspace_id).await {
+        if let Some(listing) = look_until(call, place, until).await {
             match seen(listing) {
-                Seen::Decided(found) => return Some(found),
-                Seen::NotYet(found) => last = Some(found),
+                Look::Decided(found) => return Some(found),
+                Look::NotYet(found) => last = Some(found),
             }
         }
         if look < LOOKS {
@@ -177,8 +227,24 @@ pub async fn look_again<T>(
     last
 }
 
-/// What a look showed.
-pub enum Seen<T> {
+/// Reads a place once after the API answered a change with an error. None where it could not be read.
+pub async fn look_once(call: &Call, place: &Place) -> Option<Listing> {
+    let until = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
+    look_until(call, place, until).await
+}
+
+async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listing> {
+    let api = call.api_until(until).once();
+    let listing = call.list_known(&api, place, |_| true).await.ok()?;
+    // The list of a place that has vanished is empty for a system-level token, and says nothing of its accounts.
+    if listing.is_empty() {
+        call.check_existence(&api, place).await.ok()?;
+    }
+    Some(listing)
+}
+
+/// The verdict of one look.
+pub enum Look<T> {
     /// It is decided.
     Decided(T),
     /// It may still change.

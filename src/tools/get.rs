@@ -1,25 +1,46 @@
-//! `get_service_accounts`: what is there, in one workspace or in all that are visible.
+//! `get_service_accounts`: the accounts of one workspace, or of all that are visible.
 //! Reads lists only: the API's single read hands out accounts of other workspaces.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
+use std::sync::LazyLock;
+
+use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, Search, Whole};
-use super::result::{AccountView, Code, Failure, success};
-use super::{Call, schema};
-use crate::apc::operations::Glimpse;
-use crate::apc::{ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use super::account_view::AccountView;
+use super::arguments::{Search, Whole};
+use super::context::Call;
+use super::failure::Failure;
+use super::places::{self, Gaps, ReadWorkspace};
+use super::recovery::unfinished;
+use super::{Definition, Hints, Run, ToolEntry, schema, success};
+use crate::apc::operations::{Candidate, Listing};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secrets;
-use crate::guards::text::quoted;
 
-/// The tool's name.
-pub const NAME: &str = "get_service_accounts";
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "List service accounts",
+    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
+    hints: Hints {
+        destructive: false,
+        idempotent: true,
+    },
+    define: |_| Definition {
+        description: DESCRIPTION.to_owned(),
+        input: INPUT.clone(),
+        output: schema::output::<GetResult>(),
+    },
+};
 
-/// How many workspaces of one call are read at once.
-const AT_ONCE: usize = 8;
+const NAME: &str = "get_service_accounts";
 
+const DESCRIPTION: &str = "List service accounts of one workspace or, without workspace_id, of every workspace the \
+    token can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
+    accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
+
+/// The number of accounts on a page, unless the call says another.
 const LIMIT_DEFAULT: u64 = 100;
 
 /// The largest whole number that every JSON reader takes as it is.
@@ -28,54 +49,37 @@ const OFFSET_MAX: u64 = (1 << 53) - 1;
 type Limit = Whole<1, 1000>;
 type Offset = Whole<0, OFFSET_MAX>;
 
-/// The tool as clients see it.
-pub fn definition() -> Tool {
-    let description = "List service accounts of one workspace or, without workspace_id, of every workspace the token \
-         can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
-         accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
-    Tool::new(NAME, description, schema::input::<Asked>())
-        .with_title("List service accounts")
-        .with_raw_output_schema(schema::output::<Found>())
-        .with_annotations(
-            ToolAnnotations::new()
-                .read_only(true)
-                .destructive(false)
-                .idempotent(true)
-                .open_world(true),
-        )
-}
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
 
-/// The arguments, for the schema.
-#[derive(JsonSchema)]
-#[expect(
-    dead_code,
-    reason = "the schema is made from the fields; values are read one by one"
-)]
-struct Asked {
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
     /// Only this workspace.
     workspace_id: Option<WorkspaceId>,
     /// Only the account with this id.
     service_account_id: Option<ServiceAccountId>,
     /// Only labels that contain this text, in any case.
-    #[schemars(with = "Option<String>", length(min = 1, max = 255))]
-    label: Option<()>,
+    label: Option<Search>,
     /// Accounts per page.
-    #[schemars(with = "Option<u64>", range(min = 1, max = 1000), extend("default" = 100))]
-    limit: Option<()>,
+    #[schemars(extend("default" = LIMIT_DEFAULT))]
+    limit: Option<Limit>,
     /// The next_offset of the page before.
-    #[schemars(with = "Option<u64>", range(min = 0), extend("default" = 0))]
-    offset: Option<()>,
+    #[schemars(extend("default" = 0))]
+    offset: Option<Offset>,
 }
 
 /// The result.
 #[derive(Serialize, JsonSchema)]
-struct Found {
+struct GetResult {
     service_accounts: Vec<AccountView>,
     total: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
+    /// What could not be read, and keys that were recovered: tell the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
 }
 
 // A workspace in a result. (A doc comment would become a description in the schema.)
@@ -89,6 +93,17 @@ struct WorkspaceView {
     count: Option<u64>,
 }
 
+impl WorkspaceView {
+    /// Without secrets. The lists that were read after the workspaces may have told some.
+    fn scrubbed(self, secrets: &Secrets) -> Self {
+        Self {
+            id: secrets.scrubbed(self.id),
+            label: self.label.map(|label| secrets.scrubbed(label)),
+            count: self.count,
+        }
+    }
+}
+
 struct Query {
     workspace_id: Option<WorkspaceId>,
     service_account_id: Option<ServiceAccountId>,
@@ -98,26 +113,29 @@ struct Query {
 }
 
 /// Runs the tool.
-pub async fn call(call: &Call, given: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let query = Query::read(given, call.secrets())?;
-    let (matches, workspaces) = match &query.workspace_id {
-        Some(workspace_id) => {
-            call.check_workspace(workspace_id)?;
-            (query.matches(call, workspace_id).await?, None)
-        }
-        None => {
-            let (matches, workspaces) = everywhere(call, &query).await?;
-            (matches, Some(workspaces))
-        }
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+    let query = Query::of(call.read(NAME, &INPUT, given)?);
+    let place = query.workspace_id.clone().map(Place::Workspace);
+    let (matches, workspaces, gaps) = match &place {
+        Some(place) => in_one(call, &query, place).await?,
+        None => everywhere(call, &query).await?,
     };
     if let (Some(id), 0) = (&query.service_account_id, matches.total) {
-        return Err(not_found(id, query.workspace_id.as_ref()));
+        return Err(gaps.missing_account(id, place.as_ref()));
     }
-    Ok(success(&query.page(matches, workspaces, call)))
+    Ok(success(&query.page(matches, workspaces, gaps, call)))
 }
 
-/// The accounts that were asked for: how many there are, and the first of them, as far as the page
-/// can reach.
+/// The matches in one place: the first of them, as far as the page can reach, and the number of all.
+struct PlaceMatches {
+    listing: Listing,
+    total: u64,
+}
+
+/// The matches of all places, the places that were read, and the gaps.
+type Results = (Matches, Option<Vec<WorkspaceView>>, Gaps);
+
+/// The matches in all places.
 #[derive(Default)]
 struct Matches {
     first: Vec<ServiceAccount>,
@@ -125,42 +143,26 @@ struct Matches {
 }
 
 impl Query {
-    fn read(given: Option<JsonObject>, secrets: &Secrets) -> Result<Self, Failure> {
-        let known = [
-            "workspace_id",
-            "service_account_id",
-            "label",
-            "limit",
-            "offset",
-        ];
-        let mut arguments = Arguments::new(given, NAME, &known, secrets)?;
-        Ok(Self {
-            workspace_id: arguments.optional("workspace_id")?,
-            service_account_id: arguments.optional("service_account_id")?,
-            label: arguments
-                .optional::<Search>("label")?
-                .map(|text| text.0.to_lowercase()),
-            limit: arguments
-                .optional::<Limit>("limit")?
-                .map_or(LIMIT_DEFAULT, |limit| limit.0),
-            offset: arguments
-                .optional::<Offset>("offset")?
-                .map_or(0, |offset| offset.0),
-        })
+    fn of(arguments: Arguments) -> Self {
+        Self {
+            workspace_id: arguments.workspace_id,
+            service_account_id: arguments.service_account_id,
+            label: arguments.label.map(|text| text.0.to_lowercase()),
+            limit: arguments.limit.map_or(LIMIT_DEFAULT, |limit| limit.0),
+            offset: arguments.offset.map_or(0, |offset| offset.0),
+        }
     }
 
-    async fn matches(&self, call: &Call, workspace_id: &WorkspaceId) -> Result<Matches, Failure> {
-        let mut total = 0;
-        let select = |account: Glimpse<'_>| {
+    /// The selection of the accounts that match, as far as the page can reach. It counts them all.
+    fn selection<'a>(&'a self, total: &'a mut u64) -> impl FnMut(Candidate<'_>) -> bool + 'a {
+        move |account| {
             let matches = self.is_match(account);
-            total += u64::from(matches);
-            matches && total <= self.offset.saturating_add(self.limit)
-        };
-        let first = call.select_accounts(workspace_id, select).await?;
-        Ok(Matches { first, total })
+            *total += u64::from(matches);
+            matches && *total <= self.offset.saturating_add(self.limit)
+        }
     }
 
-    fn is_match(&self, account: Glimpse<'_>) -> bool {
+    fn is_match(&self, account: Candidate<'_>) -> bool {
         let label = account.label.unwrap_or_default();
         self.service_account_id
             .as_ref()
@@ -171,7 +173,13 @@ impl Query {
                 .is_none_or(|text| label.to_lowercase().contains(text))
     }
 
-    fn page(&self, matches: Matches, workspaces: Option<Vec<WorkspaceView>>, call: &Call) -> Found {
+    fn page(
+        &self,
+        matches: Matches,
+        workspaces: Option<Vec<WorkspaceView>>,
+        gaps: Gaps,
+        call: &Call,
+    ) -> GetResult {
         let keys = call.policy().key_output;
         let Matches { first, total } = matches;
         let end = self.offset.saturating_add(self.limit);
@@ -179,72 +187,68 @@ impl Query {
             .into_iter()
             .skip(index(self.offset))
             .take(index(self.limit));
-        Found {
+        let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
+        GetResult {
             service_accounts: page
                 .map(|account| AccountView::new(account, keys, call.secrets()))
                 .collect(),
             total,
             next_offset: (end < total).then_some(end),
-            workspaces,
+            workspaces: workspaces.map(|all| all.into_iter().map(clean).collect()),
+            notes: notes(call, gaps),
         }
     }
+}
+
+/// What could not be read, and what came of unfinished creations.
+fn notes(call: &Call, gaps: Gaps) -> Option<Vec<String>> {
+    let mut notes = call.unfinished.notes();
+    notes.extend(gaps.into_notes().into_iter().flatten());
+    Some(notes).filter(|notes| !notes.is_empty())
 }
 
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Every visible workspace is read; one that may not be read is listed without a count.
-async fn everywhere(call: &Call, query: &Query) -> Result<(Matches, Vec<WorkspaceView>), Failure> {
-    let visible = call.visible_workspaces().await?;
-    let read: Vec<_> = stream::iter(visible)
-        .map(|workspace| in_one(call, query, workspace))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let mut all = Matches::default();
-    let mut workspaces = Vec::with_capacity(read.len());
-    for (workspace, matches) in read {
+async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Failure> {
+    call.check_place(place)?;
+    let mut total = 0;
+    let listing = call.list(place, query.selection(&mut total)).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    let first = listing.accounts;
+    Ok((Matches { first, total }, None, gaps))
+}
+
+/// Reads every visible workspace; one that could not be read is listed without a count.
+async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
+    let visible = places::visible(call).await?;
+    let read = |place| async move {
+        let (api, mut total) = (call.api().with_good_token(), 0);
+        let selection = query.selection(&mut total);
+        unfinished::finish(call, &place).await;
+        let listing = call.list_known(&api, &place, selection).await?;
+        Ok(PlaceMatches { listing, total })
+    };
+    let all = places::read_each(visible.workspaces, read).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_visible(&visible.gaps);
+    gaps.add_unread(&all);
+    let mut sum = Matches::default();
+    let mut workspaces = Vec::with_capacity(all.len());
+    for ReadWorkspace { workspace, outcome } in all {
+        let matches = outcome.ok();
         workspaces.push(WorkspaceView {
-            id: workspace.id.into_string(),
+            id: workspace.id.as_str().to_owned(),
             label: workspace.label,
             count: matches.as_ref().map(|matches| matches.total),
         });
-        let matches = matches.unwrap_or_default();
-        all.total += matches.total;
-        all.first.extend(matches.first);
-    }
-    Ok((all, workspaces))
-}
-
-async fn in_one(
-    call: &Call,
-    query: &Query,
-    workspace: Workspace,
-) -> Result<(Workspace, Option<Matches>), Failure> {
-    match query.matches(call, &workspace.id).await {
-        Ok(matches) => Ok((workspace, Some(matches))),
-        Err(failure) if matches!(failure.code(), Code::PermissionDenied | Code::NotFound) => {
-            Ok((workspace, None))
+        if let Some(PlaceMatches { listing, total }) = matches {
+            gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
+            sum.total += total;
+            sum.first.extend(listing.accounts);
         }
-        Err(failure) => Err(failure),
     }
-}
-
-fn not_found(id: &ServiceAccountId, workspace_id: Option<&WorkspaceId>) -> Failure {
-    let account = quoted(id.as_str());
-    let text = match workspace_id {
-        Some(workspace) => format!(
-            "There is no service account {account} in workspace {}. It may be deleted or belong to another workspace. Call get_service_accounts without arguments to see every account you can.",
-            quoted(workspace.as_str())
-        ),
-        None => format!(
-            "There is no service account {account} in any workspace that this token may list. It may be deleted, or its workspace may have to be named as workspace_id."
-        ),
-    };
-    let failure = Failure::new(Code::NotFound, text).about_account(id);
-    match workspace_id {
-        Some(workspace) => failure.about_workspace(workspace),
-        None => failure,
-    }
+    Ok((sum, Some(workspaces), gaps))
 }

@@ -1,74 +1,41 @@
-//! One creation at a time per workspace and label: the API's own check for uniqueness is racy, and
-//! models call in parallel. What the ones before have made is remembered for those that follow.
+//! One creation at a time per place and label: the API's own check for uniqueness is racy, and models call in parallel.
 //! Holds for this process alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
-use crate::apc::{Label, NewServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{Label, NewServiceAccount, Place};
 
-/// How many accounts are remembered. Only the youngest could be mistaken for a new one.
-const REMEMBERED: usize = 1_000;
+type Lock = Arc<tokio::sync::Mutex<()>>;
 
-/// The creations under way, and the accounts that came of earlier ones.
+/// The labels for which a creation is under way.
 #[derive(Default)]
-pub struct Turns {
-    gates: Mutex<HashMap<(WorkspaceId, Label), Gate>>,
-    made: Mutex<VecDeque<ServiceAccountId>>,
+pub struct LabelLocks {
+    locks: Mutex<HashMap<(Place, Label), Lock>>,
 }
 
-type Gate = Arc<tokio::sync::Mutex<()>>;
-
-/// The right to create an account of one label; the next one's turn comes when it goes.
-pub struct Turn {
-    /// Whether another creation of the label had to end first.
-    pub waited: bool,
+/// The right to create an account of one label. Dropping it lets the next creation of the label begin.
+pub struct LabelLock {
     _guard: OwnedMutexGuard<()>,
 }
 
-impl Turns {
-    /// Waits for the turn of a creation; none if it has not come by then.
-    pub async fn turn(&self, new: &NewServiceAccount, until: Instant) -> Option<Turn> {
-        let gate = self.gate(new);
-        if let Ok(guard) = Arc::clone(&gate).try_lock_owned() {
-            return Some(Turn {
-                waited: false,
-                _guard: guard,
-            });
-        }
-        let guard = timeout_at(until, gate.lock_owned()).await.ok()?;
-        Some(Turn {
-            waited: true,
-            _guard: guard,
-        })
+impl LabelLocks {
+    /// Waits until no other creation of the label is under way; none if one still is by then.
+    pub async fn lock(&self, new: &NewServiceAccount, until: Instant) -> Option<LabelLock> {
+        let lock = self.lock_of(new);
+        let guard = timeout_at(until, lock.lock_owned()).await.ok()?;
+        Some(LabelLock { _guard: guard })
     }
 
-    /// Remembers an account that was made.
-    pub fn remember(&self, id: &ServiceAccountId) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.len() == REMEMBERED {
-            made.pop_front();
-        }
-        made.push_back(id.clone());
-    }
-
-    /// Whether an earlier creation made this account.
-    pub fn has_made(&self, id: &ServiceAccountId) -> bool {
-        self.made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id)
-    }
-
-    fn gate(&self, new: &NewServiceAccount) -> Gate {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+    fn lock_of(&self, new: &NewServiceAccount) -> Lock {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(
-            gates
-                .entry((new.workspace_id.clone(), new.label.clone()))
+            locks
+                .entry((new.place.clone(), new.label.clone()))
                 .or_default(),
         )
     }

@@ -1,136 +1,119 @@
-//! The tools: which there are, and the way of a call to its tool. To add one, write its file and
-//! name it in `TOOLS`, and in `run` or `change`.
+//! The tools: one table, and the way of a call to its tool. To add a tool, write its file and its row of the table.
 //! Knows no transport; a tool knows neither HTTP nor GraphQL.
 
+mod account_view;
 mod arguments;
 mod change;
+mod context;
 mod create;
 mod delete;
+mod failure;
 mod get;
 mod label_locks;
+mod places;
 mod recovery;
-mod result;
 mod schema;
 pub mod user;
+mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rmcp::model::{CallToolResponse, CallToolResult, InputRequiredResult, JsonObject, Tool};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use futures_util::future::BoxFuture;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, InputRequiredResult, JsonObject, Tool,
+    ToolAnnotations,
+};
+use serde::Serialize;
 
 use crate::apc::error::ApiError;
-use crate::apc::exchange::{Api, Houston};
 use crate::apc::installation::Installation;
-use crate::apc::operations::{self, Glimpse};
-use crate::apc::{ServiceAccount, Workspace, WorkspaceId};
-use crate::config::Config;
-use crate::guards::policy::{ChangeRate, Policy};
+use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
-use crate::guards::text::quoted;
 
-use change::Record;
-use label_locks::Turns;
-use result::{Code, Failure, api_failure};
+use change::AuditRecord;
+use context::Call;
+use failure::{Code, Failure};
+use recovery::unfinished::Unfinished;
 use user::User;
 
-pub use result::ONLY_READS;
+pub use context::SharedState;
+pub use words::ONLY_READS;
 
-/// The longest a call may take, apart from waiting for the user.
-const CALL: Duration = Duration::from_secs(45);
-
-/// What all calls of a server share.
-pub struct House {
-    config: Config,
-    houston: Houston,
-    secrets: Secrets,
-    creations: Turns,
-    rate: ChangeRate,
-    changes: TaskTracker,
-    abandoned: CancellationToken,
-}
-
-impl House {
-    /// A house that has met no installation yet.
-    pub fn new(config: Config, secrets: Secrets) -> Self {
-        Self {
-            houston: Houston::new(config.connecting.clone(), config.timeout, secrets.clone()),
-            rate: ChangeRate::new(config.policy.changes_per_minute),
-            config,
-            secrets,
-            creations: Turns::default(),
-            changes: TaskTracker::new(),
-            abandoned: CancellationToken::new(),
-        }
-    }
-
-    /// The settings.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn policy(&self) -> &Policy {
-        &self.config.policy
-    }
-
-    /// Gives the changes that are under way this long to end. What is undecided then is recorded as
-    /// such, and its unpublished files are removed.
-    pub async fn settle(&self, grace: Duration) {
-        self.changes.close();
-        if tokio::time::timeout(grace, self.changes.wait())
-            .await
-            .is_err()
-        {
-            self.abandoned.cancel();
-            // Only bookkeeping is left by now.
-            let _ = tokio::time::timeout(Duration::from_secs(1), self.changes.wait()).await;
-        }
-    }
-}
-
-/// What of the settings shapes the tools; taken once, at start.
+/// The settings that shape the tools. They are fixed when the server starts.
 #[derive(Debug, Clone, Default)]
-pub struct Shape {
-    /// Whether a call that names no workspace has one all the same.
+pub struct ToolOptions {
+    /// Whether there is a default workspace.
     pub has_default_workspace: bool,
-    /// What the server may do.
+    /// The policy of the server.
     pub policy: Policy,
 }
 
-/// A tool of the list.
-struct Listed {
+/// One tool.
+struct ToolEntry {
     name: &'static str,
-    only_reads: bool,
-    definition: fn(&Shape) -> Tool,
+    title: &'static str,
+    run: Run,
+    hints: Hints,
+    /// Description and schemas.
+    define: fn(&ToolOptions) -> Definition,
 }
 
-/// All there are, sorted by name.
-const TOOLS: [Listed; 3] = [
-    Listed {
-        name: create::NAME,
-        only_reads: false,
-        definition: create::definition,
-    },
-    Listed {
-        name: delete::NAME,
-        only_reads: false,
-        definition: |_| delete::definition(),
-    },
-    Listed {
-        name: get::NAME,
-        only_reads: true,
-        definition: |_| get::definition(),
-    },
-];
+/// The function behind a tool. Its kind decides whether a read-only server has the tool, and is told to clients.
+enum Run {
+    /// Reads only.
+    Read(for<'a> fn(&'a Call, JsonObject) -> ToolFuture<'a>),
+    /// Changes something: such a call is recorded in the audit log.
+    Change(for<'a> fn(&'a mut Call, JsonObject, &'a mut AuditRecord) -> ToolFuture<'a>),
+}
 
-/// Those that the policy leaves.
-fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
+type ToolFuture<'a> = BoxFuture<'a, Result<CallToolResult, NoResult>>;
+
+/// The hints of the protocol that do not follow from the kind of a tool.
+struct Hints {
+    destructive: bool,
+    idempotent: bool,
+}
+
+/// The parts of a tool that the policy may shape.
+struct Definition {
+    description: String,
+    input: JsonObject,
+    output: Arc<JsonObject>,
+}
+
+/// All tools, sorted by name.
+const TOOLS: [ToolEntry; 3] = [create::TOOL, delete::TOOL, get::TOOL];
+
+impl ToolEntry {
+    fn only_reads(&self) -> bool {
+        matches!(self.run, Run::Read(_))
+    }
+
+    fn definition(&self, options: &ToolOptions) -> Tool {
+        let Definition {
+            description,
+            input,
+            output,
+        } = (self.define)(options);
+        Tool::new(self.name, description, input)
+            .with_title(self.title)
+            .with_raw_output_schema(output)
+            .with_annotations(
+                ToolAnnotations::new()
+                    .read_only(self.only_reads())
+                    .destructive(self.hints.destructive)
+                    .idempotent(self.hints.idempotent)
+                    .open_world(true),
+            )
+    }
+}
+
+/// The tools that the policy leaves.
+fn offered(policy: &Policy) -> impl Iterator<Item = &'static ToolEntry> {
     let read_only = policy.read_only;
     TOOLS
         .iter()
-        .filter(move |tool| tool.only_reads || !read_only)
+        .filter(move |tool| tool.only_reads() || !read_only)
 }
 
 /// The names of the tools, sorted. They cost nothing; a [definition](definitions) is made of schemas.
@@ -139,20 +122,21 @@ pub fn names(policy: &Policy) -> impl Iterator<Item = &'static str> {
 }
 
 /// The tools as clients see them, sorted by name.
-pub fn definitions(shape: &Shape) -> Vec<Tool> {
-    offered(&shape.policy)
-        .map(|tool| (tool.definition)(shape))
+pub fn definitions(options: &ToolOptions) -> Vec<Tool> {
+    offered(&options.policy)
+        .map(|tool| tool.definition(options))
         .collect()
 }
 
-/// How a call that did not succeed ends.
-enum Ended {
+/// The reason why a call has no result.
+enum NoResult {
+    /// It failed.
     Failed(Failure),
-    /// With a question: a second call will bring the answer.
-    Asked(Box<InputRequiredResult>),
+    /// It ends with a question: a second call will bring the answer.
+    InputRequired(Box<InputRequiredResult>),
 }
 
-impl From<Failure> for Ended {
+impl From<Failure> for NoResult {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
@@ -160,65 +144,84 @@ impl From<Failure> for Ended {
 
 /// Runs a tool. Every failure is a result: a protocol error would hide its words from the model.
 pub async fn call(
-    house: &Arc<House>,
+    shared: &Arc<SharedState>,
     name: &str,
     arguments: Option<JsonObject>,
     user: Arc<dyn User>,
 ) -> CallToolResponse {
-    match run(house, name, arguments, user).await {
+    match run(shared, name, arguments.unwrap_or_default(), user).await {
         Ok(result) => result.into(),
-        Err(Ended::Asked(question)) => CallToolResponse::InputRequired(*question),
-        Err(Ended::Failed(failure)) => {
+        Err(NoResult::InputRequired(question)) => CallToolResponse::InputRequired(*question),
+        Err(NoResult::Failed(failure)) => {
             tracing::info!(tool = name, code = failure.code().name(), "call failed");
-            failure.into_result(&house.secrets).into()
+            failure.into_result(&shared.secrets).into()
         }
     }
 }
 
 async fn run(
-    house: &Arc<House>,
+    shared: &Arc<SharedState>,
     name: &str,
-    arguments: Option<JsonObject>,
+    arguments: JsonObject,
     user: Arc<dyn User>,
-) -> Result<CallToolResult, Ended> {
-    if name == get::NAME {
-        let call = Call::begin(house, user).await?;
-        return Ok(get::call(&call, arguments).await?);
-    }
-    if house.policy().read_only {
-        return Err(result::read_only().into());
-    }
-    let mut record = Record::open(house, name, &*user)?;
-    // Boxed: a change is three times as large as a reading, which most calls are.
-    let ended = Box::pin(change(house, name, arguments, user, &mut record)).await;
-    record.close(&ended);
-    ended
-}
-
-async fn change(
-    house: &Arc<House>,
-    name: &str,
-    arguments: Option<JsonObject>,
-    user: Arc<dyn User>,
-    record: &mut Record,
-) -> Result<CallToolResult, Ended> {
-    let call = Call::begin(house, user).await?;
-    match name {
-        create::NAME => Ok(create::call(&call, arguments, record).await?),
-        delete::NAME => delete::call(call, arguments, record).await,
-        unknown => {
-            let text = format!("There is no tool {}.", quoted(unknown));
-            Err(Failure::new(Code::InternalError, text).into())
+) -> Result<CallToolResult, NoResult> {
+    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    let tool = tool.ok_or_else(|| words::unknown_tool(name))?;
+    match tool.run {
+        Run::Read(read) => {
+            let call = Call::begin(shared, user).await?;
+            let result = read(&call, arguments).await;
+            told(&call.unfinished, result)
+        }
+        Run::Change(_) if shared.policy().read_only => Err(words::read_only().into()),
+        Run::Change(change) => {
+            let mut record = AuditRecord::open(shared, name, &*user)?;
+            record.arguments(&arguments);
+            let result = match Call::begin(shared, user).await {
+                Ok(mut call) => {
+                    let result = change(&mut call, arguments, &mut record).await;
+                    told(&call.unfinished, result)
+                }
+                Err(failure) => Err(failure.into()),
+            };
+            record.close(&result);
+            result
         }
     }
 }
 
-/// What happened to a request, in the words of a call that failed by it.
-pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
-    api_failure(error, installation, secrets).text().to_owned()
+/// The end of a call that may have found out about unfinished creations. A success has told of them; a failure
+/// mentions them, and the next success tells of them again.
+fn told(
+    unfinished: &Unfinished,
+    result: Result<CallToolResult, NoResult>,
+) -> Result<CallToolResult, NoResult> {
+    match result {
+        Ok(_) => unfinished.are_told(),
+        Err(NoResult::Failed(failure)) => {
+            return Err(NoResult::Failed(failure.noting(&unfinished.notes())));
+        }
+        Err(NoResult::InputRequired(_)) => {}
+    }
+    result
 }
 
-/// A panic in a tool, in words.
+/// A result that succeeded: JSON as structured content, and the same as text for clients that read nothing else.
+fn success<T: Serialize>(value: &T) -> CallToolResult {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = serde_json::to_value(value).ok();
+    result
+}
+
+/// The words of a call that fails by this error of the API.
+pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
+    words::api_failure(error, installation, secrets)
+        .text()
+        .to_owned()
+}
+
+/// The result of a call that panicked.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
         "{name} failed by a fault of this server, which goes on. If it was to change something, look with get_service_accounts whether it did."
@@ -226,7 +229,7 @@ pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     Failure::new(Code::InternalError, text).into_result(secrets)
 }
 
-/// The server is stopping, and the call has not ended yet, in words.
+/// The result of a call that has not ended when the server stops.
 pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
         "{name} was cancelled: this server is stopping. If it was to change something, look with get_service_accounts whether it did."
@@ -234,147 +237,22 @@ pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
     Failure::new(Code::InternalError, text).into_result(secrets)
 }
 
-/// One call: the installation it goes to, the user behind it, and the time it has.
-#[derive(Clone)]
-struct Call {
-    house: Arc<House>,
-    installation: Arc<Installation>,
-    user: Arc<dyn User>,
-    deadline: Instant,
-}
-
-impl Call {
-    /// A call to the installation as it is set up now.
-    async fn begin(house: &Arc<House>, user: Arc<dyn User>) -> Result<Self, Failure> {
-        let installation = house.config.installation().await?;
-        // Known before the arguments are read: they might hold it.
-        house.secrets.remember(installation.token.expose());
-        Ok(Self {
-            installation: Arc::new(installation),
-            deadline: Instant::now() + CALL,
-            house: Arc::clone(house),
-            user,
-        })
-    }
-
-    fn api(&self) -> Api<'_> {
-        self.api_until(self.deadline)
-    }
-
-    fn api_until(&self, deadline: Instant) -> Api<'_> {
-        self.house
-            .houston
-            .within(&self.installation, deadline.min(self.deadline))
-    }
-
-    fn secrets(&self) -> &Secrets {
-        &self.house.secrets
-    }
-
-    fn policy(&self) -> &Policy {
-        self.house.policy()
-    }
-
-    fn failure(&self, error: &ApiError) -> Failure {
-        api_failure(error, &self.installation, self.secrets())
-    }
-
-    /// What happened, as one sentence.
-    fn happened(&self, error: &ApiError) -> String {
-        result::happened(error, self.installation.url.host(), self.secrets())
-    }
-
-    /// The workspace that is meant where the call names none.
-    fn default_workspace(&self) -> Option<WorkspaceId> {
-        self.house.config.default_workspace(&self.installation)
-    }
-
-    /// Whether the policy lets calls be about this workspace.
-    fn check_workspace(&self, id: &WorkspaceId) -> Result<(), Failure> {
-        if self.policy().allows(id) {
-            Ok(())
-        } else {
-            Err(result::workspace_not_allowed(id))
-        }
-    }
-
-    /// The accounts of a workspace.
-    async fn accounts_of(
-        &self,
-        workspace_id: &WorkspaceId,
-    ) -> Result<Vec<ServiceAccount>, Failure> {
-        self.select_accounts(workspace_id, |_| true).await
-    }
-
-    /// The selected accounts of a workspace that is known to exist: an empty list alone does not
-    /// tell, since a system admin gets one for any id.
-    async fn select_accounts(
-        &self,
-        workspace_id: &WorkspaceId,
-        select: impl FnMut(Glimpse<'_>) -> bool,
-    ) -> Result<Vec<ServiceAccount>, Failure> {
-        let api = self.api();
-        let listing = operations::select_service_accounts(&api, workspace_id, select).await;
-        let listing =
-            listing.map_err(|error| self.failure(&error).about_workspace(workspace_id))?;
-        if listing.size == 0 {
-            let workspace = operations::workspace(&api, workspace_id).await;
-            // Whoever may list accounts may be refused the workspace; only a clear no counts.
-            if matches!(workspace, Ok(None)) {
-                return Err(unknown_workspace(workspace_id));
-            }
-        }
-        Ok(listing.accounts)
-    }
-
-    /// The workspaces in which an id is looked for: those of the token, the default one and those of
-    /// the allow-list; under an allow-list none besides.
-    async fn visible_workspaces(&self) -> Result<Vec<Workspace>, Failure> {
-        let mut visible = operations::workspaces(&self.api())
-            .await
-            .map_err(|error| self.failure(&error))?;
-        visible.retain(|workspace| self.policy().allows(&workspace.id));
-        let default = self.default_workspace();
-        let named = default
-            .iter()
-            .chain(self.policy().allowed_workspaces.iter().flatten());
-        for id in named {
-            if visible.iter().all(|workspace| workspace.id != *id) {
-                let known = operations::workspace(&self.api(), id).await.ok().flatten();
-                visible.push(known.unwrap_or(Workspace {
-                    id: id.clone(),
-                    label: None,
-                }));
-            }
-        }
-        if visible.is_empty() {
-            let text = "The token sees no workspace by itself, as system-level tokens do. Nothing was changed; call again with a workspace_id, which the platform's administrators can tell.";
-            return Err(Failure::new(Code::InvalidArguments, text));
-        }
-        Ok(visible)
-    }
-}
-
-fn unknown_workspace(id: &WorkspaceId) -> Failure {
-    let text = format!(
-        "There is no workspace {}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token.",
-        quoted(id.as_str())
-    );
-    Failure::new(Code::NotFound, text).about_workspace(id)
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn the_list_says_of_each_tool_what_its_definition_says() {
-        for tool in &TOOLS {
-            let definition = (tool.definition)(&Shape::default());
-            assert_eq!(definition.name, tool.name);
-            let hints = definition.annotations.unwrap();
-            assert_eq!(hints.read_only_hint, Some(tool.only_reads), "{}", tool.name);
-        }
+    fn the_table_is_sorted_by_name() {
         assert!(TOOLS.is_sorted_by_key(|tool| tool.name));
+    }
+
+    #[test]
+    fn a_success_is_structured_content_and_the_same_as_text() {
+        let result = serde_json::to_value(success(&json!({"total": 1}))).unwrap();
+        assert_eq!(result["content"][0]["text"], r#"{"total":1}"#);
+        assert_eq!(result["structuredContent"], json!({"total": 1}));
+        assert_eq!(result["isError"], false);
     }
 }

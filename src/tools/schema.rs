@@ -10,6 +10,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use super::arguments::{Search, Whole};
 use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments.
@@ -27,12 +28,10 @@ pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
     ))
 }
 
-/// Makes an argument required.
-pub fn require(schema: &mut JsonObject, argument: &str) {
-    let required = schema.entry("required").or_insert_with(|| json!([]));
-    if let Value::Array(names) = required {
-        names.push(json!(argument));
-        names.sort_by_key(|name| name.as_str().map(str::to_owned));
+/// Lets an argument be left out.
+pub fn make_optional(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Array(names)) = schema.get_mut("required") {
+        names.retain(|name| name != argument);
     }
 }
 
@@ -132,6 +131,33 @@ inlined_schema!(
     "Role",
     json_schema!({"type": "string", "enum": Role::ALL.map(Role::name), "default": Role::default().name()})
 );
+
+inlined_schema!(
+    Search,
+    "Search",
+    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+);
+
+impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut schema = json_schema!({"type": "integer", "minimum": MIN});
+        if MAX <= MAX_SHOWN {
+            schema.insert("maximum".to_owned(), json!(MAX));
+        }
+        schema
+    }
+}
+
+/// A larger bound is one of the representation, and of no use to a reader.
+const MAX_SHOWN: u64 = u32::MAX as u64;
 
 fn id() -> Schema {
     json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"})

@@ -3,6 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use rmcp::model::InputRequiredResult;
+use serde::{Deserialize, Serialize};
 
 /// A question to the user.
 #[derive(Debug, Clone)]
@@ -11,8 +12,21 @@ pub struct Question {
     pub key: String,
     /// The text that the user reads.
     pub message: String,
+    /// The facts that a yes is about. A yes is void if they are others by the time it arrives.
+    pub facts: String,
     /// The form that the user fills in.
     pub form: Form,
+    /// The selection that led to this question.
+    pub selection: Option<Selection>,
+}
+
+/// A value that the user selected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The key of the question that offered the value.
+    pub key: String,
+    /// The value.
+    pub value: String,
 }
 
 /// The form of an answer.
@@ -37,18 +51,60 @@ pub enum Form {
 pub enum Answer {
     /// The user ticked the box, or selected this value, which was offered.
     Yes(String),
-    /// Everything else: declined, cancelled, not ticked, not offered, too late.
-    No(&'static str),
+    /// Everything else that a person may have answered.
+    No(Refusal),
+    /// An answer, and not from a person.
+    NoPerson(Machine),
     /// The client cannot ask.
     CannotAsk,
     /// The call ends with the question; a second call will bring the answer.
     InputRequired(Box<InputRequiredResult>),
 }
 
+/// The reasons why a question was not answered with a yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user said no.
+    Declined,
+    /// The user closed the question.
+    Cancelled,
+    /// The user accepted without ticking the box.
+    NotTicked,
+    /// The answer is a value that was not offered.
+    NotOffered,
+    /// The answer belongs to another question.
+    OtherQuestion,
+    /// The facts have changed since the question.
+    Changed,
+    /// The user did not answer in time.
+    TimedOut,
+    /// The call was taken back, or the session ended.
+    CallEnded,
+}
+
+/// The signs that an answer did not come from a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// The client said no faster than a person can.
+    AtOnce,
+    /// The client sent an error in place of an answer.
+    Error,
+    /// The client sent something that is no answer.
+    Unreadable,
+    /// The answer came with a state that this process did not issue for this call, or too long ago.
+    ForeignState,
+}
+
 /// The user behind a call, and the client through which they are reached.
 pub trait User: Send + Sync {
     /// The client's name and version, in its own words.
     fn client(&self) -> String;
+
+    /// Whether the client can show a question.
+    fn can_be_asked(&self) -> bool;
+
+    /// The value that the user selected from the question of this key, in an earlier round of this call.
+    fn selected(&self, key: &str) -> Option<String>;
 
     /// Asks the user, or takes the answer that the call brings.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;

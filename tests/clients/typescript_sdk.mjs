@@ -25,6 +25,8 @@ class User {
   answer = async ({ params }) => {
     this.asked.push(params.message);
     assert.ok(this.answers.length > 0, `asked out of turn: ${params.message}`);
+    // A no in under 100 ms is taken for the client's own.
+    await new Promise((resolve) => setTimeout(resolve, 200));
     return this.answers.shift();
   };
 }

@@ -3,7 +3,7 @@
 use apc_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TEXT: &str = "1 to 255 characters";
 const ID: &str = "1 to 128";

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 
 use apc_sandbox::{Fault, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 async fn start(era: Era) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
@@ -16,10 +15,12 @@ async fn start(era: Era) -> (Sandbox, Session) {
     (sandbox, session)
 }
 
-/// The line without its time, which has to be one.
+/// The line without its time, which has to be one, and without the id of its change.
 #[track_caller]
 fn timeless(line: &Value) -> Value {
     let mut line = line.clone();
+    let change = line.as_object_mut().unwrap().remove("change").unwrap();
+    assert_eq!(change.as_str().unwrap().len(), 16, "{change}");
     let time = line.as_object_mut().unwrap().remove("time").unwrap();
     let time = time.as_str().unwrap();
     assert!(
@@ -30,7 +31,7 @@ fn timeless(line: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_creation_and_a_deletion_are_a_line_each() {
+async fn a_creation_and_a_deletion_are_two_lines_each() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         let asked = json!({"label": "etl", "workspace_id": ANALYTICS, "role": "WORKSPACE_EDITOR"});
@@ -40,14 +41,29 @@ async fn a_creation_and_a_deletion_are_a_line_each() {
             .call(DELETE_TOOL, json!({"service_account_id": id}))
             .await
             .structured();
-        let lines: Vec<_> = audit(&session).iter().map(timeless).collect();
-        let line = |tool: &str| {
+        let whole = whole_audit(&session);
+        let lines: Vec<_> = whole.iter().map(timeless).collect();
+        let line = |tool: &str, outcome: &str| {
             json!({
                 "client": "harness/1", "tool": tool, "workspace_id": ANALYTICS,
-                "service_account_id": id, "label": "etl", "role": "WORKSPACE_EDITOR", "outcome": "ok",
+                "service_account_id": id, "label": "etl", "role": "WORKSPACE_EDITOR", "outcome": outcome,
             })
         };
-        assert_eq!(lines, [line(CREATE_TOOL), line(DELETE_TOOL)], "{era:?}");
+        let mut creation = line(CREATE_TOOL, "sent");
+        creation
+            .as_object_mut()
+            .unwrap()
+            .remove("service_account_id");
+        let expected = [
+            creation,
+            line(CREATE_TOOL, "ok"),
+            line(DELETE_TOOL, "sent"),
+            line(DELETE_TOOL, "ok"),
+        ];
+        assert_eq!(lines, expected, "{era:?}");
+        let changes: Vec<_> = whole.iter().map(|line| &line["change"]).collect();
+        assert_eq!((changes[0], changes[2]), (changes[1], changes[3]));
+        assert_ne!(changes[0], changes[2]);
         let mode = fs::metadata(session.home().join(AUDIT)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -63,7 +79,7 @@ async fn every_failure_is_a_line_with_its_code() {
         "--allow-workspace",
         ANALYTICS,
         "--max-changes-per-minute",
-        "3",
+        "2",
     ];
     let mut session = program.args(&settings).serve(Era::USUAL).await;
     let mut expected = Vec::new();
@@ -177,8 +193,7 @@ async fn the_users_no_is_a_line_and_a_round_that_only_asks_is_none() {
             .pose(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
             .await;
         assert_eq!(audit(&session).len(), 1);
-        let chosen = question.accept(MIGRATION);
-        session.answer(question, chosen).await.structured();
+        session.select(question, MIGRATION).await.structured();
         let lines = audit(&session);
         assert_eq!(lines.len(), 2, "{era:?}");
         assert_eq!(lines[0]["outcome"], "declined");
@@ -218,8 +233,8 @@ async fn lines_are_added_to_those_that_are_there() {
     let (_sandbox, mut session) = start(Era::USUAL).await;
     session.write_file(AUDIT, "{\"older\":true}\n");
     session.call(CREATE_TOOL, new("etl")).await.structured();
-    let lines = audit(&session);
-    assert_eq!(lines.len(), 2);
+    let lines = whole_audit(&session);
+    assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["older"], true);
 }
 
@@ -273,27 +288,152 @@ async fn a_log_that_cannot_be_opened_stops_changes_and_not_reading() {
     }
 }
 
-#[tokio::test]
-async fn a_line_that_cannot_be_written_is_warned_about_and_the_change_counts() {
-    if !Path::new("/dev/full").exists() {
-        return;
+/// Whatever stops the log, each call to change something has to end so, with nothing sent.
+async fn assert_nothing_is_changed(session: &mut Session, sandbox: &Sandbox, path: &str) {
+    let before = sandbox.handle().accounts().len();
+    for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+        let refused = session.call(tool, arguments).await;
+        let text = refused.refusal("not_configured");
+        assert_says(
+            text,
+            &[
+                path,
+                "cannot be written",
+                "--audit-log",
+                "Nothing was changed",
+            ],
+        );
     }
+    assert_eq!(sandbox.handle().accounts().len(), before);
+    assert_eq!(mutations(&sandbox.handle()), 0);
+    assert_eq!(names_in(&key_dir(session)), [""; 0]);
+    session.call(GET_TOOL, json!({})).await.structured();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_changed_where_the_disk_of_the_log_is_full() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let program = guarded(&sandbox, Persona::WorkspaceAdmin);
     let mut session = program
         .args(&["--audit-log", "/dev/full"])
         .serve(Era::USUAL)
         .await;
-    session.call(CREATE_TOOL, new("etl")).await.structured();
-    session
-        .call(DELETE_TOOL, doomed(CI_DEPLOY))
-        .await
-        .structured();
-    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
-    session.close_stdin_and_wait().await;
-    let stderr = session.stderr().await;
-    assert_eq!(stderr.lines().count(), 2, "{stderr}");
-    assert_says(&stderr, &["audit", CREATE_TOOL, DELETE_TOOL]);
+    assert_nothing_is_changed(&mut session, &sandbox, "/dev/full").await;
+}
+
+/// A server whose files may grow to two blocks of 512 bytes, with a log that has so many bytes left.
+#[cfg(target_os = "linux")]
+async fn nearly_full(sandbox: &Sandbox, left: usize) -> Session {
+    let server = format!("ulimit -f 2; exec {}", env!("CARGO_BIN_EXE_apc-mcp"));
+    let filler = format!("{}\n", "x".repeat(1024 - left - 1));
+    let program = guarded(sandbox, Persona::WorkspaceAdmin)
+        .named("/bin/sh")
+        .args(&["-c", &server])
+        .file(AUDIT, &filler)
+        .env("APC_KEY_OUTPUT", "show");
+    let log = program.path(AUDIT);
+    program.env("APC_AUDIT_LOG", log).serve(Era::USUAL).await
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_changed_where_only_a_part_of_the_line_fits() {
+    for left in [0, 1, 50] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = nearly_full(&sandbox, left).await;
+        let path = session.home().join(AUDIT);
+        assert_nothing_is_changed(&mut session, &sandbox, AUDIT).await;
+        // A torn line never joins the next one.
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.len(), 1024);
+        fs::write(&path, &text[1024 - left.max(1)..]).unwrap();
+        session.call(CREATE_TOOL, new("etl")).await.structured();
+        let text = fs::read_to_string(&path).unwrap();
+        let whole = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let outcomes: Vec<_> = whole.map(|line| line["outcome"].clone()).collect();
+        assert_eq!(outcomes, ["sent", "ok"], "{text}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_where_the_log_vanishes_during_the_call() {
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).file("logs/audit", "");
+        let path = program.path("logs/audit");
+        let program = program.args(&["--audit-log", &path]).capable(can_ask());
+        let mut session = program.serve(era).await;
+        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        fs::remove_dir_all(session.home().join("logs")).unwrap();
+        let yes = question.accept(true);
+        let refused = session.answer(question, yes).await;
+        assert_says(
+            refused.refusal("not_configured"),
+            &[&path, "Nothing was changed"],
+        );
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_line_of_a_change_is_there_before_the_change_is_sent() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = audited(&sandbox).serve(Era::USUAL).await;
+    sandbox.handle().inject(Fault::Hang, On::Field(CREATE), 1);
+    session.send_call(CREATE_TOOL, new("etl")).await;
+    until("it is sent", || mutations(&sandbox.handle()) == 1).await;
+    let lines = whole_audit(&session);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["outcome"], "sent");
+    assert_eq!(lines[0]["label"], "etl");
+    // A process that is killed now leaves that line.
+    let status = std::process::Command::new("kill")
+        .args(["-KILL", &session.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+    assert!(!session.wait().await.success());
+    assert_eq!(whole_audit(&session), lines);
+}
+
+#[tokio::test]
+async fn ten_processes_share_a_log_and_no_line_is_torn() {
+    const PROCESSES: usize = 10;
+    const CHANGES: usize = 5;
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(AUDIT);
+    let mut sessions = Vec::new();
+    let mut calls = Vec::new();
+    for process in 0..PROCESSES {
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+        let program = program.args(&["--audit-log", path.to_str().unwrap()]);
+        let mut session = program.serve(Era::USUAL).await;
+        for change in 0..CHANGES {
+            let label = format!("{process}-{change}-{}", "x".repeat(200));
+            calls.push((process, session.send_call(CREATE_TOOL, new(&label)).await));
+        }
+        sessions.push(session);
+    }
+    for (process, call) in calls {
+        sessions[process]
+            .outcome(CREATE_TOOL, call)
+            .await
+            .structured();
+    }
+    let mut outcomes = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for line in lines(&path) {
+        let change = line["change"].as_str().unwrap().to_owned();
+        outcomes
+            .entry(change)
+            .or_default()
+            .push(line["outcome"].clone());
+    }
+    assert_eq!(outcomes.len(), PROCESSES * CHANGES);
+    assert!(outcomes.values().all(|of_one| *of_one == ["sent", "ok"]));
 }
 
 #[tokio::test]
@@ -311,8 +451,8 @@ async fn a_label_that_would_be_two_lines_is_one() {
         .await
         .structured();
     let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
-    assert_eq!(text.lines().count(), 1);
-    assert_eq!(text.matches('\n').count(), 1);
+    assert_eq!(text.lines().count(), 2);
+    assert_eq!(text.matches('\n').count(), 2);
     assert!(
         !text.contains(['\r', '\u{2028}', '\u{202e}', '\u{1b}']),
         "{text}"
@@ -332,7 +472,7 @@ async fn a_client_whose_name_would_be_two_lines_is_one() {
     session.notify("notifications/initialized").await;
     session.call(CREATE_TOOL, new("etl")).await.structured();
     let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
-    assert_eq!(text.matches('\n').count(), 1);
+    assert_eq!(text.matches('\n').count(), 2);
     assert!(!text.contains('\u{202e}'));
     let client = audit(&session)[0]["client"].as_str().unwrap().to_owned();
     assert!(
@@ -365,7 +505,7 @@ async fn no_key_and_no_token_is_in_the_log() {
         .call(CREATE_TOOL, json!({"label": key, "workspace_id": NOTHING}))
         .await;
     let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
-    assert_eq!(text.lines().count(), 4);
+    assert_eq!(text.lines().count(), 6);
     for secret in [&key, &token] {
         assert!(!text.contains(secret.as_str()), "{text}");
     }

@@ -6,7 +6,7 @@ use apc_sandbox::{Entity, NewAccount, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "get_service_accounts";
 const HOUR: Duration = Duration::from_secs(60 * 60);

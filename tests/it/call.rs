@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(0).await.unwrap()
@@ -26,7 +26,8 @@ fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_clear()
-        .env("HOME", "/nonexistent")
+        // Nothing can be made below it, not even by root.
+        .env("HOME", "/dev/null")
         .env("APC_API_URL", sandbox.url())
         .env("APC_API_TOKEN", sandbox.token(Persona::WorkspaceAdmin))
         .stdin(Stdio::null())
@@ -324,9 +325,11 @@ mod in_a_terminal {
     async fn an_account_is_chosen_by_its_number() {
         let sandbox = sandbox().await;
         let all = json!({"workspace_id": ANALYTICS});
-        let (shown, ended) = answered(&sandbox, &all, "[1-4", "4").await;
+        // The yes is typed ahead, as fast as a machine.
+        let (shown, ended) = answered(&sandbox, &all, "[1-5", "5\ny").await;
         assert!(ended.status.success(), "{shown}");
-        assert_says(&shown, &["  1  ", "  4  ", "migration-2024"]);
+        let question = ["  1  None of these", "  5  ", "migration-2024", "[y/N]"];
+        assert_says(&shown, &question);
         assert!(!exists(&sandbox.handle(), MIGRATION));
     }
 
@@ -334,9 +337,10 @@ mod in_a_terminal {
     async fn no_number_of_an_account_deletes_none() {
         let sandbox = sandbox().await;
         let all = json!({"workspace_id": ANALYTICS});
-        for answer in ["", "0", "5", "y"] {
-            let (shown, ended) = answered(&sandbox, &all, "[1-4", answer).await;
+        for answer in ["", "0", "1", "6", "y", "5\n", "5\nn", "5\n5"] {
+            let (shown, ended) = answered(&sandbox, &all, "[1-5", answer).await;
             assert_eq!(ended.status.code(), Some(1), "{shown}");
+            assert_says(&shown, &["declined: "]);
         }
         assert_eq!(mutations(&sandbox.handle()), 0);
     }

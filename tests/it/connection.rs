@@ -1,4 +1,4 @@
-//! Connections to the API: made when first needed, kept between calls, and not read without end.
+//! Connections to the API: made when first needed, kept between calls, closed by the other side, not read without end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::*;
+use crate::support::harness::*;
+use crate::support::standin::{Idle, Play, StandIn};
 
 /// Passes bytes on to a sandbox and counts the connections on the way.
 struct Wire {
@@ -87,4 +88,82 @@ async fn an_answer_over_32_mib_is_not_read() {
     let one = json!({"workspace_id": ANALYTICS});
     let refused = session.call("get_service_accounts", one).await;
     assert_says(refused.refusal("api_error"), &["32 MiB"]);
+}
+
+async fn through_a_standin() -> (Sandbox, StandIn, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let standin = StandIn::before(&sandbox).await;
+    let session = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", standin.url())
+        .serve(Era::USUAL)
+        .await;
+    (sandbox, standin, session)
+}
+
+async fn list(session: &mut Session) {
+    let one = json!({"workspace_id": ANALYTICS});
+    let found = session.call("get_service_accounts", one).await;
+    assert!(found.structured()["total"].as_u64() >= Some(4));
+}
+
+#[tokio::test]
+async fn changes_are_certain_and_reads_recover_however_idle_connections_end() {
+    for idle in [Idle::AfterAnswer, Idle::AtNextRequest] {
+        let (sandbox, standin, mut session) = through_a_standin().await;
+        standin.end_idle(idle);
+        for round in 0..5 {
+            list(&mut session).await;
+            let new = json!({"label": format!("etl-{round}"), "workspace_id": ANALYTICS});
+            let created = session.call("create_service_account", new).await;
+            assert_eq!(created.structured().get("recovered"), None);
+            list(&mut session).await;
+            let one =
+                json!({"service_account_id": created.account()["id"], "workspace_id": ANALYTICS});
+            let deleted = session.call("delete_service_account", one).await;
+            assert_eq!(deleted.structured().get("recovered"), None);
+        }
+        assert_eq!(mutations(&sandbox.handle()), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_change_never_takes_a_connection_that_something_else_has_used() {
+    let (_sandbox, standin, mut session) = through_a_standin().await;
+    list(&mut session).await;
+    let before = standin.connections();
+    for label in ["a", "b", "c"] {
+        let new = json!({"label": label, "workspace_id": ANALYTICS});
+        session
+            .call("create_service_account", new)
+            .await
+            .structured();
+        list(&mut session).await;
+    }
+    assert!(standin.connections() >= before + 3);
+}
+
+#[tokio::test]
+async fn a_read_recovers_where_every_kept_connection_has_gone() {
+    let (_sandbox, standin, mut session) = through_a_standin().await;
+    let mut sent = Vec::new();
+    for _ in 0..16 {
+        let one = json!({"workspace_id": ANALYTICS});
+        sent.push(session.send_call("get_service_accounts", one).await);
+    }
+    for id in sent {
+        session
+            .outcome("get_service_accounts", id)
+            .await
+            .structured();
+    }
+    assert!(standin.connections() > 3, "too few to try them all");
+    standin.end_idle(Idle::AtNextRequest);
+    // Fewer tries than kept connections.
+    list(&mut session).await;
+    standin.arm(LIST, Play::Reset, true, 0);
+    let one = json!({"workspace_id": ANALYTICS});
+    let lost = session.call("get_service_accounts", one).await;
+    lost.refusal("unreachable");
+    standin.disarm();
+    list(&mut session).await;
 }

@@ -5,13 +5,20 @@ use std::time::Duration;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "create_service_account";
 
 async fn start() -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
     let session = Session::start(Era::USUAL, &sandbox).await;
+    (sandbox, session)
+}
+
+async fn showing_keys() -> (Sandbox, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin).args(&["--key-output", "show"]);
+    let session = program.serve(Era::USUAL).await;
     (sandbox, session)
 }
 
@@ -29,8 +36,8 @@ async fn an_account_is_a_viewer_without_category_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_result_is_the_account_with_its_full_key() {
-    let (sandbox, mut session) = start().await;
+async fn the_result_is_the_account_with_its_full_key_where_keys_are_shown() {
+    let (sandbox, mut session) = showing_keys().await;
     let new = json!({"label": "etl", "workspace_id": ANALYTICS, "category": "jobs"});
     let created = session.call(TOOL, new).await;
     let real = truth(&sandbox.handle(), "etl");

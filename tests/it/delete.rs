@@ -3,7 +3,7 @@
 use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOL: &str = "delete_service_account";
 
@@ -127,16 +127,21 @@ async fn the_workspace_of_the_call_beats_the_default_one() {
 }
 
 #[tokio::test]
-async fn a_token_that_sees_no_workspace_has_to_name_one() {
+async fn a_system_admin_deletes_by_id_alone_where_the_release_lists_all_workspaces() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let one = json!({"service_account_id": CI_DEPLOY});
+    let serve = || Program::at(&sandbox, Persona::SystemAdmin).serve(Era::USUAL);
+    sandbox.handle().lack_field("Query.sysWorkspaces");
+    let refused = serve().await.call(TOOL, one.clone()).await;
+    assert_says(refused.refusal("invalid_arguments"), &["workspace_id"]);
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Program::at(&sandbox, Persona::SystemAdmin)
         .serve(Era::USUAL)
         .await;
-    let refused = session
-        .call(TOOL, json!({"service_account_id": CI_DEPLOY}))
-        .await;
-    assert_says(refused.refusal("invalid_arguments"), &["workspace_id"]);
-    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+    session.call(TOOL, one).await.structured();
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use apc_sandbox::{Persona, Sandbox};
 
-use crate::harness::*;
+use crate::support::clients::names_in;
+use crate::support::harness::*;
 
 #[tokio::test]
 async fn it_shows_the_tools_and_the_life_of_an_account_and_succeeds() {
@@ -54,9 +55,10 @@ async fn it_ignores_the_settings_of_the_person_even_broken_ones() {
 }
 
 #[tokio::test]
-async fn it_leaves_nothing_in_the_home() {
+async fn it_leaves_nothing_in_the_home_and_no_temporary_file() {
     let program = Program::bare().args(&["demo"]);
     assert!(program.run().await.status.success());
-    let left = std::fs::read_dir(program.path("")).unwrap();
-    assert_eq!(left.count(), 0);
+    let names = |path: &str| names_in(program.path(path).as_ref());
+    assert_eq!(names(""), [".tmp"]);
+    assert_eq!(names(".tmp"), Vec::<String>::new());
 }

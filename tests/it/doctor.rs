@@ -1,10 +1,11 @@
-//! `apc-mcp doctor`: broken one setting at a time, it names the line and the way out.
+//! `apc-mcp doctor`: each test breaks one thing, and the doctor names it with the way out.
 
-use apc_sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Entity, Fault, Line, On, Persona, Role, Sandbox};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::harness::*;
+use crate::support::clients::TERRAFORM;
+use crate::support::harness::*;
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(0).await.unwrap()
@@ -21,7 +22,7 @@ fn with_token(sandbox: &Sandbox, token: &str) -> Program {
         .env("APC_API_TOKEN", token)
 }
 
-/// What it printed, every line of it in the form that all have.
+/// The printed report.
 struct Report {
     lines: Vec<String>,
     usable: bool,
@@ -73,7 +74,7 @@ impl Report {
 }
 
 #[tokio::test]
-async fn all_is_well_where_it_is() {
+async fn a_sound_setup_passes_every_check() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
     let report = examine(program).await;
@@ -87,7 +88,7 @@ async fn all_is_well_where_it_is() {
         .says(
             "ok",
             "platform",
-            &["'0.16.0-sandbox'", "'sandbox.localhost'"],
+            &["'2.2.0-sandbox'", "'sandbox.localhost'"],
         )
         .says(
             "ok",
@@ -106,7 +107,7 @@ async fn all_is_well_where_it_is() {
 }
 
 #[tokio::test]
-async fn without_any_setting_it_tells_the_ways_out() {
+async fn the_ways_out_are_told_if_nothing_is_set() {
     examine(Program::bare())
         .await
         .only_fails(&["installation and token"])
@@ -134,7 +135,7 @@ async fn a_flag_is_told_from_a_variable_and_a_default() {
         .says("ok", "--timeout", &["7 s (flag)"])
         .says("ok", "--read-only", &["on (flag)"])
         .says("ok", "--confirm", &["never (variable APC_CONFIRM)"])
-        .says("ok", "--max-role", &["WORKSPACE_ADMIN (default)"])
+        .says("ok", "--max-role", &["ADMIN (default)"])
         .says("ok", "policy", &["only reads"]);
 }
 
@@ -165,7 +166,7 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         ("APC_WORKSPACE_ID", "a b", "--workspace-id"),
         ("APC_ALLOWED_WORKSPACES", ",", "--allow-workspace"),
         ("APC_READ_ONLY", "maybe", "--read-only"),
-        ("APC_MAX_ROLE", "ADMIN", "--max-role"),
+        ("APC_MAX_ROLE", "OWNER", "--max-role"),
         ("APC_KEY_OUTPUT", "stdout", "--key-output"),
         ("APC_CONFIRM", "yes", "--confirm"),
         (
@@ -177,12 +178,13 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
         ("APC_INSECURE", "perhaps", "--insecure"),
         ("APC_LOG", "loud", "--log"),
         ("APC_SANDBOX", "perhaps", "--sandbox"),
+        ("APC_SANDBOX_LINE", "2019", "--sandbox-line"),
     ] {
         let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
         let report = examine(program).await;
         report
             .only_fails(&[flag, "API"])
-            .says("fail", flag, &[variable, "mended or unset"]);
+            .says("fail", flag, &[variable, "corrected or unset"]);
     }
     assert_eq!(sandbox.handle().requests(), []);
 }
@@ -191,17 +193,19 @@ async fn a_broken_variable_is_named_and_nothing_is_sent() {
 async fn a_log_file_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_LOG_FILE", "/nonexistent/log"))
+    let path = program.path("missing/log");
+    examine(program.env("APC_LOG_FILE", path))
         .await
         .only_fails(&["--log-file", "API"])
         .says("fail", "--log-file", &["APC_LOG_FILE", "cannot be opened"]);
 }
 
 #[tokio::test]
-async fn two_tokens_are_one_too_many() {
+async fn two_tokens_are_refused() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_API_TOKEN_FILE", "/nonexistent"))
+    let path = program.path("missing");
+    examine(program.env("APC_API_TOKEN_FILE", path))
         .await
         .only_fails(&["APC_API_TOKEN", "API"])
         .says("fail", "APC_API_TOKEN", &["APC_API_TOKEN_FILE", "both set"]);
@@ -243,10 +247,9 @@ async fn a_port_that_speaks_no_tls_is_named() {
 async fn an_authority_file_that_cannot_be_read_is_named() {
     let sandbox = sandbox().await;
     let url = sandbox.url().replace("http://", "https://");
-    let program = at(&sandbox, Persona::WorkspaceAdmin)
-        .env("APC_API_URL", url)
-        .env("APC_CA_CERT", "/nonexistent.pem");
-    examine(program)
+    let program = at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
+    let path = program.path("missing.pem");
+    examine(program.env("APC_CA_CERT", path))
         .await
         .only_fails(&["TLS"])
         .says("fail", "TLS", &["--ca-cert (APC_CA_CERT)"]);
@@ -324,7 +327,7 @@ async fn a_token_that_cannot_be_one_is_named_and_not_sent() {
 }
 
 #[tokio::test]
-async fn what_was_pasted_around_a_token_does_not_count() {
+async fn the_length_of_a_token_is_told_without_bearer() {
     let sandbox = sandbox().await;
     let key = sandbox.token(Persona::WorkspaceViewer);
     examine(with_token(&sandbox, &format!("Bearer {key}")))
@@ -364,8 +367,31 @@ async fn a_key_is_told_from_a_users_token() {
 }
 
 #[tokio::test]
-async fn a_token_that_sees_no_workspace_is_warned_about() {
+async fn the_kind_of_caller_is_told() {
     let sandbox = sandbox().await;
+    let kinds = [
+        (Persona::WorkspaceAdmin, "ok", "bound to 2 workspaces"),
+        (Persona::WorkspaceViewer, "ok", "bound to 1 workspace"),
+        (
+            Persona::SystemAdmin,
+            "ok",
+            "a system-level token, which sees 2 workspaces",
+        ),
+        (
+            Persona::DeploymentAdmin,
+            "warn",
+            "only roles on deployments",
+        ),
+        (Persona::Nobody, "warn", "no role in any workspace"),
+    ];
+    for (persona, verdict, text) in kinds {
+        examine(at(&sandbox, persona))
+            .await
+            .only_fails(&[])
+            .says(verdict, "workspaces", &[text])
+            .says("ok", "roles", &["several an account", "since 2021"]);
+    }
+    sandbox.handle().lack_field("Query.sysWorkspaces");
     examine(at(&sandbox, Persona::SystemAdmin))
         .await
         .only_fails(&[])
@@ -373,20 +399,73 @@ async fn a_token_that_sees_no_workspace_is_warned_about() {
 }
 
 #[tokio::test]
+async fn the_line_of_the_api_is_told() {
+    let sandbox = Sandbox::start_line(0, Line::Of2020).await.unwrap();
+    examine(at(&sandbox, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&[])
+        .says("ok", "platform", &["0.16.0"])
+        .says("ok", "roles", &["one an account", "2020"]);
+    let bare = Sandbox::start(0).await.unwrap();
+    bare.handle().lack_field("ServiceAccount.roleBindings");
+    examine(at(&bare, Persona::WorkspaceAdmin))
+        .await
+        .only_fails(&[])
+        .says("warn", "roles", &["shows none"]);
+}
+
+#[tokio::test]
+async fn a_keys_own_account_is_told_with_all_its_roles() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let handle = sandbox.handle();
+    let key = truth(&handle, "terraform").key;
+    handle.bind(
+        TERRAFORM,
+        Role::WorkspaceViewer,
+        Entity::Workspace(DATA_SCIENCE.into()),
+    );
+    let program = Program::with_token(&sandbox, &key);
+    let report = examine(program).await;
+    report.only_fails(&[]).says(
+        "ok",
+        "roles",
+        &["'terraform'", "WORKSPACE_ADMIN", "WORKSPACE_VIEWER"],
+    );
+    assert!(!report.lines.iter().any(|line| line.contains(&key)));
+}
+
+#[tokio::test]
+async fn a_key_whose_workspace_was_deleted_is_named_as_the_fault() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let key = truth(&sandbox.handle(), "notebooks").key;
+    sandbox.handle().delete_workspace(DATA_SCIENCE);
+    let program = Program::with_token(&sandbox, &key).env("APC_TIMEOUT", "1");
+    examine(program)
+        .await
+        .only_fails(&["token"])
+        .says("ok", "platform", &["2.2.0"])
+        .says("fail", "token", &["workspace was deleted", "another token"]);
+    assert_eq!(
+        sandbox.handle().requests()[0].authorization,
+        None,
+        "the platform is asked without the token"
+    );
+}
+
+#[tokio::test]
 async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
     let sandbox = sandbox().await;
-    let program = at(&sandbox, Persona::WorkspaceAdmin)
-        .without("APC_API_TOKEN")
-        .args(&["--api-token-file", "/nonexistent"]);
-    examine(program)
+    let program = at(&sandbox, Persona::WorkspaceAdmin).without("APC_API_TOKEN");
+    let path = program.path("missing");
+    examine(program.args(&["--api-token-file", &path]))
         .await
         .only_fails(&["installation and token"])
         .says(
             "fail",
             "installation and token",
-            &["/nonexistent", "--api-token-file"],
+            &[&path, "--api-token-file"],
         )
-        .says("ok", "platform", &["0.16.0"]);
+        .says("ok", "platform", &["2.2.0"]);
     let requests = sandbox.handle().requests();
     assert!(
         requests
@@ -424,31 +503,25 @@ async fn a_default_workspace_that_is_not_allowed_is_warned_about() {
 }
 
 #[tokio::test]
-async fn a_key_directory_that_others_could_reach_is_named() {
+async fn a_key_directory_that_is_a_file_is_named() {
     let sandbox = sandbox().await;
-    let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_KEY_DIR", "/proc/keys"))
+    let program = at(&sandbox, Persona::WorkspaceAdmin).file("file", "");
+    let path = program.path("file");
+    examine(program.env("APC_KEY_DIR", &path))
         .await
         .only_fails(&["key directory"])
-        .says(
-            "fail",
-            "key directory",
-            &["/proc/keys", "--key-dir (APC_KEY_DIR)"],
-        );
+        .says("fail", "key directory", &[&path, "--key-dir (APC_KEY_DIR)"]);
 }
 
 #[tokio::test]
 async fn an_audit_log_that_cannot_be_opened_is_named() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin);
-    examine(program.env("APC_AUDIT_LOG", "/nonexistent/audit"))
+    let path = program.path("missing/audit");
+    examine(program.env("APC_AUDIT_LOG", &path))
         .await
         .only_fails(&["audit log"])
-        .says(
-            "fail",
-            "audit log",
-            &["/nonexistent/audit", "--audit-log (APC_AUDIT_LOG)"],
-        );
+        .says("fail", "audit log", &[&path, "--audit-log (APC_AUDIT_LOG)"]);
 }
 
 #[tokio::test]
@@ -484,20 +557,21 @@ async fn the_astro_login_is_named_where_its_values_count() {
         .says("ok", "--workspace-id", &[ANALYTICS, "(astro login)"])
         .says("ok", "astro login", &["localhost", "token set, "])
         .says("ok", "token", &["from the astro login"])
-        .says("warn", "skip_verify_tls", &["not honoured", "--ca-cert"]);
+        .says("warn", "skip_verify_tls", &["ignored", "--ca-cert"]);
 }
 
 #[tokio::test]
-async fn it_says_that_a_sandbox_is_one() {
-    examine(Program::bare().args(&["--sandbox"]))
+async fn a_sandbox_is_called_a_sandbox() {
+    examine(Program::bare().args(&["--sandbox", "--sandbox-line", "2020"]))
         .await
         .only_fails(&[])
+        .says("ok", "--sandbox-line", &["2020 (flag)"])
         .says("warn", "--sandbox", &["this is a sandbox"])
         .says("ok", "workspaces", &["'Analytics'"]);
 }
 
 #[tokio::test]
-async fn no_token_is_ever_printed() {
+async fn no_token_is_printed() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);
     for program in [

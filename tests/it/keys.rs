@@ -7,8 +7,8 @@ use std::path::Path;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 async fn start(era: Era) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
@@ -190,6 +190,7 @@ async fn a_creation_that_fails_leaves_no_file() {
         .call(CREATE_TOOL, nowhere)
         .await
         .refusal("permission_denied");
+    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
     sandbox
         .handle()
         .inject(Fault::DropBefore, On::Field(CREATE), 1);
@@ -197,7 +198,12 @@ async fn a_creation_that_fails_leaves_no_file() {
         .call(CREATE_TOOL, new("etl"))
         .await
         .refusal("outcome_unknown");
-    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+    assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
+    assert_eq!(
+        intents_in(&key_dir(&session)).len(),
+        1,
+        "it may still appear"
+    );
 }
 
 #[tokio::test]
@@ -298,15 +304,24 @@ async fn show_hands_out_keys_as_the_api_does() {
 }
 
 #[tokio::test]
+async fn a_sandbox_keeps_keys_where_a_directory_was_given() {
+    let program = Program::bare().args(&["--sandbox"]);
+    let mine = program.path("mine");
+    let mut session = program.args(&["--key-dir", &mine]).serve(Era::USUAL).await;
+    let created = session.call(CREATE_TOOL, new("etl")).await;
+    let file = created.structured()["api_key_file"].as_str().unwrap();
+    assert_eq!(Path::new(file).parent(), Some(Path::new(&mine)));
+    session.close_stdin_and_wait().await;
+    assert_eq!(names_in(Path::new(&mine)).len(), 1);
+}
+
+#[tokio::test]
 async fn a_sandbox_keeps_keys_in_a_directory_that_goes_with_it() {
     for end in ["input", "signal"] {
         let program = Program::bare().args(&["--sandbox"]);
         let temporary = program.path("tmp");
-        let mine = program.path("mine");
         fs::create_dir(&temporary).unwrap();
-        let program = program
-            .env("TMPDIR", &temporary)
-            .args(&["--key-dir", &mine]);
+        let program = program.env("TMPDIR", &temporary);
         let mut session = program.serve(Era::USUAL).await;
         let created = session.call(CREATE_TOOL, new("etl")).await;
         let file = created.structured()["api_key_file"].as_str().unwrap();
@@ -320,11 +335,76 @@ async fn a_sandbox_keeps_keys_in_a_directory_that_goes_with_it() {
             session.close_stdin_and_wait().await;
         }
         assert!(!file.exists());
-        assert!(!Path::new(&mine).exists());
         assert_eq!(
             names_in(Path::new(&temporary)),
             Vec::<String>::new(),
             "{end}"
         );
     }
+}
+
+/// The shell lowers the limit and becomes the server.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_key_that_would_not_fit_stops_the_creation_before_anything_is_sent() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let server = format!("ulimit -f 0; exec {}", env!("CARGO_BIN_EXE_apc-mcp"));
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let program = program.named("/bin/sh").args(&["-c", &server]);
+    let mut session = program.serve(Era::USUAL).await;
+    let keys = key_dir(&session);
+    for _ in 0..2 {
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let text = refused.refusal("not_configured");
+        assert_says(
+            text,
+            &[
+                keys.to_str().unwrap(),
+                "cannot take a key",
+                "Nothing was created",
+                "--key-dir",
+            ],
+        );
+    }
+    assert!(sandbox.handle().requests().is_empty());
+    assert_eq!(names_in(&keys), Vec::<String>::new());
+    // The server lives, and what needs no file works.
+    session.call(GET_TOOL, json!({})).await.structured();
+}
+
+#[tokio::test]
+async fn a_key_that_the_api_masks_on_creation_is_told_and_not_written() {
+    for keys in ["file", "show"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        sandbox.handle().mask_new_keys();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-output", keys]);
+        let mut session = program.serve(Era::USUAL).await;
+        let outcome = session.call(CREATE_TOOL, new("etl")).await;
+        let real = truth(&sandbox.handle(), "etl");
+        let text = outcome.refusal("outcome_unknown");
+        assert_says(text, &[&real.id, "masked", "Delete"]);
+        assert_eq!(outcome.error()["service_account_id"], real.id);
+        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_a_secret_names_no_file() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let mut session = program.serve(Era::USUAL).await;
+    // Another key, and the key of this very creation.
+    for (label, id) in [
+        ("one", "fedcba9876543210fedcba9876543210"),
+        ("two", UNKNOWN_KEY),
+    ] {
+        let canned = json!({"data": {CREATE: {"id": id, "label": label, "apiKey": UNKNOWN_KEY}}});
+        let canned = answer(200, "application/json", canned.to_string(), false);
+        sandbox.handle().inject(canned, On::Field(CREATE), 1);
+        session.call(CREATE_TOOL, new(label)).await;
+        for name in names_in(&key_dir(&session)) {
+            assert!(name.starts_with("key-") && !name.contains(id), "{name}");
+        }
+    }
+    assert_eq!(names_in(&key_dir(&session)).len(), 2);
 }

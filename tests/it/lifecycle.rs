@@ -7,8 +7,8 @@ use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::*;
-use crate::standin::{Play, StandIn};
+use crate::support::harness::*;
+use crate::support::standin::{Play, StandIn};
 
 const TOOL: &str = "get_service_accounts";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
-use crate::harness::*;
-use crate::standin::StandIn;
+use crate::support::harness::*;
+use crate::support::standin::StandIn;
 
 const TOOL: &str = "get_service_accounts";
 

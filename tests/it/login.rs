@@ -1,10 +1,10 @@
-//! The astro CLI's login: found, believed and no further trusted than it has to be.
+//! The astro CLI's login: its file, its context, and the only URL that its token may go to.
 
 use apc_sandbox::Persona;
 use serde_json::json;
 
-use crate::harness::*;
-use crate::installation::*;
+use crate::support::harness::*;
+use crate::support::installation::*;
 
 #[tokio::test]
 async fn the_login_in_the_home_is_enough() {
@@ -26,7 +26,7 @@ async fn the_login_in_astro_home_is_the_one_that_counts() {
 }
 
 #[tokio::test]
-async fn a_project_s_own_astro_folder_is_never_read() {
+async fn the_astro_folder_of_a_project_is_never_read() {
     let trap = sandbox().await;
     // The working directory is the home of the harness; the server's home is another one.
     let program = Program::bare().file(LOGIN, &login_of(&trap));
@@ -99,7 +99,7 @@ async fn a_domain_that_the_login_does_not_know_gets_no_token() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_be_used_is_explained_and_one_that_is_mended_is_used() {
+async fn a_login_that_cannot_be_used_is_explained_and_a_corrected_one_is_used() {
     let sandbox = sandbox().await;
     let whole = login_of(&sandbox);
     let logged_out = login(&sandbox.url(), "\"\"");
@@ -125,7 +125,7 @@ async fn a_login_that_cannot_be_used_is_explained_and_one_that_is_mended_is_used
 }
 
 #[tokio::test]
-async fn a_login_that_changes_changes_where_the_next_call_goes() {
+async fn a_changed_login_redirects_the_next_call() {
     let (first, second) = (sandbox().await, sandbox().await);
     let mut session = Program::bare()
         .file(LOGIN, &login_of(&first))

@@ -3,8 +3,8 @@
 use apc_sandbox::{Handle, Persona, Sandbox};
 use serde_json::{Value, json};
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 async fn start(settings: &[&str], era: Era) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
@@ -69,7 +69,7 @@ async fn the_variable_makes_a_server_read_only_as_well() {
 async fn a_policy_that_does_not_parse_allows_no_change() {
     for (name, value) in [
         ("APC_READ_ONLY", "yes please"),
-        ("APC_MAX_ROLE", "VIEWER"),
+        ("APC_MAX_ROLE", "OWNER"),
         ("APC_ALLOWED_WORKSPACES", "a b"),
         ("APC_ALLOWED_WORKSPACES", ","),
         ("APC_CONFIRM", "sometimes"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const AUDIT: &str = "audit_service_accounts";
 const ROTATE: &str = "rotate_service_account";

@@ -4,7 +4,7 @@
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 const TOOLS: [&str; 3] = [
     "create_service_account",

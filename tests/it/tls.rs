@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::harness::*;
+use crate::support::harness::*;
 
 /// A name that nobody resolves.
 const HOST: &str = "houston.example.test";

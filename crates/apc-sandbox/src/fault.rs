@@ -1,5 +1,4 @@
-//! What can go wrong on the way to the API and back, on demand.
-//! Decides which request is hit; how it is hit is the HTTP face's business.
+//! Faults on the way to the API and back, on demand, and the requests they hit.
 
 use std::time::Duration;
 
@@ -24,14 +23,22 @@ pub enum Fault {
         headers: Vec<(String, String)>,
         /// The body as it is sent.
         body: String,
-        /// Whether the work is done before the answer goes out.
+        /// True if the work is done before the answer goes out.
         executed: bool,
     },
     /// Does the work, announces the whole body, sends half of it and closes.
     TruncateAfter,
     /// Does the work and sends the body in eighths with this pause before each.
     SlowDrip(Duration),
-    /// Does the work and answers 200 with this error and null for every field.
+    /// Answers 200 with this error and null for every field, or for all data where a field must have a value. Nothing
+    /// is done.
+    ErrorBefore {
+        /// `extensions.code`
+        code: String,
+        /// The error's message.
+        message: String,
+    },
+    /// Does the work and answers as [`Fault::ErrorBefore`] does.
     ErrorAfter {
         /// `extensions.code`
         code: String,
@@ -40,7 +47,7 @@ pub enum Fault {
     },
 }
 
-/// Which requests a fault is meant for.
+/// The requests that a fault is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     /// The next GraphQL request, whatever it asks.
@@ -50,7 +57,7 @@ pub enum On {
 }
 
 impl On {
-    fn matches(self, fields: &[String]) -> bool {
+    pub(crate) fn matches(self, fields: &[String]) -> bool {
         match self {
             On::Any => true,
             On::Field(name) => fields.iter().any(|field| field == name),
@@ -60,25 +67,52 @@ impl On {
 
 /// The faults still to come, first injected first.
 #[derive(Default)]
-pub(super) struct Faults {
-    pending: Vec<(Fault, On, usize)>,
+pub(crate) struct Faults {
+    pending: Vec<Pending>,
+}
+
+struct Pending {
+    fault: Fault,
+    on: On,
+    /// The number of matching requests that go unharmed before.
+    spared: usize,
+    times: usize,
+}
+
+impl Pending {
+    /// Counts a matching request; tells whether the fault hits it.
+    fn hits(&mut self) -> bool {
+        if self.spared > 0 {
+            self.spared -= 1;
+            return false;
+        }
+        self.times -= 1;
+        true
+    }
 }
 
 impl Faults {
-    pub(super) fn inject(&mut self, fault: Fault, on: On, times: usize) {
-        self.pending.push((fault, on, times));
+    pub(crate) fn inject(&mut self, fault: Fault, on: On, spared: usize, times: usize) {
+        self.pending.push(Pending {
+            fault,
+            on,
+            spared,
+            times,
+        });
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.pending.clear();
     }
 
     /// The fault for a request of these fields, used up by being taken.
-    pub(super) fn take(&mut self, fields: &[String]) -> Option<Fault> {
-        self.pending.retain(|(_, _, times)| *times > 0);
-        let hit = |(_, on, _): &&mut (Fault, On, usize)| on.matches(fields);
-        let (fault, _, times) = self.pending.iter_mut().find(hit)?;
-        *times -= 1;
-        Some(fault.clone())
+    pub(crate) fn take(&mut self, fields: &[String]) -> Option<Fault> {
+        self.pending.retain(|pending| pending.times > 0);
+        let matching = self.pending.iter_mut();
+        let mut hitting = matching.filter_map(|pending| {
+            let hit = pending.on.matches(fields) && pending.hits();
+            hit.then(|| pending.fault.clone())
+        });
+        hitting.next()
     }
 }

@@ -1,82 +1,86 @@
-//! Looks behind the curtain: what was asked, what is true, and what shall go wrong next.
-//! Offers nothing of this through the API; people who use the sandbox see an ordinary installation.
+//! The view behind the API, for tests: the requests that came, the true state, and switches for what shall go wrong.
+//! Nothing of it is offered through the API itself.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::Value;
 
-use super::fault::{Fault, Faults, On};
-use super::roles::Entity;
-use super::seeds::Persona;
-use super::store::{Account, NewAccount, Store};
-
-/// How many requests are remembered: a sandbox may run for days.
-const REMEMBERED: usize = 10_000;
-
-/// A request that reached the sandbox.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recorded {
-    /// The names of the top-level fields; none if it was no GraphQL.
-    pub operation: Vec<String>,
-    /// The document.
-    pub query: String,
-    /// The variables, or null.
-    pub variables: Value,
-    /// The `Authorization` header as it was sent.
-    pub authorization: Option<String>,
-    /// The HTTP status of the answer, once there is one.
-    pub status: Option<u16>,
-}
-
-/// A service account as it is, unmasked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct AccountSnapshot {
-    pub id: String,
-    pub label: String,
-    pub key: String,
-    pub category: Option<String>,
-    pub role: String,
-    /// `WORKSPACE`, or `DEPLOYMENT` for all others, as the API has it.
-    pub entity_type: String,
-    pub entity_uuid: Option<String>,
-}
+use crate::fault::{Fault, Faults, On};
+use crate::line::Line;
+use crate::requests::{Recorded, Requests};
+use crate::snapshot::AccountSnapshot;
+use crate::state::account::{Breakage, NewAccount};
+use crate::state::race::Race;
+use crate::state::roles::{Entity, Role};
+use crate::state::seeds::Persona;
+use crate::state::store::Store;
 
 /// All there is behind the API, shared by the server and whoever watches it.
 #[derive(Clone)]
 pub struct Handle {
+    line: Line,
     scene: Arc<Mutex<Scene>>,
 }
 
-pub(super) struct Scene {
-    pub(super) store: Store,
-    faults: Faults,
+pub(crate) struct Scene {
+    pub(crate) store: Store,
+    pub(crate) requests: Requests,
+    pub(crate) faults: Faults,
     lacking: Vec<String>,
-    requests: VecDeque<(u64, Recorded)>,
-    arrived: u64,
+    arriving: Vec<(On, NewAccount)>,
+}
+
+impl Scene {
+    /// Creates the accounts that wait for a request of these fields.
+    pub(crate) fn let_accounts_arrive(&mut self, fields: &[String]) {
+        let waiting = std::mem::take(&mut self.arriving);
+        for (on, account) in waiting {
+            match on.matches(fields) {
+                true => drop(self.store.add(account)),
+                false => self.arriving.push((on, account)),
+            }
+        }
+    }
+
+    pub(crate) fn lacks(&self, type_name: &str, field: &str) -> bool {
+        let full = format!("{type_name}.{field}");
+        let mut lacking = self.lacking.iter();
+        lacking.any(|name| name == field || *name == full)
+    }
 }
 
 impl Handle {
-    pub(super) fn new(store: Store) -> Handle {
+    pub(crate) fn new(store: Store) -> Handle {
+        let line = store.line;
         let scene = Scene {
             store,
+            requests: Requests::default(),
             faults: Faults::default(),
             lacking: Vec::new(),
-            requests: VecDeque::new(),
-            arrived: 0,
+            arriving: Vec::new(),
         };
-        let scene = Arc::new(Mutex::new(scene));
-        Handle { scene }
+        Handle {
+            line,
+            scene: Arc::new(Mutex::new(scene)),
+        }
     }
 
+    pub(crate) fn scene(&self) -> MutexGuard<'_, Scene> {
+        self.scene.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line of the API that this sandbox speaks.
+    pub fn line(&self) -> Line {
+        self.line
+    }
+}
+
+/// Requests and faults.
+impl Handle {
     /// The last 10,000 requests that arrived, in order.
     pub fn requests(&self) -> Vec<Recorded> {
-        let scene = self.scene();
-        let requests = scene.requests.iter();
-        requests.map(|(_, request)| request.clone()).collect()
+        self.scene().requests.all()
     }
 
     /// Forgets the requests that arrived.
@@ -86,28 +90,67 @@ impl Handle {
 
     /// Lets the next `times` matching requests go wrong; faults injected earlier go first.
     pub fn inject(&self, fault: Fault, on: On, times: usize) {
-        self.scene().faults.inject(fault, on, times);
+        self.scene().faults.inject(fault, on, 0, times);
+    }
+
+    /// Lets the `nth` matching request from now go wrong, counted from 1, and no other.
+    pub fn inject_nth(&self, fault: Fault, on: On, nth: usize) {
+        let spared = nth.saturating_sub(1);
+        self.scene().faults.inject(fault, on, spared, 1);
     }
 
     /// Takes back the faults still to come.
     pub fn clear_faults(&self) {
         self.scene().faults.clear();
     }
+}
 
-    /// Becomes a release without this field: `field` on every type, or `Type.field`.
+/// Releases and configurations.
+impl Handle {
+    /// Becomes a release without this field: `field` on every type, or `Type.field`, such as `Query.sysWorkspaces`.
     pub fn lack_field(&self, name: &str) {
         self.scene().lacking.push(name.into());
     }
 
-    /// Becomes a release with or without the check for duplicate labels.
+    /// Becomes a release with or without the check for duplicate labels. In 2020 there is one, today there is none.
     pub fn set_duplicate_check(&self, on: bool) {
-        self.scene().store.allow_duplicates(!on);
+        self.scene().store.settings.checks_duplicates = Some(on);
     }
 
+    /// Becomes a release in which a category that was left out is "" and not null.
+    pub fn blank_categories(&self) {
+        self.scene().store.settings.blanks_categories = true;
+    }
+
+    /// Becomes an installation that masks keys from the start: even the creation shows 6 characters.
+    pub fn mask_new_keys(&self) {
+        self.scene().store.settings.masks_new_keys = true;
+    }
+
+    /// Lets the line of today refuse in the words of the shield branch, its ancestor: bad tokens hear `Insufficient
+    /// permissions.` as well, and from `workspaces` the text of a crash.
+    pub fn use_shield_words(&self) {
+        self.scene().store.settings.uses_shield_words = true;
+    }
+
+    /// Lets the API's clock run ahead by this time, or behind: `createdAt`, the `Date` header, expiry and masking.
+    pub fn skew_clock(&self, by: TimeDelta) {
+        self.scene().store.clock.skew = by;
+    }
+
+    /// Opens the window between the check for duplicates and the creation: the next `count` creations that pass the
+    /// check wait for each other, and then all of them create. With fewer creations those wait for ever.
+    pub fn race_creations(&self, count: usize) {
+        self.scene().store.race = Race::of(count);
+    }
+}
+
+/// The installation.
+impl Handle {
     /// Every account there is, by id.
     pub fn accounts(&self) -> Vec<AccountSnapshot> {
         let scene = self.scene();
-        scene.store.accounts.values().map(snapshot).collect()
+        scene.store.accounts.values().map(Into::into).collect()
     }
 
     /// Every workspace there is: its id and its label.
@@ -121,12 +164,44 @@ impl Handle {
 
     /// Creates an account as a colleague would, unasked and unchecked.
     pub fn add_account(&self, account: NewAccount) -> AccountSnapshot {
-        snapshot(&self.scene().store.add(account))
+        (&self.scene().store.add(account)).into()
+    }
+
+    /// Creates an account as a colleague would, at the moment at which the next matching request arrives: after
+    /// whatever the caller has read before, and before that request is worked on.
+    pub fn add_account_on(&self, on: On, account: NewAccount) {
+        self.scene().arriving.push((on, account));
     }
 
     /// Deletes an account as a colleague would; tells whether there was one.
     pub fn remove_account(&self, id: &str) -> bool {
         self.scene().store.delete(id).is_ok()
+    }
+
+    /// Binds an account to one more entity; tells whether there is such an account.
+    pub fn bind(&self, account: &str, role: Role, entity: Entity) -> bool {
+        self.scene().store.bind(account, role, entity)
+    }
+
+    /// Deletes a workspace and the bindings to it; tells whether there was one. Accounts that were bound to nothing
+    /// else become orphans: they are in no list, and the API never answers their keys.
+    pub fn delete_workspace(&self, id: &str) -> bool {
+        self.scene().store.delete_workspace(id)
+    }
+
+    /// Deletes a deployment; tells whether there was one. In 2020 it is only marked as deleted, and the keys of its
+    /// accounts go on working; today its accounts are deleted with it.
+    pub fn delete_deployment(&self, id: &str) -> bool {
+        self.scene().store.delete_deployment(id)
+    }
+
+    /// Breaks the row of an account in lists that select its id; tells whether there is such an account.
+    pub fn break_account(&self, id: &str, breakage: Breakage) -> bool {
+        let mut scene = self.scene();
+        let account = scene.store.accounts.get_mut(id);
+        account
+            .map(|account| account.breakage = Some(breakage))
+            .is_some()
     }
 
     /// Moves an account's creation into the past; tells whether there is such an account.
@@ -144,56 +219,5 @@ impl Handle {
     /// A token for a user of the store; one with a negative lifetime has expired.
     pub fn sign_in(&self, user: &str, lifetime: TimeDelta) -> String {
         self.scene().store.sign_in(user, lifetime)
-    }
-
-    pub(super) fn scene(&self) -> MutexGuard<'_, Scene> {
-        self.scene.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Scene {
-    pub(super) fn record(&mut self, request: Recorded) -> u64 {
-        self.arrived += 1;
-        if self.requests.len() == REMEMBERED {
-            self.requests.pop_front();
-        }
-        self.requests.push_back((self.arrived, request));
-        self.arrived
-    }
-
-    pub(super) fn record_status(&mut self, arrival: u64, status: u16) {
-        // The answer comes soon after the request, so the search from the end is a short one.
-        let mut requests = self.requests.iter_mut().rev();
-        if let Some((_, request)) = requests.find(|(number, _)| *number == arrival) {
-            request.status = Some(status);
-        }
-    }
-
-    pub(super) fn take_fault(&mut self, fields: &[String]) -> Option<Fault> {
-        self.faults.take(fields)
-    }
-
-    pub(super) fn lacks(&self, type_name: &str, field: &str) -> bool {
-        let full = format!("{type_name}.{field}");
-        self.lacking
-            .iter()
-            .any(|name| name == field || *name == full)
-    }
-}
-
-fn snapshot(account: &Account) -> AccountSnapshot {
-    let (entity_type, entity_uuid) = match &account.binding.entity {
-        Entity::System => ("DEPLOYMENT", None),
-        Entity::Workspace(id) => ("WORKSPACE", Some(id.clone())),
-        Entity::Deployment(id) => ("DEPLOYMENT", Some(id.clone())),
-    };
-    AccountSnapshot {
-        id: account.id.clone(),
-        label: account.label.clone(),
-        key: account.key.clone(),
-        category: account.category.clone(),
-        role: account.binding.role.name().into(),
-        entity_type: entity_type.into(),
-        entity_uuid,
     }
 }

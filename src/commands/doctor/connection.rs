@@ -1,22 +1,21 @@
-//! The way to the API, and what it says: URL, proxy, name, TLS, platform, token, workspaces.
+//! The way to the API: URL, proxy, name, TLS, platform.
 //! Stops where the next line could only repeat the one before.
 
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::time::{Instant, timeout};
 
 use super::Doctor;
 use crate::apc::error::{ApiError, Unreachable};
-use crate::apc::exchange::{Api, Houston};
+use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::http;
-use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
+use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
-use crate::apc::{Workspace, WorkspaceId};
+use crate::config::setting::{API_TOKEN, INSECURE};
 use crate::guards::secret::Secret;
-use crate::guards::text::{on_one_line, quoted};
+use crate::guards::text::quoted;
 use crate::tools;
 
 /// How long the system may take to find an address.
@@ -25,9 +24,6 @@ const DNS: Duration = Duration::from_secs(10);
 /// How long all questions to the API may take together.
 const ASKING: Duration = Duration::from_secs(45);
 
-/// How many workspaces are named.
-const NAMED: usize = 20;
-
 impl Doctor<'_> {
     /// What can be said where there is no token to ask with.
     pub(super) async fn without_installation(&mut self, missing: &str) -> io::Result<()> {
@@ -35,40 +31,41 @@ impl Doctor<'_> {
             return self.fail("API", "not asked: the settings that say fail come first");
         }
         self.fail("installation and token", missing)?;
-        let Some(url) = self.config.url_alone() else {
+        let Some(url) = self.config.url_from_settings() else {
             return Ok(());
         };
         let anonymous = Installation {
             url,
             token: Secret::new(""),
-            token_source: TokenSource::Setting("APC_API_TOKEN"),
+            token_source: TokenSource::Setting(API_TOKEN.name()),
             login_workspace: None,
         };
-        let houston = self.houston();
-        let api = houston.within(&anonymous, Instant::now() + ASKING).once();
+        let client = self.client();
+        let api = client.within(&anonymous, Instant::now() + ASKING).once();
         self.reach(&api, &anonymous).await.map(drop)
     }
 
-    /// A line for each step of the way.
+    /// Prints a line for each step of the way. The way is tried without the token: a bad key can make the API hang.
     pub(super) async fn connection(&mut self, found: &Installation) -> io::Result<()> {
-        let houston = self.houston();
-        let api = houston.within(found, Instant::now() + ASKING).once();
-        if !self.reach(&api, found).await? {
+        let client = self.client();
+        let anonymous = Installation {
+            token: Secret::new(""),
+            ..found.clone()
+        };
+        let until = Instant::now() + ASKING;
+        if !self
+            .reach(&client.within(&anonymous, until).once(), found)
+            .await?
+        {
             return Ok(());
         }
-        match operations::workspaces(&api).await {
-            Ok(visible) => {
-                self.token(found)?;
-                self.workspaces(&visible)?;
-                self.named_workspaces(&api, found, &visible).await
-            }
-            Err(error) => self.fail("token", &self.explained(&error, found)),
-        }
+        self.caller(&client.within(found, until).once(), found)
+            .await
     }
 
-    fn houston(&self) -> Houston {
+    fn client(&self) -> GraphqlClient {
         let config = self.config;
-        Houston::new(
+        GraphqlClient::new(
             config.connecting.clone(),
             config.timeout,
             self.secrets.clone(),
@@ -136,7 +133,7 @@ impl Doctor<'_> {
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                "the certificate is not verified (--insecure, APC_INSECURE)",
+                &format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(
@@ -165,7 +162,7 @@ impl Doctor<'_> {
             Err(
                 ApiError::Incompatible { .. }
                 | ApiError::MissingData
-                | ApiError::Forbidden
+                | ApiError::Refused
                 | ApiError::Unauthenticated
                 | ApiError::Rejected(_),
             ) => self
@@ -178,99 +175,10 @@ impl Doctor<'_> {
         }
     }
 
-    fn token(&self, found: &Installation) -> io::Result<()> {
-        let source = &found.token_source;
-        match TokenKind::of(&found.token) {
-            TokenKind::ServiceAccountKey => {
-                let text = format!(
-                    "accepted; a service account's key from {source}, which does not expire"
-                );
-                self.ok("token", &text)
-            }
-            TokenKind::UserToken { expires: None } => {
-                let text = format!(
-                    "accepted; a user's token from {source}, which does not say when it expires"
-                );
-                self.ok("token", &text)
-            }
-            TokenKind::UserToken {
-                expires: Some(expires),
-            } => {
-                let text =
-                    format!("accepted; a user's token from {source}, which expires on {expires}");
-                let soon = expires < Utc::now() + Duration::from_secs(3600);
-                match soon {
-                    true => self.warn("token", &format!("{text}, within the hour")),
-                    false => self.ok("token", &text),
-                }
-            }
-        }
-    }
-
-    fn workspaces(&self, visible: &[Workspace]) -> io::Result<()> {
-        if visible.is_empty() {
-            let text = "none is visible to this token by itself, as to system-level ones: calls have to name a workspace_id";
-            return self.warn("workspaces", text);
-        }
-        let mut named: Vec<_> = visible.iter().take(NAMED).map(in_words).collect();
-        if visible.len() > NAMED {
-            named.push(format!("and {} more", visible.len() - NAMED));
-        }
-        self.ok("workspaces", &named.join(", "))
-    }
-
-    /// Ids in the settings are typed by hand, and a wrong one shows late.
-    async fn named_workspaces(
-        &mut self,
-        api: &Api<'_>,
-        found: &Installation,
-        visible: &[Workspace],
-    ) -> io::Result<()> {
-        let default = self.config.default_workspace(found);
-        let allowed = self.config.policy.allowed_workspaces.iter().flatten();
-        let named = default
-            .iter()
-            .map(|id| ("--workspace-id", id))
-            .chain(allowed.map(|id| ("--allow-workspace", id)));
-        let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));
-        for (setting, id) in unseen.collect::<Vec<_>>() {
-            self.unseen_workspace(api, found, setting, id).await?;
-        }
-        Ok(())
-    }
-
-    async fn unseen_workspace(
-        &mut self,
-        api: &Api<'_>,
-        found: &Installation,
-        setting: &str,
-        id: &WorkspaceId,
-    ) -> io::Result<()> {
-        match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
-            Ok(None) => {
-                let text = format!("there is no workspace {id}. Take one of those above");
-                self.fail(setting, &text)
-            }
-            Err(error) => {
-                let text = format!("{id}: {}", self.explained(&error, found));
-                self.fail(setting, &text)
-            }
-        }
-    }
-
-    fn explained(&self, error: &ApiError, found: &Installation) -> String {
+    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> String {
         let text = tools::explained(error, found, self.secrets);
         let text = text.strip_suffix(" Nothing was sent.").unwrap_or(&text);
         text.to_owned()
-    }
-}
-
-fn in_words(workspace: &Workspace) -> String {
-    let id = on_one_line(workspace.id.as_str());
-    match &workspace.label {
-        Some(label) => format!("{id} {}", quoted(label)),
-        None => id,
     }
 }
 

@@ -1,14 +1,17 @@
-//! What a change needs on this machine: the key directory, the audit log, and a policy that allows it.
-//! Makes what a change would make, and leaves no key.
+//! The doctor's lines about this machine: the key directory, the audit log and the policy.
+//!
+//! It creates the directory and the log as a change would, and leaves no key.
 
 use std::io;
 
 use super::Doctor;
-use crate::guards::key_files;
+use crate::config::advice;
+use crate::guards::key_files::{self, Content, KeyDirectory, LeftIntent, Phase};
 use crate::guards::policy::{Confirm, KeyOutput};
+use crate::guards::text::quoted;
 
 impl Doctor<'_> {
-    /// A line for each.
+    /// Writes a line for each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.audit_log()?;
@@ -23,20 +26,39 @@ impl Doctor<'_> {
                 "not used: no key is kept under these settings",
             );
         }
-        match key_files::prepare(self.config.key_dir.as_deref()) {
-            // Dropped, the unpublished file is gone.
+        let directory = KeyDirectory::open(self.config.key_dir.as_deref());
+        match directory.and_then(|directory| directory.key_file()) {
+            // The file is not published, so dropping it deletes it.
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", &format!("{path} can be used"))
+                self.ok("key directory", &format!("{path} can be used"))?;
+                self.left_behind()
             }
             Err(problem) => {
-                let text = format!(
-                    "{problem}. Set --key-dir (APC_KEY_DIR) to a directory of your own that nobody else can write to"
-                );
+                let text = format!("{problem}. {}", advice::on_key_dir());
                 self.fail("key directory", &text)
             }
         }
+    }
+
+    /// Names what dead processes left, and changes nothing of it.
+    fn left_behind(&self) -> io::Result<()> {
+        let Some(directory) = self.config.key_dir.as_deref() else {
+            return Ok(());
+        };
+        for left in KeyDirectory::left_intents(directory) {
+            let text = format!("{}: {}", left.path().display(), unfinished(&left));
+            self.warn("unfinished creation", &text)?;
+        }
+        for path in key_files::unpublished_keys(directory) {
+            let text = format!(
+                "{} holds a key, or a part of one, that was given no name of its own. Compare its first 6 characters with the api_key of the accounts that get_service_accounts lists; move it to where it is needed, or delete that account and the file. Nothing deletes it by itself",
+                path.display()
+            );
+            self.warn("unpublished key", &text)?;
+        }
+        Ok(())
     }
 
     fn audit_log(&mut self) -> io::Result<()> {
@@ -44,12 +66,13 @@ impl Doctor<'_> {
         let Some(path) = audit.path() else {
             return self.ok("audit log", "off");
         };
-        match audit.open() {
+        match audit.check() {
             Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!(
-                    "{} cannot be opened: {error}. No change is made until --audit-log (APC_AUDIT_LOG) is mended or unset",
-                    path.display()
+                    "{} cannot be opened: {error}. {}",
+                    path.display(),
+                    advice::on_audit_log()
                 );
                 self.fail("audit log", &text)
             }
@@ -83,5 +106,36 @@ impl Doctor<'_> {
             "reads, creates up to {} and deletes ({asks}) in {place}; {keys}; {rate}",
             policy.max_role.name()
         )
+    }
+}
+
+/// What an intent is about, since when it is there, and what to do.
+fn unfinished(left: &LeftIntent) -> String {
+    let intent = match &left.content {
+        Content::Intent(intent) => intent,
+        Content::Nothing => {
+            return "its process ended before it had sent anything; the next call removes it"
+                .to_owned();
+        }
+        Content::Unreadable => {
+            return "this version cannot read it. Look with get_service_accounts for accounts that nobody knows, then delete the file".to_owned();
+        }
+    };
+    let place = intent.plan.place().map(|place| place.to_string());
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
+    let what = format!(
+        "a creation of {} in {place}, of {since}",
+        quoted(&intent.plan.label)
+    );
+    match &intent.phase {
+        Phase::Prepared => format!("{what}, was never sent; the next call there removes it"),
+        Phase::Found(found) => format!(
+            "{what}, is decided: its account is {}; the next successful call there tells what became of its key",
+            quoted(&found.service_account_id)
+        ),
+        Phase::Sent(_) => format!(
+            "{what}, was sent, and its process ended before the answer came. Call get_service_accounts there: it recovers the key of the one account that fits, within ten minutes of the creation. If several fit, or the file stays, compare the accounts of that label, delete those that nobody uses, and then this file"
+        ),
     }
 }

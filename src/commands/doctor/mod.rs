@@ -1,6 +1,7 @@
 //! `apc-mcp doctor`: whether a call could work, line by line, and what to do where it could not.
 //! Changes nothing at the API, and prints no secret.
 
+mod caller;
 mod connection;
 mod machine;
 mod settings;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::commands::sandbox::Playground;
+use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::on_one_line;
@@ -28,7 +29,7 @@ pub async fn run(
     mut config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let _playground = Playground::if_wanted(&mut config).await?;
+    let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let installation = config.installation().await;
     if let Ok(found) = &installation {
         secrets.remember(found.token.expose());
@@ -71,7 +72,7 @@ impl Doctor<'_> {
     }
 
     fn line(&self, style: Style, verdict: &str, subject: &str, text: &str) -> io::Result<()> {
-        let text = on_one_line(&self.secrets.scrub(text));
+        let text = on_one_line(&self.secrets.scrub_foreign(text));
         writeln!(
             anstream::stdout(),
             "{style}{verdict:<4}{style:#}  {subject}: {text}"

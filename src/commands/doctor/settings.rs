@@ -1,75 +1,78 @@
-//! The settings, and where each came from.
-//! Knows no value by itself: all of it is the configuration's own report.
+//! The doctor's lines about the settings, as the configuration reports them.
 
 use std::io::{self, Write};
 
 use super::{Doctor, TITLE};
 use crate::apc::installation::Installation;
+use crate::config::setting::{
+    ALLOW_WORKSPACE, CA_CERT, INSECURE, KEY_OUTPUT, SANDBOX, Setting, WORKSPACE_ID,
+};
 use crate::config::token_in_words;
 use crate::guards::policy::KeyOutput;
 
 impl Doctor<'_> {
-    /// A line for each, and for the astro login.
+    /// Writes a line for each setting and one for the astro login.
     pub(super) async fn settings(&mut self, installation: Option<&Installation>) -> io::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(
             anstream::stdout(),
-            "{TITLE}apc-mcp {version}: the settings, and where each came from{TITLE:#}"
+            "{TITLE}apc-mcp {version}: the settings and their origins{TITLE:#}"
         )?;
-        for setting in self.config.settings(installation) {
-            let name = setting.name;
-            match (&setting.value, self.reservation(name)) {
-                (Err(problem), _) => {
+        for current in self.config.settings(installation) {
+            let (name, origin) = (current.setting.name(), current.origin);
+            match (&current.value, self.warning(current.setting)) {
+                (Err(broken), _) => {
                     let text =
-                        format!("{problem}. Every call is refused until it is mended or unset");
+                        format!("{broken}. Every call is refused until this is corrected or unset");
                     self.fail(name, &text)?;
                 }
-                (Ok(value), Some(why)) => {
-                    self.warn(name, &format!("{value} ({}); {why}", setting.origin))?;
+                (Ok(value), Some(warning)) => {
+                    self.warn(name, &format!("{value} ({origin}); {warning}"))?;
                 }
-                (Ok(value), None) => self.ok(name, &format!("{value} ({})", setting.origin))?,
+                (Ok(value), None) => self.ok(name, &format!("{value} ({origin})"))?,
             }
         }
-        if !self.config.sandbox {
-            self.astro_login().await?;
+        match self.config.sandbox {
+            true => Ok(()),
+            false => self.astro_login().await,
         }
-        Ok(())
     }
 
-    /// What speaks against a value that can be used.
-    fn reservation(&self, name: &str) -> Option<&'static str> {
-        match name {
-            "--insecure" if self.config.connecting.insecure => {
-                Some("anybody on the way can read the token. Use --ca-cert (APC_CA_CERT) instead")
-            }
-            "--key-output" if self.config.policy.key_output == KeyOutput::Show => {
-                Some("new keys pass through the model and its logs")
-            }
-            "--workspace-id" if !self.config.default_workspace_is_allowed() => Some(
-                "it is not among --allow-workspace (APC_ALLOWED_WORKSPACES), so calls have no default workspace",
-            ),
-            "--sandbox" if self.config.sandbox => Some(
-                "this is a sandbox with invented accounts; domain, URL, token and login are not used",
-            ),
-            _ => None,
+    /// A warning about a value that can be used.
+    fn warning(&self, setting: &Setting) -> Option<String> {
+        let config = self.config;
+        if *setting == INSECURE && config.connecting.insecure {
+            return Some(format!(
+                "anybody on the way can read the token. Use {CA_CERT} instead"
+            ));
         }
+        if *setting == KEY_OUTPUT && config.policy.key_output == KeyOutput::Show {
+            return Some("new keys pass through the model and its logs".to_owned());
+        }
+        if *setting == WORKSPACE_ID && !config.default_workspace_is_allowed() {
+            return Some(format!(
+                "{ALLOW_WORKSPACE} does not allow it, so calls have no default workspace"
+            ));
+        }
+        let text =
+            "this is a sandbox with invented accounts; domain, URL, token and login are not used";
+        (*setting == SANDBOX && config.sandbox).then(|| text.to_owned())
     }
 
     async fn astro_login(&self) -> io::Result<()> {
-        match self.config.astro_login().await {
+        let text = match self.config.astro_login().await {
             Ok(login) if login.token.expose().trim().is_empty() => {
-                self.ok("astro login", &format!("{}, logged out", login.domain))?;
+                format!("{}, logged out", login.domain)
             }
-            Ok(login) => {
-                let text = format!("{}, token {}", login.domain, token_in_words(&login.token));
-                self.ok("astro login", &text)?;
-            }
-            Err(problem) => self.ok("astro login", &format!("none: {problem}"))?,
-        }
+            Ok(login) => format!("{}, token {}", login.domain, token_in_words(&login.token)),
+            Err(problem) => format!("none: {problem}"),
+        };
+        self.ok("astro login", &text)?;
         if self.config.astro_skips_verification() {
-            let text = "is true in the astro CLI's configuration and is not honoured here. For a private authority set \
-                        --ca-cert (APC_CA_CERT)";
-            self.warn("skip_verify_tls", text)?;
+            let text = format!(
+                "is true in the astro CLI's configuration and is ignored here. For a private authority set {CA_CERT}"
+            );
+            self.warn("skip_verify_tls", &text)?;
         }
         Ok(())
     }

@@ -43,11 +43,10 @@ use rmcp::transport::Transport;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::refusals;
-use super::shutdown::LAST_WRITES;
+use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
 use crate::guards::text::harmless;
 use handshake::Opening;
 use in_flight::{InFlight, Room};
@@ -69,7 +68,7 @@ pub struct LineTransport<R, W> {
     opening: Opening,
     in_flight: InFlight,
     refusals: TaskTracker,
-    end_of_input: CancellationToken,
+    shutdown: Shutdown,
 }
 
 impl<R, W> LineTransport<R, W>
@@ -77,15 +76,15 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    /// A transport over these streams. It cancels the token when the input has ended.
-    pub fn new(input: R, output: W, end_of_input: CancellationToken) -> Self {
+    /// A transport over these streams. It tells the others when the input has ended.
+    pub fn new(input: R, output: W, shutdown: Shutdown) -> Self {
         Self {
             lines: Lines::of(input),
             output: Output::to(output),
             opening: Opening::default(),
             in_flight: InFlight::default(),
             refusals: TaskTracker::new(),
-            end_of_input,
+            shutdown,
         }
     }
 
@@ -264,7 +263,7 @@ where
                 }
             }
         }
-        self.end_of_input.cancel();
+        end_questions(&self.shutdown).await;
         None
     }
 
@@ -291,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_waits_for_refusals_that_are_still_to_be_written() {
         let (output, mut client) = duplex(1024);
-        let mut transport = LineTransport::new(&b"[]"[..], output, CancellationToken::new());
+        let mut transport = LineTransport::new(&b"[]"[..], output, Shutdown::default());
         assert!(transport.receive().await.is_none());
         transport.close().await.unwrap();
         let mut line = [0; 1024];

@@ -1,619 +1,404 @@
-//! What the sandbox does beyond the recordings: pages, personas, faults, releases and age.
-//! Speaks raw HTTP, so that a broken answer is seen as it is.
+//! The behaviour that both lines have beyond the recordings: pages, validation, tokens and rights.
 
-use std::time::Duration;
-
-use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox, Store};
+use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use serde_json::json;
 
-/// All bytes that came back before the connection was closed.
-pub struct Answer {
-    pub status: u16,
-    head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value)
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
-    }
-
-    fn code(&self) -> String {
-        let body = self.json();
-        body["errors"][0]["extensions"]["code"]
-            .as_str()
-            .unwrap_or_default()
-            .into()
-    }
-}
-
-/// Sends a body as JSON and reads to the end.
-pub async fn post(sandbox: &Sandbox, authorization: Option<&str>, body: &str) -> Answer {
-    let authorization =
-        authorization.map_or(String::new(), |value| format!("authorization: {value}\r\n"));
-    let headers = format!("content-type: application/json\r\n{authorization}");
-    raw(sandbox, &headers, body).await.expect("an answer")
-}
-
-/// None if the connection was closed without a byte.
-async fn raw(sandbox: &Sandbox, headers: &str, body: &str) -> Option<Answer> {
-    let url = sandbox.url();
-    let address = url.strip_prefix("http://")?.strip_suffix("/v1")?;
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let head = format!(
-        "POST /v1 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-    );
-    stream
-        .write_all(format!("{head}{body}").as_bytes())
-        .await
-        .unwrap();
-    let mut bytes = Vec::new();
-    // A reset after the last byte is as good an end as any.
-    let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some(Answer {
-        status: head.split(' ').nth(1)?.parse().ok()?,
-        head: head.into(),
-        body: body.into(),
-    })
-}
-
-async fn ask(sandbox: &Sandbox, persona: Persona, query: &str, variables: Value) -> Answer {
-    let token = sandbox.token(persona);
-    let body = json!({ "query": query, "variables": variables }).to_string();
-    post(sandbox, Some(&token), &body).await
-}
-
-const CREATE: &str = "mutation($label: String!, $workspace: Uuid!, $role: Role!) {
-    createWorkspaceServiceAccount(label: $label, workspaceUuid: $workspace, role: $role) { id apiKey label } }";
-const LIST: &str = "query($workspace: Uuid!) {
-    workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey createdAt } }";
-const LIST_WITHOUT_DATE: &str = "query($workspace: Uuid!) {
-    workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey } }";
-const DELETE: &str = "mutation($id: Uuid!, $workspace: Uuid!) {
-    deleteWorkspaceServiceAccount(serviceAccountUuid: $id, workspaceUuid: $workspace) { id } }";
-
-fn new_ci() -> Value {
-    json!({ "label": "new", "workspace": "w1", "role": "WORKSPACE_VIEWER" })
-}
-
-fn w1() -> Entity {
-    Entity::Workspace("w1".into())
-}
-
-/// One workspace, one account, an admin who signs in by the name `admin`.
-async fn small() -> (Sandbox, Handle, String) {
-    let account = NewAccount {
-        id: Some("a1".into()),
-        key: Some("abcdef0123456789abcdef0123456789".into()),
-        ..NewAccount::new("ci", Role::WorkspaceEditor, w1())
-    };
-    let store = Store::empty()
-        .workspace("w1", "One")
-        .user("admin", &[(Role::WorkspaceAdmin, w1())])
-        .account(account);
-    let sandbox = Sandbox::start_with(0, store).await.unwrap();
-    let handle = sandbox.handle();
-    let token = handle.sign_in("admin", TimeDelta::hours(24));
-    (sandbox, handle, token)
-}
-
-async fn graphql(sandbox: &Sandbox, token: &str, query: &str, variables: Value) -> Answer {
-    let body = json!({ "query": query, "variables": variables }).to_string();
-    post(sandbox, Some(token), &body).await
-}
-
-/// A creation that may get no answer at all.
-async fn try_create(sandbox: &Sandbox, token: &str) -> Option<Answer> {
-    let headers = format!("content-type: application/json\r\nauthorization: {token}\r\n");
-    let body = json!({ "query": CREATE, "variables": new_ci() }).to_string();
-    raw(sandbox, &headers, &body).await
-}
-
-fn labels(handle: &Handle) -> Vec<String> {
-    handle
-        .accounts()
-        .into_iter()
-        .map(|account| account.label)
-        .collect()
-}
+use crate::support::{
+    ANALYTICS, CREATE, DELETE, FORECASTS, KEY, LINES, LIST, LIST_WITHOUT_DATE, ask, both, graphql,
+    is_silent, labels, new_ci, post, refusal, told, w1,
+};
 
 #[tokio::test]
 async fn answers_a_malformed_body_with_a_page() {
-    let (sandbox, _, token) = small().await;
-    let answer = post(&sandbox, Some(&token), "{\"query\": ").await;
-    assert_eq!(answer.status, 400);
-    assert_eq!(
-        answer.header("content-type"),
-        Some("text/html; charset=utf-8")
-    );
-    assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    for (sandbox, _, token) in both().await {
+        let answer = post(&sandbox, Some(&token), "{\"query\": ").await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    }
 }
 
 #[tokio::test]
 async fn answers_a_body_over_100_kb_with_a_page() {
-    let (sandbox, _, token) = small().await;
-    let body = json!({ "query": "{ workspaces { id } }", "x": "x".repeat(100 * 1024) });
-    let answer = post(&sandbox, Some(&token), &body.to_string()).await;
-    assert_eq!(answer.status, 413);
-    assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    for (sandbox, _, token) in both().await {
+        let body = json!({ "query": "{ workspaces { id } }", "x": "x".repeat(100 * 1024) });
+        let answer = post(&sandbox, Some(&token), &body.to_string()).await;
+        assert_eq!(answer.status, 413);
+        assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    }
 }
 
 #[tokio::test]
 async fn answers_headers_over_8_kb_with_nothing_but_a_status() {
-    let (sandbox, _, _) = small().await;
-    let answer = post(&sandbox, Some(&"x".repeat(9000)), "{}").await;
-    assert_eq!((answer.status, answer.body.as_str()), (431, ""));
+    for (sandbox, _, _) in both().await {
+        let answer = post(&sandbox, Some(&"x".repeat(9000)), "{}").await;
+        assert_eq!((answer.status, answer.body.as_str()), (431, ""));
+    }
 }
 
 #[tokio::test]
 async fn answers_an_empty_body_with_a_page() {
-    let (sandbox, _, token) = small().await;
-    let answer = post(&sandbox, Some(&token), "").await;
-    assert_eq!(answer.status, 500);
-    assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    for (sandbox, _, token) in both().await {
+        let answer = post(&sandbox, Some(&token), "").await;
+        assert_eq!(answer.status, 500);
+        assert!(answer.body.starts_with("<!DOCTYPE html>"));
+    }
 }
 
 #[tokio::test]
 async fn dates_its_answers() {
-    let (sandbox, _, token) = small().await;
-    let answer = graphql(&sandbox, &token, "{ workspaces { id } }", json!({})).await;
-    assert!(answer.header("date").unwrap().ends_with("GMT"));
+    for (sandbox, _, token) in both().await {
+        let answer = graphql(&sandbox, &token, "{ workspaces { id } }", json!({})).await;
+        assert!(answer.header("date").unwrap().ends_with("GMT"));
+    }
 }
 
 #[tokio::test]
 async fn refuses_a_variable_that_is_missing_or_of_the_wrong_type() {
-    let (sandbox, handle, token) = small().await;
-    for (name, value) in [
-        ("label", json!(5)),
-        ("role", json!(5)),
-        ("workspace", json!(null)),
-    ] {
-        let mut variables = new_ci();
-        variables[name] = value;
-        let answer = graphql(&sandbox, &token, CREATE, variables).await;
+    for (sandbox, handle, token) in both().await {
+        for (name, value) in [
+            ("label", json!(5)),
+            ("role", json!(5)),
+            ("workspace", json!(null)),
+        ] {
+            let mut variables = new_ci();
+            variables[name] = value;
+            let answer = graphql(&sandbox, &token, CREATE, variables).await;
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (400, "INTERNAL_SERVER_ERROR")
+            );
+            assert!(answer.json().get("data").is_none());
+        }
+        let answer = graphql(&sandbox, &token, CREATE, json!({ "label": "new" })).await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
             (400, "INTERNAL_SERVER_ERROR")
         );
-        assert!(answer.json().get("data").is_none());
+        assert_eq!(labels(&handle), ["ci"]);
     }
-    let answer = graphql(&sandbox, &token, CREATE, json!({ "label": "new" })).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (400, "INTERNAL_SERVER_ERROR")
-    );
-    assert_eq!(labels(&handle), ["ci"]);
 }
 
 #[tokio::test]
 async fn refuses_a_document_whose_variable_is_declared_of_another_type() {
-    let (sandbox, handle, token) = small().await;
-    for (from, to) in [("Uuid!", "ID!"), ("Uuid!", "Uuid"), ("Role!", "String!")] {
-        let query = CREATE.replace(from, to);
-        let answer = graphql(&sandbox, &token, &query, new_ci()).await;
-        let refusal = (answer.status, answer.code());
-        assert_eq!(refusal, (400, "GRAPHQL_VALIDATION_FAILED".into()), "{to}");
+    for (sandbox, handle, token) in both().await {
+        for (from, to) in [("Uuid!", "ID!"), ("Uuid!", "Uuid"), ("Role!", "String!")] {
+            let query = CREATE.replace(from, to);
+            let answer = graphql(&sandbox, &token, &query, new_ci()).await;
+            let refusal = (answer.status, answer.code());
+            assert_eq!(refusal, (400, "GRAPHQL_VALIDATION_FAILED".into()), "{to}");
+        }
+        assert_eq!(labels(&handle), ["ci"]);
     }
-    assert_eq!(labels(&handle), ["ci"]);
-}
-
-#[tokio::test]
-async fn an_alias_of_a_required_field_costs_the_whole_account() {
-    let (sandbox, _, token) = small().await;
-    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { key: id label } }";
-    let answer = graphql(&sandbox, &token, query, json!({})).await;
-    let body = answer.json();
-    assert_eq!(body["data"]["workspaceServiceAccounts"], json!([null]));
-    let message = "Cannot return null for non-nullable field ServiceAccount.id.";
-    assert_eq!(body["errors"][0]["message"], message);
 }
 
 #[tokio::test]
 async fn takes_any_value_for_an_id() {
-    let (sandbox, _, token) = small().await;
-    let answer = graphql(&sandbox, &token, LIST, json!({ "workspace": 5 })).await;
-    assert_eq!((answer.status, answer.code().as_str()), (200, "FORBIDDEN"));
+    for (sandbox, _, token) in both().await {
+        let answer = graphql(&sandbox, &token, LIST, json!({ "workspace": 5 })).await;
+        let code = refusal(sandbox.handle().line());
+        assert_eq!((answer.status, answer.code().as_str()), (200, code));
+    }
 }
 
 #[tokio::test]
 async fn lists_each_persona_its_workspaces() {
-    let sandbox = Sandbox::start(0).await.unwrap();
-    let expected = [
-        (Persona::SystemAdmin, 0),
-        (Persona::WorkspaceAdmin, 2),
-        (Persona::WorkspaceEditor, 1),
-        (Persona::WorkspaceViewer, 1),
-        (Persona::Nobody, 0),
-    ];
-    for (persona, count) in expected {
-        let answer = ask(&sandbox, persona, "{ workspaces { id } }", json!({})).await;
-        let workspaces = answer.json()["data"]["workspaces"]
-            .as_array()
-            .unwrap()
-            .len();
-        assert_eq!(workspaces, count, "{persona:?}");
+    for line in LINES {
+        let sandbox = Sandbox::start_line(0, line).await.unwrap();
+        let expected = [
+            (Persona::SystemAdmin, 0),
+            (Persona::WorkspaceAdmin, 2),
+            (Persona::WorkspaceEditor, 1),
+            (Persona::WorkspaceViewer, 1),
+            (Persona::DeploymentAdmin, 0),
+            (Persona::Nobody, 0),
+        ];
+        for (persona, count) in expected {
+            let answer = ask(&sandbox, persona, "{ workspaces { id } }", json!({})).await;
+            let workspaces = answer.json()["data"]["workspaces"]
+                .as_array()
+                .unwrap()
+                .len();
+            assert_eq!(workspaces, count, "{persona:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn lets_a_persona_create_as_far_as_its_role_goes() {
-    let sandbox = Sandbox::start(0).await.unwrap();
-    let list = ask(
-        &sandbox,
-        Persona::WorkspaceAdmin,
-        "{ workspaces { id } }",
-        json!({}),
-    )
-    .await;
-    let first = list.json()["data"]["workspaces"][0]["id"].clone();
-    let expected = [
-        (Persona::SystemAdmin, ""),
-        (Persona::WorkspaceAdmin, ""),
-        (Persona::WorkspaceEditor, ""),
-        (Persona::WorkspaceViewer, "FORBIDDEN"),
-        (Persona::Nobody, "FORBIDDEN"),
-    ];
-    for (persona, code) in expected {
-        let label = format!("{persona:?}");
-        let variables = json!({ "label": label, "workspace": first, "role": "WORKSPACE_VIEWER" });
-        let answer = ask(&sandbox, persona, CREATE, variables).await;
-        assert_eq!(answer.code(), code, "{persona:?}");
+    for line in LINES {
+        let sandbox = Sandbox::start_line(0, line).await.unwrap();
+        let expected = [
+            (Persona::SystemAdmin, ""),
+            (Persona::WorkspaceAdmin, ""),
+            (Persona::WorkspaceEditor, ""),
+            (Persona::WorkspaceViewer, refusal(line)),
+            (Persona::DeploymentAdmin, refusal(line)),
+            (Persona::Nobody, refusal(line)),
+        ];
+        for (persona, code) in expected {
+            let label = format!("{persona:?}");
+            let variables =
+                json!({ "label": label, "workspace": ANALYTICS, "role": "WORKSPACE_VIEWER" });
+            let answer = ask(&sandbox, persona, CREATE, variables).await;
+            assert_eq!(answer.code(), code, "{persona:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn gives_a_created_key_the_rights_of_its_role_until_it_is_deleted() {
-    let (sandbox, handle, token) = small().await;
-    let mut variables = new_ci();
-    variables["role"] = json!("SYSTEM_ADMIN");
-    let created = graphql(&sandbox, &token, CREATE, variables).await.json();
-    let account = &created["data"]["createWorkspaceServiceAccount"];
-    let (id, key) = (
-        account["id"].as_str().unwrap(),
-        account["apiKey"].as_str().unwrap(),
-    );
-    let unknown = json!({ "workspace": "nowhere" });
-    let answer = graphql(&sandbox, key, LIST, unknown.clone()).await;
-    assert_eq!(answer.json()["data"]["workspaceServiceAccounts"], json!([]));
-    assert!(handle.remove_account(id));
-    assert_eq!(
-        graphql(&sandbox, key, LIST, unknown).await.code(),
-        "FORBIDDEN"
-    );
+    for (sandbox, handle, token) in both().await {
+        let mut variables = new_ci();
+        variables["role"] = json!("SYSTEM_ADMIN");
+        let created = graphql(&sandbox, &token, CREATE, variables).await.json();
+        let account = &created["data"]["createWorkspaceServiceAccount"];
+        let (id, key) = (
+            account["id"].as_str().unwrap(),
+            account["apiKey"].as_str().unwrap(),
+        );
+        let unknown = json!({ "workspace": "nowhere" });
+        let answer = graphql(&sandbox, key, LIST, unknown.clone()).await;
+        assert_eq!(answer.json()["data"]["workspaceServiceAccounts"], json!([]));
+        assert!(handle.remove_account(id));
+        assert_eq!(
+            graphql(&sandbox, key, LIST, unknown).await.code(),
+            "FORBIDDEN"
+        );
+    }
 }
 
 #[tokio::test]
 async fn refuses_an_expired_token_like_an_unknown_one() {
-    let (sandbox, handle, _) = small().await;
-    let expired = handle.sign_in("admin", TimeDelta::hours(-1));
-    for token in [
-        expired.as_str(),
-        "ey.ey.ey",
-        "00000000000000000000000000000000",
-    ] {
-        let answer = graphql(&sandbox, token, "{ workspaces { id } }", json!({})).await;
-        assert_eq!((answer.status, answer.code().as_str()), (200, "FORBIDDEN"));
+    for (sandbox, handle, _) in both().await {
+        let expired = handle.sign_in("admin", TimeDelta::hours(-1));
+        for token in [
+            expired.as_str(),
+            "ey.ey.ey",
+            "00000000000000000000000000000000",
+        ] {
+            let answer = graphql(&sandbox, token, "{ workspaces { id } }", json!({})).await;
+            assert_eq!((answer.status, answer.code().as_str()), (200, "FORBIDDEN"));
+        }
     }
-}
-
-#[tokio::test]
-async fn masks_an_old_key_only_where_its_date_is_selected() {
-    let (sandbox, handle, token) = small().await;
-    let variables = json!({ "workspace": "w1" });
-    let key =
-        |answer: Answer| answer.json()["data"]["workspaceServiceAccounts"][0]["apiKey"].clone();
-    let fresh = graphql(&sandbox, &token, LIST, variables.clone()).await;
-    assert_eq!(key(fresh), "abcdef0123456789abcdef0123456789");
-    assert!(handle.age("a1", Duration::from_secs(11 * 60)));
-    let old = graphql(&sandbox, &token, LIST, variables.clone()).await;
-    assert_eq!(key(old), format!("abcdef{}", "*".repeat(26)));
-    let undated = graphql(&sandbox, &token, LIST_WITHOUT_DATE, variables).await;
-    assert_eq!(key(undated), "abcdef0123456789abcdef0123456789");
-}
-
-#[tokio::test]
-async fn masks_where_the_date_is_selected_through_a_fragment() {
-    let (sandbox, handle, token) = small().await;
-    handle.age("a1", Duration::from_secs(11 * 60));
-    let query = "{ workspaceServiceAccounts(workspaceUuid: \"w1\") { apiKey ...dates } }
-        fragment dates on ServiceAccount { createdAt }";
-    let body = graphql(&sandbox, &token, query, json!({})).await.json();
-    let key = body["data"]["workspaceServiceAccounts"][0]["apiKey"]
-        .as_str()
-        .unwrap();
-    assert!(key.ends_with('*'));
-}
-
-#[tokio::test]
-async fn answers_aliased_lists_of_several_workspaces_each_on_its_own() {
-    let (sandbox, _, token) = small().await;
-    let query = "{ a: workspaceServiceAccounts(workspaceUuid: \"w1\") { id }
-        b: workspaceServiceAccounts(workspaceUuid: \"w2\") { id } }";
-    let answer = graphql(&sandbox, &token, query, json!({})).await;
-    let body = answer.json();
-    assert_eq!(body["data"], json!({ "a": [{ "id": "a1" }], "b": null }));
-    assert_eq!(body["errors"][0]["path"], json!(["b"]));
-}
-
-#[tokio::test]
-async fn a_connection_dropped_before_leaves_the_state_as_it_was() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::DropBefore, On::Any, 1);
-    assert!(try_create(&sandbox, &token).await.is_none());
-    assert_eq!(labels(&handle), ["ci"]);
-    assert_eq!(handle.requests().last().unwrap().status, None);
-}
-
-#[tokio::test]
-async fn a_connection_dropped_after_has_changed_the_state() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(
-        Fault::DropAfter,
-        On::Field("createWorkspaceServiceAccount"),
-        1,
-    );
-    assert!(try_create(&sandbox, &token).await.is_none());
-    assert_eq!(labels(&handle), ["ci", "new"]);
-}
-
-#[tokio::test]
-async fn a_truncated_answer_announces_more_than_it_sends() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::TruncateAfter, On::Any, 1);
-    let answer = try_create(&sandbox, &token).await.unwrap();
-    let announced: usize = answer.header("content-length").unwrap().parse().unwrap();
-    assert_eq!(answer.body.len(), announced / 2);
-    assert_eq!(labels(&handle), ["ci", "new"]);
-}
-
-/// Waits for as long as it takes.
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_hanging_request_is_neither_done_nor_answered() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::Hang, On::Any, 1);
-    let patience = Duration::from_millis(200);
-    let answer = timeout(patience, try_create(&sandbox, &token)).await;
-    assert!(answer.is_err());
-    assert_eq!(labels(&handle), ["ci"]);
-}
-
-#[tokio::test]
-async fn a_request_that_hangs_after_is_done_without_an_answer() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::HangAfter, On::Any, 1);
-    tokio::select! {
-        _ = try_create(&sandbox, &token) => panic!("an answer"),
-        () = until(|| labels(&handle).len() == 2) => {}
-    }
-}
-
-#[tokio::test]
-async fn a_delayed_creation_happens_although_the_caller_has_left() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::Delay(Duration::from_millis(200)), On::Any, 1);
-    tokio::select! {
-        _ = try_create(&sandbox, &token) => {}
-        () = until(|| !handle.requests().is_empty()) => {}
-    }
-    until(|| labels(&handle).len() == 2).await;
-}
-
-#[tokio::test]
-async fn a_dripping_answer_arrives_whole() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(Fault::SlowDrip(Duration::from_millis(1)), On::Any, 1);
-    let answer = try_create(&sandbox, &token).await.unwrap();
-    let account = &answer.json()["data"]["createWorkspaceServiceAccount"];
-    assert_eq!(account["label"], "new");
-}
-
-#[tokio::test]
-async fn a_canned_answer_comes_with_or_without_the_work() {
-    let (sandbox, handle, token) = small().await;
-    for (executed, expected) in [(false, 1), (true, 2)] {
-        let fault = Fault::Answer {
-            status: 429,
-            headers: vec![("retry-after".into(), "7".into())],
-            body: "<html>slow down</html>".into(),
-            executed,
-        };
-        handle.inject(fault, On::Any, 1);
-        let answer = try_create(&sandbox, &token).await.unwrap();
-        assert_eq!(
-            (answer.status, answer.header("retry-after")),
-            (429, Some("7"))
-        );
-        assert_eq!(answer.body, "<html>slow down</html>");
-        assert_eq!(labels(&handle).len(), expected);
-    }
-}
-
-#[tokio::test]
-async fn an_error_after_the_work_names_the_field_it_leaves_null() {
-    let (sandbox, handle, token) = small().await;
-    let (code, message) = ("INTERNAL_SERVER_ERROR".into(), "out of luck".into());
-    handle.inject(Fault::ErrorAfter { code, message }, On::Any, 1);
-    let answer = try_create(&sandbox, &token).await.unwrap();
-    let body = answer.json();
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (200, "INTERNAL_SERVER_ERROR")
-    );
-    assert_eq!(
-        body["data"],
-        json!({ "createWorkspaceServiceAccount": null })
-    );
-    assert_eq!(labels(&handle), ["ci", "new"]);
-}
-
-#[tokio::test]
-async fn a_fault_for_a_field_spares_the_others_and_wears_off() {
-    let (sandbox, handle, token) = small().await;
-    handle.inject(
-        Fault::DropBefore,
-        On::Field("createWorkspaceServiceAccount"),
-        2,
-    );
-    let answer = graphql(&sandbox, &token, "{ workspaces { id } }", json!({})).await;
-    assert_eq!(answer.status, 200);
-    assert!(try_create(&sandbox, &token).await.is_none());
-    assert!(try_create(&sandbox, &token).await.is_none());
-    assert!(try_create(&sandbox, &token).await.is_some());
 }
 
 #[tokio::test]
 async fn a_release_without_a_field_refuses_to_select_it() {
-    let (sandbox, handle, token) = small().await;
-    handle.lack_field("createdAt");
-    let answer = graphql(&sandbox, &token, LIST, json!({ "workspace": "w1" })).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (400, "GRAPHQL_VALIDATION_FAILED")
-    );
-    let message = "Cannot query field \"createdAt\" on type \"ServiceAccount\".";
-    assert_eq!(answer.json()["errors"][0]["message"], message);
-    let answer = graphql(
-        &sandbox,
-        &token,
-        LIST_WITHOUT_DATE,
-        json!({ "workspace": "w1" }),
-    )
-    .await;
-    assert_eq!(answer.status, 200);
+    for (sandbox, handle, token) in both().await {
+        handle.lack_field("createdAt");
+        let answer = graphql(&sandbox, &token, LIST, json!({ "workspace": "w1" })).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "GRAPHQL_VALIDATION_FAILED")
+        );
+        let message = "Cannot query field \"createdAt\" on type \"ServiceAccount\".";
+        assert_eq!(answer.json()["errors"][0]["message"], message);
+        let answer = graphql(
+            &sandbox,
+            &token,
+            LIST_WITHOUT_DATE,
+            json!({ "workspace": "w1" }),
+        )
+        .await;
+        assert_eq!(answer.status, 200);
+    }
 }
 
 #[tokio::test]
 async fn a_field_can_be_lacking_on_one_type_only() {
-    let (sandbox, handle, token) = small().await;
-    handle.lack_field("ServiceAccount.label");
-    let answer = graphql(&sandbox, &token, "{ workspaces { label } }", json!({})).await;
-    assert_eq!(answer.status, 200);
-    let answer = graphql(&sandbox, &token, CREATE, new_ci()).await;
-    assert_eq!(answer.status, 400);
-    assert_eq!(labels(&handle), ["ci"]);
-}
-
-#[tokio::test]
-async fn a_release_without_the_duplicate_check_makes_twins() {
-    let (sandbox, handle, token) = small().await;
-    handle.set_duplicate_check(false);
-    try_create(&sandbox, &token).await.unwrap();
-    try_create(&sandbox, &token).await.unwrap();
-    assert_eq!(labels(&handle), ["ci", "new", "new"]);
-}
-
-#[tokio::test]
-async fn remembers_what_was_asked_and_answered() {
-    let (sandbox, handle, token) = small().await;
-    graphql(&sandbox, &token, LIST, json!({ "workspace": "w1" })).await;
-    let requests = handle.requests();
-    let request = requests.first().unwrap();
-    assert_eq!(request.operation, ["workspaceServiceAccounts"]);
-    assert_eq!(request.variables, json!({ "workspace": "w1" }));
-    assert_eq!(request.authorization.as_deref(), Some(token.as_str()));
-    assert_eq!(request.status, Some(200));
-    handle.clear_requests();
-    assert!(handle.requests().is_empty());
-}
-
-#[tokio::test]
-async fn shows_accounts_that_a_colleague_adds_meanwhile_in_order() {
-    let (sandbox, handle, token) = small().await;
-    let added: Vec<_> = (0..2000)
-        .map(|n| {
-            handle
-                .add_account(NewAccount::new(
-                    format!("n{n}"),
-                    Role::WorkspaceViewer,
-                    w1(),
-                ))
-                .id
-        })
-        .collect();
-    let body = graphql(&sandbox, &token, LIST, json!({ "workspace": "w1" }))
-        .await
-        .json();
-    let accounts = body["data"]["workspaceServiceAccounts"].as_array().unwrap();
-    let listed: Vec<_> = accounts[1..]
-        .iter()
-        .map(|account| account["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(listed, added);
-}
-
-#[tokio::test]
-async fn a_system_account_looks_like_a_deployment_s_and_needs_a_system_role() {
-    let sandbox = Sandbox::start(0).await.unwrap();
-    let create = "mutation($role: Role!) { createSystemServiceAccount(label: \"x\", role: $role) { entityType entityUuid } }";
-    let root = Persona::SystemAdmin;
-    let answer = ask(&sandbox, root, create, json!({ "role": "WORKSPACE_ADMIN" })).await;
-    assert_eq!(answer.json()["errors"][0]["message"], "Invalid role");
-    let answer = ask(&sandbox, root, create, json!({ "role": "SYSTEM_VIEWER" })).await;
-    let account = &answer.json()["data"]["createSystemServiceAccount"];
-    assert_eq!(
-        *account,
-        json!({ "entityType": "DEPLOYMENT", "entityUuid": null })
-    );
-}
-
-#[tokio::test]
-async fn an_update_fails_with_the_unchanged_label_or_without_one() {
-    let (sandbox, _, token) = small().await;
-    let update = "mutation($payload: JSON!) { updateWorkspaceServiceAccount(
-        serviceAccountUuid: \"a1\", workspaceUuid: \"w1\", payload: $payload) { label roleBinding { role } } }";
-    for (payload, name) in [(json!({ "label": "ci" }), "ci"), (json!({}), "undefined")] {
-        let answer = graphql(&sandbox, &token, update, json!({ "payload": payload })).await;
-        let message = format!("Service Account already exists with the name {name}");
-        assert_eq!(answer.json()["errors"][0]["message"], message);
+    for (sandbox, handle, token) in both().await {
+        handle.lack_field("ServiceAccount.label");
+        let answer = graphql(&sandbox, &token, "{ workspaces { label } }", json!({})).await;
+        assert_eq!(answer.status, 200);
+        let answer = graphql(&sandbox, &token, CREATE, new_ci()).await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(labels(&handle), ["ci"]);
     }
-    let payload = json!({ "label": "cd", "role": "SYSTEM_ADMIN" });
-    let answer = graphql(&sandbox, &token, update, json!({ "payload": payload })).await;
-    let updated = &answer.json()["data"]["updateWorkspaceServiceAccount"];
-    assert_eq!(
-        *updated,
-        json!({ "label": "cd", "roleBinding": { "role": "SYSTEM_ADMIN" } })
-    );
 }
 
 #[tokio::test]
 async fn a_key_may_delete_its_own_account() {
-    let (sandbox, handle, _) = small().await;
-    let key = "abcdef0123456789abcdef0123456789";
-    let variables = json!({ "id": "a1", "workspace": "w1" });
-    let answer = graphql(&sandbox, key, DELETE, variables.clone()).await;
-    assert_eq!(answer.code(), "");
-    assert!(handle.accounts().is_empty());
-    assert_eq!(
-        graphql(&sandbox, key, DELETE, variables).await.code(),
-        "FORBIDDEN"
-    );
+    for (sandbox, handle, _) in both().await {
+        let key = "abcdef0123456789abcdef0123456789";
+        let variables = json!({ "id": "a1", "workspace": "w1" });
+        let answer = graphql(&sandbox, key, DELETE, variables.clone()).await;
+        assert_eq!(answer.code(), "");
+        assert!(handle.accounts().is_empty());
+        assert_eq!(
+            graphql(&sandbox, key, DELETE, variables).await.code(),
+            "FORBIDDEN"
+        );
+    }
 }
 
 #[tokio::test]
-async fn a_dropped_sandbox_is_gone() {
-    let (sandbox, _, _) = small().await;
-    let address = sandbox.url().replace("http://", "").replace("/v1", "");
-    drop(sandbox);
-    while TcpStream::connect(&address).await.is_ok() {
-        tokio::task::yield_now().await;
+async fn a_deployment_admin_administers_the_accounts_of_its_deployment() {
+    let create = "mutation($deployment: Uuid!) { createDeploymentServiceAccount(
+        label: \"x\", deploymentUuid: $deployment, role: DEPLOYMENT_VIEWER) { id } }";
+    let list = "query($deployment: Uuid!) { deploymentServiceAccounts(deploymentUuid: $deployment) { label } }";
+    for line in LINES {
+        let sandbox = Sandbox::start_line(0, line).await.unwrap();
+        let (admin, place) = (Persona::DeploymentAdmin, json!({ "deployment": FORECASTS }));
+        assert_eq!(ask(&sandbox, admin, create, place.clone()).await.code(), "");
+        let listed = ask(&sandbox, admin, list, place).await.json();
+        let rows = listed["data"]["deploymentServiceAccounts"]
+            .as_array()
+            .unwrap()
+            .len();
+        assert_eq!(rows, 2);
+        let elsewhere = ask(&sandbox, admin, list, json!({ "deployment": "d" })).await;
+        assert_eq!(elsewhere.code(), refusal(line));
+    }
+}
+
+#[tokio::test]
+async fn refuses_a_string_in_place_of_a_role() {
+    for (sandbox, handle, token) in both().await {
+        let query = "mutation { createWorkspaceServiceAccount(
+            label: \"new\", workspaceUuid: \"w1\", role: \"WORKSPACE_VIEWER\") { id } }";
+        let answer = graphql(&sandbox, &token, query, json!({})).await;
+        let told = (answer.status, answer.code());
+        assert_eq!(told, (400, "GRAPHQL_VALIDATION_FAILED".into()));
+        assert_eq!(labels(&handle), ["ci"]);
+        let query = query.replace("\"WORKSPACE_VIEWER\"", "WORKSPACE_VIEWER");
+        assert_eq!(
+            graphql(&sandbox, &token, &query, json!({})).await.code(),
+            ""
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_account_stands_in_every_list_it_is_bound_to_and_goes_from_all_at_once() {
+    for (sandbox, handle, token) in both().await {
+        handle.add_account(NewAccount {
+            id: Some("a2".into()),
+            ..NewAccount::new("two", Role::WorkspaceViewer, Entity::Workspace("w2".into()))
+        });
+        let rows = async || {
+            let variables = json!({ "workspace": "w1" });
+            let body = graphql(&sandbox, &token, LIST, variables).await.json();
+            body["data"]["workspaceServiceAccounts"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        assert_eq!(rows().await, 1);
+        assert!(handle.bind("a2", Role::WorkspaceEditor, w1()));
+        assert!(!handle.bind("nobody", Role::WorkspaceEditor, w1()));
+        assert_eq!(rows().await, 2);
+        let account = &handle.accounts()[1];
+        let bindings: Vec<_> = account
+            .bindings
+            .iter()
+            .map(|binding| &*binding.role)
+            .collect();
+        assert_eq!(bindings, ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]);
+        assert_eq!(account.bindings[1].entity, w1());
+        let variables = json!({ "id": "a2", "workspace": "w1" });
+        assert_eq!(
+            graphql(&sandbox, &token, DELETE, variables).await.code(),
+            ""
+        );
+        assert_eq!(labels(&handle), ["ci"]);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_workspace_leaves_orphans_whose_keys_are_never_answered() {
+    for (sandbox, handle, token) in both().await {
+        assert!(handle.delete_workspace("w1"));
+        assert!(!handle.delete_workspace("w1"));
+        assert!(handle.accounts()[0].bindings.is_empty());
+        let list = graphql(&sandbox, &token, LIST, json!({ "workspace": "w1" })).await;
+        assert_eq!(list.code(), refusal(handle.line()));
+        for query in ["{ workspaces { id } }", "{ appConfig { version } }"] {
+            assert!(is_silent(&sandbox, KEY, query).await, "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_role_on_a_deployment_makes_a_key_that_is_never_answered() {
+    for (sandbox, handle, _) in both().await {
+        let key = "00000000000000000000000000000d01";
+        handle.add_account(NewAccount {
+            key: Some(key.into()),
+            ..NewAccount::new("x", Role::WorkspaceAdmin, Entity::Deployment("d1".into()))
+        });
+        assert!(is_silent(&sandbox, key, "{ workspaces { id } }").await);
+    }
+}
+
+#[tokio::test]
+async fn the_handle_tells_the_line_and_the_api_its_version() {
+    for (line, version) in LINES.iter().zip(["2.2.0-sandbox", "0.16.0-sandbox"]) {
+        let sandbox = Sandbox::start_line(0, *line).await.unwrap();
+        assert_eq!(sandbox.handle().line(), *line);
+        let body = json!({ "query": "{ appConfig { version } }" }).to_string();
+        let answer = post(&sandbox, None, &body).await.json();
+        assert_eq!(answer["data"]["appConfig"]["version"], version);
+    }
+}
+
+#[test]
+fn a_line_is_named_today_or_2020() {
+    for (line, name) in LINES.iter().zip(["today", "2020"]) {
+        assert_eq!(name.parse(), Ok(*line));
+        assert_eq!(line.to_string(), name);
+    }
+    let unknown = "2021".parse::<apc_sandbox::Line>().unwrap_err();
+    let message = "the sandbox speaks no line '2021'; accepted: today, 2020";
+    assert_eq!(unknown.to_string(), message);
+}
+
+#[tokio::test]
+async fn refuses_introspection() {
+    for (sandbox, _, token) in both().await {
+        for query in [
+            "{ __schema { types { name } } }",
+            "{ __type(name: \"Query\") { name } }",
+        ] {
+            let answer = graphql(&sandbox, &token, query, json!({})).await;
+            let body = answer.json();
+            let (message, code) = told(&body);
+            assert!(message.starts_with("GraphQL introspection is not allowed"));
+            assert_eq!((answer.status, code), (400, "GRAPHQL_VALIDATION_FAILED"));
+        }
+        let query = "{ workspaces { __typename } }";
+        let body = graphql(&sandbox, &token, query, json!({})).await.json();
+        assert_eq!(
+            body["data"]["workspaces"],
+            json!([{ "__typename": "Workspace" }])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_role_without_rights_shows_a_workspace_and_refuses_its_list() {
+    for line in LINES {
+        let w2 = Entity::Workspace("w2".into());
+        let grants = [(Role::WorkspaceAdmin, w1()), (Role::User, w2)];
+        let store = Store::empty()
+            .line(line)
+            .workspace("w1", "One")
+            .workspace("w2", "Two");
+        let sandbox = Sandbox::start_with(0, store.user("admin", &grants))
+            .await
+            .unwrap();
+        let token = sandbox.handle().sign_in("admin", TimeDelta::hours(1));
+        let body = graphql(&sandbox, &token, "{ workspaces { id } }", json!({}))
+            .await
+            .json();
+        assert_eq!(body["data"]["workspaces"].as_array().unwrap().len(), 2);
+        for (workspace, code) in [("w1", ""), ("w2", refusal(line))] {
+            let list = graphql(&sandbox, &token, LIST, json!({ "workspace": workspace })).await;
+            assert_eq!(list.code(), code, "{workspace}");
+        }
     }
 }

@@ -9,4 +9,14 @@
 )]
 
 mod behaviour;
+mod comparison;
+mod faults;
+mod house;
+mod installations;
+mod of_2020;
 mod recordings;
+mod replay;
+mod schema;
+mod support;
+mod switches;
+mod today;

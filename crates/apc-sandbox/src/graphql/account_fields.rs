@@ -1,0 +1,109 @@
+//! The fields of service accounts and of their bindings.
+
+use async_graphql::dynamic::FieldValue;
+
+use crate::graphql::call::Call;
+use crate::graphql::node::{self, AccountView, BindingView, Node, Seen};
+use crate::graphql::scalars::{Answer, maybe, text, time};
+use crate::line::Line;
+use crate::state::account::Breakage;
+use crate::state::binding::Binding;
+use crate::state::roles::{Entity, Level};
+
+/// Fields that the API of 2020 loses if they are asked for under another name.
+const LOST_BY_ALIAS: [&str; 7] = [
+    "apiKey",
+    "label",
+    "category",
+    "active",
+    "lastUsedAt",
+    "createdAt",
+    "updatedAt",
+];
+
+pub(crate) fn account(view: &AccountView, call: &Call<'_>) -> Answer {
+    let (field, account) = (call.field(), &view.account);
+    let line = call.line();
+    if line == Line::Of2020 && call.is_aliased() && LOST_BY_ALIAS.contains(&field) {
+        return Ok(None);
+    }
+    Ok(match field {
+        "id" if account.breakage == Some(Breakage::Row) => None,
+        "id" => text(&account.id),
+        "apiKey" if view.masked => text(account.masked_key()),
+        "apiKey" => text(&account.key),
+        "label" => maybe(account.label.as_deref()),
+        "category" => maybe(account.category.as_deref()),
+        "active" => Some(FieldValue::value(true)),
+        "lastUsedAt" => account.last_used_at.and_then(time),
+        "createdAt" => time(account.created_at),
+        "updatedAt" => time(account.updated_at),
+        "roleBinding" | "roleBindings" if view.seen == Seen::Deleted => None,
+        "roleBinding" => binding_of(view).map(FieldValue::from),
+        "roleBindings" => Some(FieldValue::list(bindings_of(view))),
+        _ => entity_field(field, entity_shown(view, line), line),
+    })
+}
+
+fn binding_of(view: &AccountView) -> Option<Node> {
+    bindings_of(view).into_iter().next()
+}
+
+fn bindings_of(view: &AccountView) -> Vec<Node> {
+    let bindings = view.account.bindings.iter().cloned();
+    let node = |binding| {
+        let account = Some(view.account.clone());
+        Node::Binding(BindingView { binding, account })
+    };
+    bindings.map(node).collect()
+}
+
+/// The entity that the account's own fields speak of. Today they are no help: they are empty, and where an account has
+/// several bindings they speak of the last one, whatever list it stands in.
+fn entity_shown(view: &AccountView, line: Line) -> Option<&Entity> {
+    let bindings = &view.account.bindings;
+    let binding = match (view.seen, line) {
+        (Seen::Deleted, _) | (Seen::New, Line::Today) => None,
+        (Seen::On(_), Line::Today) => bindings.last().filter(|_| bindings.len() > 1),
+        (Seen::New, Line::Of2020) => bindings.first(),
+        // Each read looks at bindings of its own level only.
+        (Seen::On(level), Line::Of2020) => {
+            let here = |binding: &&Binding| binding.grant.entity.level() == level;
+            bindings.first().filter(here)
+        }
+    };
+    binding.map(|binding| &binding.grant.entity)
+}
+
+fn entity_field(field: &str, entity: Option<&Entity>, line: Line) -> Option<FieldValue<'static>> {
+    let level = entity.map(Entity::level);
+    let id = entity.and_then(Entity::id);
+    match (field, level, line) {
+        ("entityType", Some(Level::Workspace), _) => text("WORKSPACE"),
+        ("entityType", Some(Level::Deployment), _) | ("entityType", _, Line::Of2020) => {
+            text("DEPLOYMENT")
+        }
+        ("entityType", _, Line::Today) => text("SYSTEM"),
+        ("entityUuid", _, _) => maybe(id),
+        ("workspaceUuid", Some(Level::Workspace), Line::Today) => maybe(id),
+        ("deploymentUuid", Some(Level::Deployment), Line::Today) => maybe(id),
+        _ => None,
+    }
+}
+
+pub(crate) fn binding(view: &BindingView, call: &Call<'_>) -> Answer {
+    let grant = &view.binding.grant;
+    match (call.field(), &grant.entity) {
+        ("id", _) => Ok(text(&view.binding.id)),
+        ("role", _) => Ok(text(grant.role.name())),
+        ("createdAt", _) => Ok(time(view.binding.created_at)),
+        ("serviceAccount", entity) => {
+            let seen = Seen::On(entity.level());
+            let account = view.account.clone();
+            Ok(account.map(|account| Node::account(call, account, seen).into()))
+        }
+        ("workspace", Entity::Workspace(id)) => node::workspace(call, id),
+        ("deployment", Entity::Deployment(id)) => node::deployment(call, id),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,148 @@
+//! A GraphQL request as the API's engine reads it.
+
+use std::collections::HashSet;
+
+use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection};
+use async_graphql::parser::{self, parse_query};
+use async_graphql::{Pos, Request, Variables};
+use serde_json::{Map, Value, json};
+
+use crate::graphql::call::Asker;
+use crate::graphql::definitions::{key, root};
+use crate::graphql::engine::Engine;
+use crate::graphql::reply::{Reply, VALIDATION_FAILED, answer, error, executed, refused};
+use crate::graphql::untyped::Untyped;
+use crate::graphql::validation::Validation;
+use crate::handle::Handle;
+use crate::line::Line;
+use crate::state::tokens::Caller;
+
+const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
+
+/// A request's body, taken apart.
+pub(crate) struct Document {
+    pub(crate) query: String,
+    pub(crate) variables: Value,
+    operation_name: Option<String>,
+    parsed: Result<ExecutableDocument, parser::Error>,
+}
+
+impl Document {
+    /// None if the body has no query.
+    pub(crate) fn new(body: &Value) -> Option<Document> {
+        let query = body.get("query")?.as_str()?.to_string();
+        let name = body.get("operationName").and_then(Value::as_str);
+        Some(Document {
+            parsed: parse_query(&query),
+            query,
+            variables: body.get("variables").cloned().unwrap_or_default(),
+            operation_name: name.map(Into::into),
+        })
+    }
+
+    /// The names of the top-level fields.
+    pub(crate) fn field_names(&self) -> Vec<String> {
+        let fields = self.top_fields();
+        fields.map(|field| field.name.node.to_string()).collect()
+    }
+
+    /// Validates and executes.
+    pub(crate) async fn execute(
+        self,
+        engine: &Engine,
+        handle: &Handle,
+        caller: Option<Caller>,
+    ) -> Reply {
+        let document = match &self.parsed {
+            Ok(document) => document.clone(),
+            Err(problem) => return refused(vec![parse_error(problem)]),
+        };
+        let Some(operation) = self.operation(&document).cloned() else {
+            let name = self.operation_name.unwrap_or_default();
+            let message = format!("Unknown operation named \"{name}\".");
+            return refused(vec![error(message, &[], VALIDATION_FAILED)]);
+        };
+        let validation = Validation {
+            definitions: &engine.definitions,
+            document: &document,
+            operation: &operation,
+            variables: &self.variables,
+        };
+        let errors = validation.errors(handle);
+        if !errors.is_empty() {
+            return refused(errors);
+        }
+        let asker = self.asker(handle.line(), caller, &document);
+        let request = self.into_request(document.clone()).data(asker);
+        let response = engine.schema.execute(request).await;
+        executed(response, &engine.definitions, &document, &operation)
+    }
+
+    /// An answer with this error and null for every field asked for.
+    pub(crate) fn failed(&self, engine: &Engine, code: &str, message: &str) -> Reply {
+        let path: Vec<_> = self.top_fields().map(key).take(1).collect();
+        let mut failure = error(message, &[], code);
+        if let Some(failure) = failure.as_object_mut() {
+            failure.insert("path".into(), json!(path));
+        }
+        answer(self.nothing(engine), vec![failure])
+    }
+
+    /// The data of an operation all of whose fields failed.
+    fn nothing(&self, engine: &Engine) -> Value {
+        let document = self.parsed.as_ref().ok();
+        let operation = document.and_then(|document| self.operation(document));
+        let owner = operation.map_or("Query", root);
+        let required = |field: &Field| {
+            let definition = engine.definitions.field(owner, &field.name.node);
+            definition.is_some_and(|definition| !definition.ty.node.nullable)
+        };
+        if self.top_fields().any(required) {
+            return Value::Null;
+        }
+        let keys = self.top_fields().map(|field| key(field).to_string());
+        let data: Map<String, Value> = keys.map(|key| (key, Value::Null)).collect();
+        data.into()
+    }
+
+    fn asker(&self, line: Line, caller: Option<Caller>, document: &ExecutableDocument) -> Asker {
+        let untyped = Untyped { document };
+        let unreadable = self.top_fields().filter(|field| untyped.is_in(field));
+        let unreadable: HashSet<_> = match line {
+            Line::Of2020 => unreadable.map(|field| key(field).to_string()).collect(),
+            Line::Today => HashSet::new(),
+        };
+        Asker::new(line, caller, unreadable)
+    }
+
+    fn into_request(self, document: ExecutableDocument) -> Request {
+        let mut request = Request::new(self.query).variables(Variables::from_json(self.variables));
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(document);
+        request
+    }
+
+    fn operation<'a>(&self, document: &'a ExecutableDocument) -> Option<&'a OperationDefinition> {
+        let mut operations = document.operations.iter();
+        let wanted = self.operation_name.as_deref();
+        let named = |name: Option<&str>| wanted.is_none() || name == wanted;
+        let found = operations.find(|(name, _)| named(name.map(|name| name.as_str())));
+        found.map(|(_, operation)| &operation.node)
+    }
+
+    fn top_fields(&self) -> impl Iterator<Item = &Field> {
+        let document = self.parsed.as_ref().ok();
+        let operation = document.and_then(|document| self.operation(document));
+        let set = operation.map(|operation| &operation.selection_set.node);
+        let items = set.into_iter().flat_map(|set| &set.items);
+        items.filter_map(|item| match &item.node {
+            Selection::Field(field) => Some(&field.node),
+            _ => None,
+        })
+    }
+}
+
+fn parse_error(problem: &parser::Error) -> Value {
+    let positions: Vec<Pos> = problem.positions().collect();
+    error(format!("Syntax Error: {problem}"), &positions, PARSE_FAILED)
+}

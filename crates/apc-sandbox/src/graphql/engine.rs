@@ -1,0 +1,180 @@
+//! The GraphQL engine of a line, built from the text of its schema.
+
+use async_graphql::Error;
+use async_graphql::dynamic::{
+    Enum, Field, FieldFuture, FieldValue, InputValue, Object, ResolverContext, Scalar, Schema,
+    SchemaBuilder, SchemaError, TypeRef,
+};
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, ObjectType, Type, TypeDefinition, TypeKind,
+};
+
+use crate::graphql::account_fields;
+use crate::graphql::call::Call;
+use crate::graphql::definitions::Definitions;
+use crate::graphql::mutations;
+use crate::graphql::node::Node;
+use crate::graphql::place_fields;
+use crate::graphql::queries;
+use crate::graphql::reply::failure;
+use crate::graphql::scalars::Answer;
+use crate::graphql::words::{Dialect, words};
+use crate::handle::Handle;
+use crate::state::refusal::{Crash, Refusal};
+
+/// An engine and the definitions it was made of.
+pub(crate) struct Engine {
+    pub(crate) schema: Schema,
+    pub(crate) definitions: Definitions,
+}
+
+impl Engine {
+    pub(crate) fn new(handle: Handle) -> Result<Engine, SchemaError> {
+        let definitions = Definitions::of(handle.line());
+        let definitions = definitions.map_err(|error| SchemaError(error.to_string()))?;
+        let builder = Schema::build("Query", Some("Mutation"), None).data(handle);
+        let schema = definitions.types().fold(builder, register).finish()?;
+        Ok(Engine {
+            schema,
+            definitions,
+        })
+    }
+}
+
+fn register(builder: SchemaBuilder, definition: &TypeDefinition) -> SchemaBuilder {
+    let name = definition.name.node.as_str();
+    match &definition.kind {
+        TypeKind::Scalar => builder.register(Scalar::new(name)),
+        TypeKind::Enum(found) => {
+            let values = found.values.iter();
+            let values = values.map(|value| value.node.value.node.as_str());
+            builder.register(Enum::new(name).items(values))
+        }
+        TypeKind::Object(found) => builder.register(object(name, found)),
+        // No schema of the API has others.
+        _ => builder,
+    }
+}
+
+fn object(name: &str, definition: &ObjectType) -> Object {
+    let fields = definition.fields.iter();
+    fields.fold(Object::new(name), |object, definition| {
+        object.field(field(name, &definition.node))
+    })
+}
+
+fn field(owner: &str, definition: &FieldDefinition) -> Field {
+    let ty = &definition.ty.node;
+    let place = Place {
+        owner: owner.into(),
+        required: !ty.nullable,
+    };
+    let name = definition.name.node.as_str();
+    let field = Field::new(name, reference(ty), move |context| {
+        let place = place.clone();
+        FieldFuture::new(async move { place.resolve(context).await })
+    });
+    definition.arguments.iter().fold(field, |field, argument| {
+        let (name, ty) = (&argument.node.name.node, &argument.node.ty.node);
+        field.argument(InputValue::new(name.as_str(), reference(ty)))
+    })
+}
+
+fn reference(ty: &Type) -> TypeRef {
+    let base = match &ty.base {
+        BaseType::Named(name) => TypeRef::named(name.as_str()),
+        BaseType::List(inner) => TypeRef::List(Box::new(reference(inner))),
+    };
+    match ty.nullable {
+        true => base,
+        false => TypeRef::NonNull(Box::new(base)),
+    }
+}
+
+/// The place of a field in the schema.
+#[derive(Clone)]
+struct Place {
+    owner: String,
+    required: bool,
+}
+
+impl Place {
+    async fn resolve(
+        &self,
+        context: ResolverContext<'_>,
+    ) -> Result<Option<FieldValue<'static>>, Error> {
+        let call = Call::of(&context)?;
+        let answer = match self.answer(&call).await {
+            Ok(None) if self.required => Err(Refusal::NoValue {
+                field: format!("{}.{}", self.owner, call.field()),
+            }),
+            answer => answer,
+        };
+        answer.map_err(|refusal| {
+            let dialect = call.look(|scene| Dialect::of(&scene.store));
+            failure(words(refusal, dialect), call.path())
+        })
+    }
+
+    async fn answer(&self, call: &Call<'_>) -> Answer {
+        let is_root = matches!(self.owner.as_str(), "Query" | "Mutation");
+        if is_root && call.asker.unreadable.contains(call.key()) {
+            return Err(Refusal::Crash(Crash {
+                property: "name",
+                nothing: "undefined",
+            }));
+        }
+        match self.owner.as_str() {
+            "Query" => queries::resolve(call),
+            "Mutation" => mutations::resolve(call).await,
+            _ => match call.context.parent_value.downcast_ref::<Node>() {
+                Some(node) => of_node(node, call),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+fn of_node(node: &Node, call: &Call<'_>) -> Answer {
+    match node {
+        Node::Account(view) => account_fields::account(view, call),
+        Node::Binding(view) => account_fields::binding(view, call),
+        Node::Workspace(workspace) => place_fields::workspace(workspace, call),
+        Node::Deployment(deployment) => place_fields::deployment(deployment, call),
+        Node::AppConfig => place_fields::app_config(call),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::definitions::text;
+    use crate::line::Line;
+    use crate::state::store::Store;
+
+    /// The indented lines of a schema's text, with the head of their block.
+    fn fields(sdl: &str) -> Vec<String> {
+        let mut head = "";
+        let mut fields = Vec::new();
+        for line in sdl.lines().filter(|line| !line.trim().starts_with('#')) {
+            match line.starts_with(char::is_whitespace) {
+                true => fields.push(format!("{head} {}", line.trim())),
+                false => head = line,
+            }
+        }
+        fields.retain(|line| !line.starts_with("schema") && !line.trim().is_empty());
+        fields.sort();
+        fields
+    }
+
+    #[test]
+    fn the_served_schema_is_the_documented_one() {
+        for line in [Line::Today, Line::Of2020] {
+            let handle = Handle::new(Store::empty().line(line));
+            let Ok(engine) = Engine::new(handle) else {
+                panic!("the schema of line {line} cannot be served");
+            };
+            assert_eq!(fields(&engine.schema.sdl()), fields(text(line)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The objects that answers are made of, before their fields are asked for.
+
+use async_graphql::dynamic::FieldValue;
+
+use crate::graphql::call::Call;
+use crate::graphql::scalars::Answer;
+use crate::line::Line;
+use crate::state::account::{Account, Breakage};
+use crate::state::binding::Binding;
+use crate::state::refusal::Refusal;
+use crate::state::roles::Level;
+use crate::state::store::{Deployment, Workspace};
+
+pub(crate) enum Node {
+    Account(AccountView),
+    Binding(BindingView),
+    Workspace(Workspace),
+    Deployment(Deployment),
+    AppConfig,
+}
+
+/// An account as one operation shows it.
+pub(crate) struct AccountView {
+    pub(crate) account: Account,
+    pub(crate) seen: Seen,
+    pub(crate) masked: bool,
+}
+
+/// The operation that shows an account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The one that created it.
+    New,
+    /// The one that deleted it: its bindings are gone.
+    Deleted,
+    /// One that reads or updates accounts of this level.
+    On(Level),
+}
+
+/// A binding, and the account it belongs to unless it is a user's.
+pub(crate) struct BindingView {
+    pub(crate) binding: Binding,
+    pub(crate) account: Option<Account>,
+}
+
+impl From<Node> for FieldValue<'static> {
+    fn from(node: Node) -> FieldValue<'static> {
+        FieldValue::owned_any(node)
+    }
+}
+
+impl Node {
+    pub(crate) fn account(call: &Call<'_>, account: Account, seen: Seen) -> Node {
+        let masked = is_masked(call, &account, seen);
+        Node::Account(AccountView {
+            account,
+            seen,
+            masked,
+        })
+    }
+}
+
+/// The API of 2020 masks an old key only where the date of its creation is selected as well.
+fn is_masked(call: &Call<'_>, account: &Account, seen: Seen) -> bool {
+    let (old, masks_new) = call.look(|scene| {
+        let store = &scene.store;
+        (
+            account.is_old(store.clock.now()),
+            store.settings.masks_new_keys,
+        )
+    });
+    let notices_age = call.line() == Line::Today || call.selects("createdAt");
+    (old && notices_age) || (masks_new && seen == Seen::New)
+}
+
+pub(crate) fn one(node: Node) -> Answer {
+    Ok(Some(node.into()))
+}
+
+pub(crate) fn many(nodes: impl IntoIterator<Item = Node>) -> Answer {
+    Ok(Some(FieldValue::list(nodes)))
+}
+
+/// A list of accounts, unless one of them breaks the whole list.
+pub(crate) fn accounts(call: &Call<'_>, accounts: Vec<Account>, level: Level) -> Answer {
+    let breaks = |account: &Account| account.breakage == Some(Breakage::List);
+    if let Some(index) = accounts.iter().position(breaks) {
+        let list = call.key().into();
+        return Err(Refusal::BrokenRow { list, index });
+    }
+    let view = |account| Node::account(call, account, Seen::On(level));
+    many(accounts.into_iter().map(view))
+}
+
+pub(crate) fn workspace(call: &Call<'_>, id: &str) -> Answer {
+    let found = call.look(|scene| scene.store.find_workspace(id).cloned());
+    Ok(found.map(|found| Node::Workspace(found).into()))
+}
+
+pub(crate) fn deployment(call: &Call<'_>, id: &str) -> Answer {
+    let found = call.look(|scene| scene.store.find_deployment(id).cloned());
+    Ok(found.map(|found| Node::Deployment(found).into()))
+}

@@ -1,0 +1,149 @@
+//! The queries, and who may send them.
+
+use crate::graphql::call::Call;
+use crate::graphql::node::{self, Node, Seen};
+use crate::graphql::scalars::Answer;
+use crate::graphql::words::Dialect;
+use crate::line::Line;
+use crate::state::account::Account;
+use crate::state::refusal::{Crash, Refusal};
+use crate::state::roles::{Action, Entity};
+use crate::state::store::Workspace;
+use crate::state::tokens::Caller;
+
+pub(crate) fn resolve(call: &Call<'_>) -> Answer {
+    match call.field() {
+        "appConfig" => node::one(Node::AppConfig),
+        "workspaces" => workspaces(call),
+        "sysWorkspaces" => sys_workspaces(call),
+        "workspace" => workspace(call),
+        "workspaceServiceAccount" => single(call, &call.workspace()),
+        "workspaceServiceAccounts" => list(call, &call.workspace()),
+        "deploymentServiceAccount" => single(call, &call.deployment()),
+        "deploymentServiceAccounts" => list(call, &call.deployment()),
+        "serviceAccounts" => service_accounts(call),
+        "workspaceDeployments" => workspace_deployments(call),
+        "workspaceDeployment" => workspace_deployment(call),
+        _ => Ok(None),
+    }
+}
+
+/// Lists the workspaces that the caller is bound to. A system role by itself is bound to none.
+fn workspaces(call: &Call<'_>) -> Answer {
+    let caller = call.caller().map_err(|refusal| crashed(call, refusal))?;
+    let label = call.text("label");
+    let bound = |workspace: &Workspace| {
+        let named = label.as_ref().is_none_or(|label| *label == workspace.label);
+        named && holds(caller, &Entity::Workspace(workspace.id.clone()))
+    };
+    let workspaces = call.look(|scene| scene.store.workspaces_where(bound));
+    node::many(workspaces.into_iter().map(Node::Workspace))
+}
+
+/// The shield branch looks for the roles of an unknown caller before it checks that there is one.
+fn crashed(call: &Call<'_>, refusal: Refusal) -> Refusal {
+    match call.look(|scene| Dialect::of(&scene.store)) {
+        Dialect::Shield => Refusal::Crash(Crash {
+            property: "roleBindings",
+            nothing: "undefined",
+        }),
+        _ => refusal,
+    }
+}
+
+fn holds(caller: &Caller, entity: &Entity) -> bool {
+    caller.grants.iter().any(|grant| grant.entity == *entity)
+}
+
+fn expect_system_level(call: &Call<'_>) -> Result<(), Refusal> {
+    match call.caller()?.is_system_level() {
+        true => Ok(()),
+        false => Err(Refusal::NotPermitted),
+    }
+}
+
+fn sys_workspaces(call: &Call<'_>) -> Answer {
+    expect_system_level(call)?;
+    let workspaces = call.look(|scene| scene.store.workspaces_where(|_| true));
+    node::many(workspaces.into_iter().map(Node::Workspace))
+}
+
+fn workspace(call: &Call<'_>) -> Answer {
+    call.authorize(Action::Get, &call.workspace())?;
+    node::workspace(call, &call.id("workspaceUuid"))
+}
+
+/// The account of this id, wherever it belongs: the API does not look.
+fn single(call: &Call<'_>, entity: &Entity) -> Answer {
+    call.authorize(Action::Get, entity)?;
+    let id = call.id("serviceAccountUuid");
+    let account = call.look(|scene| scene.store.accounts.get(&id).cloned());
+    let seen = Seen::On(entity.level());
+    Ok(account.map(|account| Node::account(call, account, seen).into()))
+}
+
+fn list(call: &Call<'_>, entity: &Entity) -> Answer {
+    call.authorize(Action::Get, entity)?;
+    let accounts = call.look(|scene| scene.store.accounts_of(entity));
+    node::accounts(call, accounts, entity.level())
+}
+
+/// An older query. It shows accounts only of the very entities that the caller is bound to.
+fn service_accounts(call: &Call<'_>) -> Answer {
+    let caller = call.caller()?;
+    let account_id = call.text("serviceAccountUuid");
+    let entity = entity_named(call)?;
+    if let Some(entity) = &entity
+        && !(caller.is_system_level() || holds(caller, entity))
+    {
+        return Err(Refusal::NotPermitted);
+    }
+    let fits = |account: &Account| {
+        let on_entity = entity
+            .as_ref()
+            .is_none_or(|entity| account.is_bound_to(entity));
+        let mut entities = account.bindings.iter().map(|binding| &binding.grant.entity);
+        let known = caller.is_system_level() || entities.any(|entity| holds(caller, entity));
+        account_id.as_ref().is_none_or(|id| *id == account.id) && on_entity && known
+    };
+    let accounts = call.look(|scene| scene.store.accounts_where(fits));
+    let level = entity.map_or(Entity::System.level(), |entity| entity.level());
+    node::accounts(call, accounts, level)
+}
+
+/// The entity of `entityType` and `entityUuid`. Only today the system needs no id.
+fn entity_named(call: &Call<'_>) -> Result<Option<Entity>, Refusal> {
+    let entity_type = call.text("entityType").unwrap_or_default();
+    let named = call.argument("serviceAccountUuid").is_some();
+    match (entity_type.as_str(), call.text("entityUuid"), call.line()) {
+        ("SYSTEM", _, Line::Today) => Ok(Some(Entity::System)),
+        ("WORKSPACE", Some(id), _) => Ok(Some(Entity::Workspace(id))),
+        ("DEPLOYMENT", Some(id), _) => Ok(Some(Entity::Deployment(id))),
+        _ if named => Ok(None),
+        _ => Err(Refusal::MissingArgument {
+            names: "serviceAccountUuid or entityUuid",
+        }),
+    }
+}
+
+fn workspace_deployments(call: &Call<'_>) -> Answer {
+    let caller = call.caller()?;
+    if !caller.is_system_level() {
+        call.authorize(Action::Get, &call.workspace())?;
+    }
+    let workspace = call.id("workspaceUuid");
+    let mut deployments = call.look(|scene| scene.store.deployments_of(&workspace));
+    if let Some(name) = call.text("releaseName") {
+        deployments.retain(|deployment| deployment.release_name == name);
+    }
+    node::many(deployments.into_iter().map(Node::Deployment))
+}
+
+fn workspace_deployment(call: &Call<'_>) -> Answer {
+    call.authorize(Action::Get, &call.workspace())?;
+    let (workspace, name) = (call.id("workspaceUuid"), call.text("releaseName"));
+    let deployments = call.look(|scene| scene.store.deployments_of(&workspace));
+    let mut deployments = deployments.into_iter();
+    let found = deployments.find(|found| Some(&found.release_name) == name.as_ref());
+    Ok(found.map(|found| Node::Deployment(found).into()))
+}

@@ -1,0 +1,121 @@
+//! The JSON of answers and errors, in the API's form.
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
+use async_graphql::{Error, ErrorExtensionValues, Pos, Response, ServerError};
+use serde_json::{Value, json};
+
+use crate::graphql::definitions::Definitions;
+use crate::graphql::nulls::Nulls;
+use crate::graphql::words::Words;
+
+/// The code of bad variables as well as of failures inside.
+pub(crate) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+
+/// The extension that carries the path of a failed field, which the library leaves out.
+const FAILED_AT: &str = "failedAt";
+/// The extension that carries the path to show instead.
+const SHOWN_PATH: &str = "shownPath";
+
+/// An HTTP status and the JSON that goes with it.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// The error of a field, for [`executed`] to find in the response.
+pub(crate) fn failure(words: Words, path: async_graphql::Value) -> Error {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", words.code);
+    if words.exception != async_graphql::Value::Null {
+        extensions.set("exception", words.exception);
+    }
+    if let Some(shown) = words.path {
+        extensions.set(SHOWN_PATH, shown);
+    }
+    extensions.set(FAILED_AT, path);
+    Error {
+        extensions: Some(extensions),
+        ..Error::new(words.message)
+    }
+}
+
+pub(crate) fn error(message: impl Into<String>, positions: &[Pos], code: &str) -> Value {
+    let place = |pos: &Pos| json!({ "line": pos.line, "column": pos.column });
+    let locations: Vec<_> = positions.iter().map(place).collect();
+    let message = message.into();
+    json!({ "message": message, "locations": locations, "extensions": { "code": code } })
+}
+
+/// The answer to a request that was not executed.
+pub(crate) fn refused(errors: Vec<Value>) -> Reply {
+    Reply {
+        status: 400,
+        body: json!({ "errors": errors }),
+    }
+}
+
+/// The answer that the engine's response stands for.
+pub(crate) fn executed(
+    response: Response,
+    definitions: &Definitions,
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+) -> Reply {
+    let mut data = response.data.into_json().unwrap_or_default();
+    let failures: Option<Vec<_>> = response.errors.iter().map(Failure::read).collect();
+    // Errors without a path come from the library's validation.
+    let Some(failures) = failures else {
+        return refused(response.errors.iter().map(validation_error).collect());
+    };
+    let nulls = Nulls {
+        definitions,
+        document,
+        operation,
+    };
+    nulls.put(&mut data, failures.iter().map(|failure| &*failure.at));
+    answer(
+        data,
+        failures.into_iter().map(|failure| failure.shown).collect(),
+    )
+}
+
+pub(crate) fn answer(data: Value, errors: Vec<Value>) -> Reply {
+    let body = match errors.is_empty() {
+        true => json!({ "data": data }),
+        false => json!({ "errors": errors, "data": data }),
+    };
+    Reply { status: 200, body }
+}
+
+fn validation_error(problem: &ServerError) -> Value {
+    error(&*problem.message, &problem.locations, VALIDATION_FAILED)
+}
+
+/// The error of a field: the field's path, and the error as it is shown.
+struct Failure {
+    at: Vec<Value>,
+    shown: Value,
+}
+
+impl Failure {
+    fn read(problem: &ServerError) -> Option<Failure> {
+        let mut extensions = json!(problem.extensions);
+        let at = take(&mut extensions, FAILED_AT)?;
+        // An error with a path of its own comes from the database layer, which knows no location.
+        let (path, positions) = match take(&mut extensions, SHOWN_PATH) {
+            Some(path) => (path, &[][..]),
+            None => (at.clone(), &*problem.locations),
+        };
+        let mut shown = error(&*problem.message, positions, INTERNAL);
+        let object = shown.as_object_mut()?;
+        object.insert("path".into(), path);
+        object.insert("extensions".into(), extensions);
+        let at = at.as_array().cloned()?;
+        Some(Failure { at, shown })
+    }
+}
+
+fn take(extensions: &mut Value, name: &str) -> Option<Value> {
+    extensions.as_object_mut()?.remove(name)
+}

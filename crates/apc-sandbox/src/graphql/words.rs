@@ -1,0 +1,167 @@
+//! The words of the API's refusals, as they were recorded. Parse, validation and variable errors are the engine's and
+//! not here.
+
+use async_graphql::{Value, value};
+
+use crate::line::Line;
+use crate::state::refusal::{Change, Crash, Refusal};
+use crate::state::store::Store;
+
+const FORBIDDEN: &str = "FORBIDDEN";
+const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+const NO_PERMISSION_2020: &str = "You do not have the appropriate permissions for that";
+const NO_PERMISSION_TODAY: &str = "Insufficient permissions.";
+
+/// A way of speaking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Of2020,
+    Today,
+    /// The branch of July 2020 that the releases of today come from.
+    Shield,
+}
+
+impl Dialect {
+    pub(crate) fn of(store: &Store) -> Dialect {
+        match store.line {
+            Line::Of2020 => Dialect::Of2020,
+            Line::Today if store.settings.uses_shield_words => Dialect::Shield,
+            Line::Today => Dialect::Today,
+        }
+    }
+}
+
+/// An error as the API words it.
+pub(crate) struct Words {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// Insights that the API gives away; null if there are none.
+    pub(crate) exception: Value,
+    /// A path that the API shows instead of that of the failed field.
+    pub(crate) path: Option<Value>,
+}
+
+impl Words {
+    fn new(code: &'static str, message: impl Into<String>) -> Words {
+        Words {
+            code,
+            message: message.into(),
+            exception: Value::Null,
+            path: None,
+        }
+    }
+
+    /// The exception of 2020 repeats the message; later releases keep it.
+    fn repeated(self, dialect: Dialect) -> Words {
+        let exception = match dialect {
+            Dialect::Of2020 => value!({ "message": (self.message.clone()) }),
+            _ => Value::Null,
+        };
+        Words { exception, ..self }
+    }
+}
+
+pub(crate) fn words(refusal: Refusal, dialect: Dialect) -> Words {
+    match refusal {
+        Refusal::Unauthenticated => unauthenticated(dialect),
+        Refusal::NotPermitted => not_permitted(dialect),
+        Refusal::Duplicate { label } => {
+            let message = format!("Service Account already exists with the name {label}");
+            Words::new("BAD_USER_INPUT", message)
+        }
+        Refusal::NotFound => Words {
+            exception: value!({ "name": "ResourceNotFoundError" }),
+            ..Words::new("RESOURCE_NOT_FOUND", "The requested resource was not found")
+        },
+        Refusal::NoRow { change, model, id } => match dialect {
+            Dialect::Of2020 => no_node(change, model, &id),
+            _ => Words::new(INTERNAL, no_record(change, model)),
+        },
+        Refusal::InvalidRole => Words::new("BAD_USER_INPUT", "Invalid role").repeated(dialect),
+        Refusal::MissingArgument { names } => {
+            let message = format!("A required argument was not sent: {names}");
+            Words::new("BAD_USER_INPUT", message).repeated(dialect)
+        }
+        Refusal::Crash(crash) => Words::new(INTERNAL, crashed(crash, dialect)),
+        Refusal::NoValue { field } => Words::new(INTERNAL, no_value(&field)),
+        Refusal::BrokenRow { list, index } => Words {
+            path: Some(value!([list, index, "id"])),
+            ..Words::new(INTERNAL, no_value("ServiceAccount.id"))
+        },
+    }
+}
+
+fn unauthenticated(dialect: Dialect) -> Words {
+    match dialect {
+        Dialect::Shield => not_permitted(dialect),
+        _ => Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect),
+    }
+}
+
+fn not_permitted(dialect: Dialect) -> Words {
+    match dialect {
+        Dialect::Of2020 => Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect),
+        _ => Words::new(INTERNAL, NO_PERMISSION_TODAY),
+    }
+}
+
+fn no_value(field: &str) -> String {
+    format!("Cannot return null for non-nullable field {field}.")
+}
+
+/// Words a crash as the JavaScript engine of the time does.
+fn crashed(crash: Crash, dialect: Dialect) -> String {
+    let Crash { property, nothing } = crash;
+    match dialect {
+        Dialect::Of2020 => format!("Cannot read property '{property}' of {nothing}"),
+        _ => format!("Cannot read properties of {nothing} (reading '{property}')"),
+    }
+}
+
+/// Errors of the first database layer come with a path of their own.
+fn no_node(change: Change, model: &str, id: &str) -> Words {
+    let message = format!("No Node for the model {model} with value {id} for id found.");
+    let path = match change {
+        Change::Create => value!(["createServiceAccount"]),
+        Change::Update => value!(["updateServiceAccount"]),
+    };
+    Words {
+        exception: database_exception(&message, path.clone()),
+        path: Some(path),
+        ..Words::new(INTERNAL, message)
+    }
+}
+
+fn database_exception(message: &str, path: Value) -> Value {
+    value!({
+        "result": {
+            "data": null,
+            "errors": [{
+                "message": message,
+                "code": 3039,
+                "locations": [{ "line": 2, "column": 3 }],
+                "path": path,
+                "requestId": "local:sandbox",
+            }],
+            "status": 200,
+        }
+    })
+}
+
+/// Errors of the second database layer, Prisma 2, reach the client as they come, many lines long.
+fn no_record(change: Change, model: &str) -> String {
+    let (call, cause) = match change {
+        Change::Create => (
+            "create",
+            format!(
+                "No \\'{model}\\' record(s) (needed to inline the relation on \\'RoleBinding\\' record(s)) was found \
+                 for a nested connect on one-to-many relation \\'RoleBindingTo{model}\\'."
+            ),
+        ),
+        Change::Update => ("update", "Record to update not found.".into()),
+    };
+    format!(
+        "\nInvalid `prisma.serviceAccount.{call}()` invocation:\n\n\n  Error occurred during query execution:\n\
+         InterpretationError(\"Error for binding \\'0\\'\", Some(QueryGraphBuilderError(RecordNotFound(\"{cause}\"))))"
+    )
+}

@@ -1,0 +1,166 @@
+//! The changes of the installation, with the checks that the API makes and without those that it does not make.
+
+use crate::line::Line;
+use crate::state::account::{Account, NewAccount};
+use crate::state::binding::Binding;
+use crate::state::refusal::{Change, Crash, Refusal};
+use crate::state::roles::{Entity, Level, Role};
+use crate::state::store::Store;
+
+/// The fields that an update changes. The inner None of label and category is an explicit null.
+pub(crate) struct Changes {
+    pub(crate) label: Option<Option<String>>,
+    pub(crate) category: Option<Option<String>>,
+    /// None also stands for an unknown role: the API ignores it.
+    pub(crate) role: Option<Role>,
+}
+
+impl Store {
+    /// Checks the label, if this release does.
+    pub(crate) fn check_label(&self, label: &str, entity: &Entity) -> Result<(), Refusal> {
+        self.check_unique(Some(Some(label)), entity)
+    }
+
+    /// Creates an account. The role is taken as it comes: the API checks only that of a system account.
+    pub(crate) fn create(&mut self, mut new: NewAccount) -> Result<Account, Refusal> {
+        if self.settings.blanks_categories {
+            new.category.get_or_insert_default();
+        }
+        match self.missing(&new.entity) {
+            Some((model, id)) => Err(Refusal::NoRow {
+                change: Change::Create,
+                model,
+                id,
+            }),
+            None if is_misfit(&new) => Err(Refusal::InvalidRole),
+            None => Ok(self.add(new)),
+        }
+    }
+
+    /// The model and id of an entity that is not there. A deployment that was deleted is still there in 2020.
+    fn missing(&self, entity: &Entity) -> Option<(&'static str, String)> {
+        let (model, exists) = match entity {
+            Entity::System => return None,
+            Entity::Workspace(id) => ("Workspace", self.find_workspace(id).is_some()),
+            Entity::Deployment(id) => {
+                let found = self.find_deployment(id);
+                let exists = found.is_some_and(|found| self.line == Line::Of2020 || !found.deleted);
+                ("Deployment", exists)
+            }
+        };
+        let id = entity.id().filter(|_| !exists)?;
+        Some((model, id.into()))
+    }
+
+    /// Deletes by id alone, wherever the account belongs.
+    pub(crate) fn delete(&mut self, id: &str) -> Result<Account, Refusal> {
+        self.accounts.remove(id).ok_or(Refusal::NotFound)
+    }
+
+    /// Changes an account by id alone. An unchanged label counts as a duplicate.
+    pub(crate) fn update(
+        &mut self,
+        id: &str,
+        entity: &Entity,
+        changes: Changes,
+    ) -> Result<Account, Refusal> {
+        let label = changes.label.as_ref().map(Option::as_deref);
+        self.check_unique(label, entity)?;
+        let now = self.clock.now();
+        // The rewrite prepares the change of the role and never sends it.
+        let role = changes.role.filter(|_| self.line == Line::Of2020);
+        let account = self.accounts.get_mut(id).ok_or_else(|| Refusal::NoRow {
+            change: Change::Update,
+            model: "ServiceAccount",
+            id: id.into(),
+        })?;
+        account.label = changes.label.unwrap_or_else(|| account.label.take());
+        account.category = changes.category.unwrap_or_else(|| account.category.take());
+        if let (Some(role), Some(binding)) = (role, account.bindings.first_mut()) {
+            binding.grant.role = role;
+        }
+        account.updated_at = now;
+        Ok(account.clone())
+    }
+
+    /// Looks at every account of this label in the installation, by id, or at every account if no label is given.
+    fn check_unique(&self, label: Option<Option<&str>>, entity: &Entity) -> Result<(), Refusal> {
+        let habit = self.line == Line::Of2020;
+        let property = match entity.level() {
+            // Nobody checks the labels of system accounts.
+            Level::System => return Ok(()),
+            Level::Workspace => "workspace",
+            Level::Deployment => "deployment",
+        };
+        if !self.settings.checks_duplicates.unwrap_or(habit) {
+            return Ok(());
+        }
+        let alike =
+            |account: &&Account| label.is_none_or(|label| account.label.as_deref() == label);
+        let nothing = "null";
+        for account in self.accounts.values().filter(alike) {
+            if account.bindings.is_empty() {
+                return Err(Refusal::Crash(Crash { property, nothing }));
+            }
+            if account.is_bound_to(entity) {
+                let label = label.map_or("undefined", |label| label.unwrap_or("null"));
+                let label = label.into();
+                return Err(Refusal::Duplicate { label });
+            }
+        }
+        Ok(())
+    }
+
+    /// Binds an account to one more entity; tells whether there is such an account.
+    pub(crate) fn bind(&mut self, account: &str, role: Role, entity: Entity) -> bool {
+        let binding = Binding::new(role, entity, self.clock.now());
+        let account = self.accounts.get_mut(account);
+        account
+            .map(|account| account.bindings.push(binding))
+            .is_some()
+    }
+
+    /// Deletes a workspace and all bindings to it. Its accounts and deployments stay.
+    pub(crate) fn delete_workspace(&mut self, id: &str) -> bool {
+        let before = self.workspaces.len();
+        self.workspaces.retain(|workspace| workspace.id != id);
+        self.unbind(&Entity::Workspace(id.into()));
+        let deployments = self.deployments.iter_mut();
+        let orphans = deployments.filter(|deployment| deployment.workspace.as_deref() == Some(id));
+        orphans.for_each(|deployment| deployment.workspace = None);
+        self.workspaces.len() < before
+    }
+
+    /// Marks a deployment as deleted. Its accounts stay in 2020; later releases delete them with it.
+    pub(crate) fn delete_deployment(&mut self, id: &str) -> bool {
+        let mut deployments = self.deployments.iter_mut();
+        let found = deployments.find(|deployment| deployment.id == id);
+        let found = found.map(|deployment| deployment.deleted = true).is_some();
+        let entity = Entity::Deployment(id.into());
+        if self.line == Line::Today {
+            let only_here = |account: &Account| {
+                !account.bindings.is_empty()
+                    && account
+                        .bindings
+                        .iter()
+                        .all(|binding| binding.is_on(&entity))
+            };
+            self.accounts.retain(|_, account| !only_here(account));
+            self.unbind(&entity);
+        }
+        found
+    }
+
+    fn unbind(&mut self, entity: &Entity) {
+        for account in self.accounts.values_mut() {
+            account.bindings.retain(|binding| !binding.is_on(entity));
+        }
+        for bindings in self.tokens.users.values_mut() {
+            bindings.retain(|binding| !binding.is_on(entity));
+        }
+    }
+}
+
+fn is_misfit(new: &NewAccount) -> bool {
+    new.entity == Entity::System && new.role.level() != Some(Level::System)
+}

@@ -1,0 +1,213 @@
+//! The installation's state: workspaces, deployments, users, service accounts, and what can be asked of them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::line::Line;
+use crate::state::account::{Account, NewAccount};
+use crate::state::binding::{Binding, grants};
+use crate::state::clock::Clock;
+use crate::state::race::Race;
+use crate::state::refusal::Refusal;
+use crate::state::roles::{Access, Action, Entity, Role};
+use crate::state::tokens::{Caller, Identity, Tokens};
+
+/// An installation. Start empty or from the default seeds, add what is needed, hand it to the sandbox.
+#[derive(Default)]
+pub struct Store {
+    pub(crate) line: Line,
+    pub(crate) clock: Clock,
+    pub(crate) workspaces: Vec<Workspace>,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) tokens: Tokens,
+    pub(crate) settings: Settings,
+    pub(crate) race: Race,
+}
+
+/// The ways in which releases and configurations of one line differ.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// None is the line's own habit.
+    pub(crate) checks_duplicates: Option<bool>,
+    pub(crate) blanks_categories: bool,
+    pub(crate) masks_new_keys: bool,
+    pub(crate) uses_shield_words: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Workspace {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Deployment {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) release_name: String,
+    /// None if the workspace was deleted.
+    pub(crate) workspace: Option<String>,
+    pub(crate) deleted: bool,
+}
+
+impl Store {
+    /// An installation without anything in it, of the default line.
+    pub fn empty() -> Store {
+        Store::default()
+    }
+
+    /// Makes it an installation of this line.
+    pub fn line(mut self, line: Line) -> Store {
+        self.line = line;
+        self
+    }
+
+    /// Adds a workspace.
+    pub fn workspace(mut self, id: &str, label: &str) -> Store {
+        self.workspaces.push(Workspace {
+            id: id.into(),
+            label: label.into(),
+            created_at: self.clock.now(),
+        });
+        self
+    }
+
+    /// Adds a deployment to a workspace.
+    pub fn deployment(mut self, id: &str, label: &str, workspace: &str) -> Store {
+        self.deployments.push(Deployment {
+            id: id.into(),
+            label: label.into(),
+            release_name: format!("{}-0001", label.to_lowercase().replace(' ', "-")),
+            workspace: Some(workspace.into()),
+            deleted: false,
+        });
+        self
+    }
+
+    /// Adds a user, who signs in through the handle.
+    pub fn user(mut self, id: &str, grants: &[(Role, Entity)]) -> Store {
+        let now = self.clock.now();
+        let bindings = grants.iter().cloned();
+        let bindings = bindings.map(|(role, entity)| Binding::new(role, entity, now));
+        self.tokens.users.insert(id.into(), bindings.collect());
+        self
+    }
+
+    /// Adds a service account.
+    pub fn account(mut self, account: NewAccount) -> Store {
+        self.add(account);
+        self
+    }
+
+    /// Adds a service account and returns it with the id that it got.
+    pub(crate) fn add(&mut self, new: NewAccount) -> Account {
+        let account = new.made_at(self.clock.now());
+        self.accounts.insert(account.id.clone(), account.clone());
+        account
+    }
+
+    pub(crate) fn sign_in(&mut self, user: &str, lifetime: TimeDelta) -> String {
+        self.tokens.give(user, self.clock.now(), lifetime)
+    }
+
+    /// The sender of a request with this `Authorization` header: a bare token, or exactly `Bearer ` before it.
+    pub(crate) fn identify(&self, authorization: Option<&str>) -> Identity {
+        let Some(value) = authorization else {
+            return Identity::Unknown;
+        };
+        let token = value.strip_prefix("Bearer ").unwrap_or(value);
+        match token.len() == 32 && !token.contains('.') {
+            true => self.key_holder(token),
+            false => self.tokens.holder(token, self.clock.now()),
+        }
+    }
+
+    fn key_holder(&self, key: &str) -> Identity {
+        let mut accounts = self.accounts.values();
+        match accounts.find(|account| account.key == key) {
+            Some(account) => Identity::of_key_holder(grants(&account.bindings)),
+            None => Identity::Unknown,
+        }
+    }
+
+    pub(crate) fn authorize(
+        &self,
+        caller: Option<&Caller>,
+        action: Action,
+        entity: &Entity,
+    ) -> Result<(), Refusal> {
+        let caller = caller.ok_or(Refusal::Unauthenticated)?;
+        let home = self.home(entity);
+        let access = Access {
+            line: self.line,
+            action,
+            entity,
+            home: home.as_ref(),
+        };
+        match access.is_granted_by(&caller.grants) {
+            true => Ok(()),
+            false => Err(Refusal::NotPermitted),
+        }
+    }
+
+    /// The workspace of a deployment that is not deleted.
+    fn home(&self, entity: &Entity) -> Option<Entity> {
+        let Entity::Deployment(id) = entity else {
+            return None;
+        };
+        let deployment = self.find_deployment(id)?;
+        let workspace = deployment.workspace.clone();
+        workspace
+            .filter(|_| !deployment.deleted)
+            .map(Entity::Workspace)
+    }
+
+    pub(crate) fn find_workspace(&self, id: &str) -> Option<&Workspace> {
+        self.workspaces.iter().find(|workspace| workspace.id == id)
+    }
+
+    pub(crate) fn find_deployment(&self, id: &str) -> Option<&Deployment> {
+        let mut deployments = self.deployments.iter();
+        deployments.find(|deployment| deployment.id == id)
+    }
+
+    /// The workspaces that fit, in the line's order.
+    pub(crate) fn workspaces_where(&self, fits: impl Fn(&Workspace) -> bool) -> Vec<Workspace> {
+        let found = self.workspaces.iter().filter(|workspace| fits(workspace));
+        self.in_order(found.cloned().collect())
+    }
+
+    /// The deployments of a workspace that are not deleted, in the line's order.
+    pub(crate) fn deployments_of(&self, workspace: &str) -> Vec<Deployment> {
+        let here = |deployment: &&Deployment| {
+            !deployment.deleted && deployment.workspace.as_deref() == Some(workspace)
+        };
+        let found = self.deployments.iter().filter(here);
+        self.in_order(found.cloned().collect())
+    }
+
+    /// The accounts bound to an entity, in the line's order.
+    pub(crate) fn accounts_of(&self, entity: &Entity) -> Vec<Account> {
+        self.accounts_where(|account| account.is_bound_to(entity))
+    }
+
+    pub(crate) fn accounts_where(&self, fits: impl Fn(&Account) -> bool) -> Vec<Account> {
+        let found = self.accounts.values().filter(|account| fits(account));
+        let mut accounts: Vec<_> = found.cloned().collect();
+        if self.line == Line::Today {
+            accounts.sort_by_key(|account| account.created_at);
+        }
+        self.in_order(accounts)
+    }
+
+    /// Reverses the order today, where it is unspecified, so that nobody relies on ids.
+    fn in_order<T>(&self, mut rows: Vec<T>) -> Vec<T> {
+        if self.line == Line::Today {
+            rows.reverse();
+        }
+        rows
+    }
+}

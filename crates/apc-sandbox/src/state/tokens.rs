@@ -1,0 +1,79 @@
+//! Users, the tokens that were given out to them, and the answer to who is calling.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::state::binding::{Binding, grants};
+use crate::state::ids;
+use crate::state::roles::{Grant, Level};
+
+/// Somebody the API knows, with all roles held.
+#[derive(Clone, Default)]
+pub(crate) struct Caller {
+    pub(crate) grants: Vec<Grant>,
+}
+
+impl Caller {
+    pub(crate) fn is_system_level(&self) -> bool {
+        let mut roles = self.grants.iter().map(|grant| grant.role);
+        roles.any(|role| role.level() == Some(Level::System))
+    }
+}
+
+/// The sender of a request, as far as its token tells.
+pub(crate) enum Identity {
+    Known(Caller),
+    Unknown,
+    /// A key on whose bindings the API's own authentication crashes: it never answers.
+    Unanswered,
+}
+
+impl Identity {
+    /// The holder of a service account's key. The API hangs if the account has no binding, or if a workspace role
+    /// of it is not bound to a workspace.
+    pub(crate) fn of_key_holder(grants: Vec<Grant>) -> Identity {
+        let misplaced = |grant: &Grant| {
+            grant.role.level() == Some(Level::Workspace) && grant.entity.level() != Level::Workspace
+        };
+        match grants.is_empty() || grants.iter().any(misplaced) {
+            true => Identity::Unanswered,
+            false => Identity::Known(Caller { grants }),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Tokens {
+    pub(crate) users: BTreeMap<String, Vec<Binding>>,
+    sessions: HashMap<String, Session>,
+}
+
+struct Session {
+    user: String,
+    expires: DateTime<Utc>,
+}
+
+impl Tokens {
+    /// Gives out a user's token; a negative lifetime makes one that has expired.
+    pub(crate) fn give(&mut self, user: &str, now: DateTime<Utc>, lifetime: TimeDelta) -> String {
+        let expires = now + lifetime;
+        let issued = now.min(expires) - TimeDelta::minutes(1);
+        let token = ids::jwt(user, issued, expires);
+        let user = user.into();
+        self.sessions
+            .insert(token.clone(), Session { user, expires });
+        token
+    }
+
+    pub(crate) fn holder(&self, token: &str, now: DateTime<Utc>) -> Identity {
+        let session = self.sessions.get(token);
+        let valid = session.filter(|session| session.expires > now);
+        match valid.and_then(|session| self.users.get(&session.user)) {
+            Some(bindings) => Identity::Known(Caller {
+                grants: grants(bindings),
+            }),
+            None => Identity::Unknown,
+        }
+    }
+}

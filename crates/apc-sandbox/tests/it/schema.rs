@@ -1,0 +1,111 @@
+//! Every field that the text of a schema promises is served.
+
+use apc_sandbox::{Entity, Line, NewAccount, Persona, Role, Sandbox};
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+use serde_json::{Value, json};
+
+use crate::support::{DATA_SCIENCE, FORECASTS, ask};
+
+const TODAY: &str = include_str!("../../src/graphql/schema-today.graphql");
+const OF_2020: &str = include_str!("../../src/graphql/schema-2020.graphql");
+
+/// A field, and the selection that asks for it.
+struct Field {
+    owner: String,
+    name: String,
+    selection: String,
+}
+
+/// The fields of a schema's text, without those of queries and mutations.
+fn fields(text: &str) -> Vec<Field> {
+    let definitions = parse_schema(text).unwrap().definitions.into_iter();
+    let objects = definitions.filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(definition) => match definition.node.kind {
+            TypeKind::Object(object) => Some((definition.node.name.node, object)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let objects: Vec<_> = objects.collect();
+    let names: Vec<_> = objects.iter().map(|(name, _)| name.to_string()).collect();
+    let types = objects
+        .iter()
+        .filter(|(name, _)| !["Query", "Mutation"].contains(&name.as_str()));
+    let all =
+        types.flat_map(|(owner, object)| object.fields.iter().map(move |field| (owner, field)));
+    all.map(|(owner, field)| {
+        let (name, ty) = (&field.node.name.node, field.node.ty.node.to_string());
+        let ty = ty.trim_matches(['[', ']', '!']);
+        let is_object = names.iter().any(|name| name == ty);
+        Field {
+            owner: owner.to_string(),
+            name: name.to_string(),
+            selection: format!("{name} {}", if is_object { "{ __typename }" } else { "" }),
+        }
+    })
+    .collect()
+}
+
+/// A query that leads to the field. `binding` is the name of an account's way to its bindings.
+fn query(field: &Field, binding: &str) -> String {
+    let workspace = format!("workspace(workspaceUuid: \"{DATA_SCIENCE}\")");
+    let accounts = format!("deploymentServiceAccounts(deploymentUuid: \"{FORECASTS}\")");
+    let selection = &field.selection;
+    let way = match (field.owner.as_str(), field.name.as_str()) {
+        ("AppConfig", _) => format!("appConfig {{ {selection} }}"),
+        ("Workspace", _) => format!("{workspace} {{ {selection} }}"),
+        ("ServiceAccount", _) => format!("{accounts} {{ {selection} }}"),
+        ("RoleBinding", "deployment") => format!("{accounts} {{ {binding} {{ {selection} }} }}"),
+        ("RoleBinding", _) => format!("{workspace} {{ roleBindings {{ {selection} }} }}"),
+        ("Deployment", _) => {
+            format!("{accounts} {{ {binding} {{ deployment {{ {selection} }} }} }}")
+        }
+        (owner, _) => panic!("no way to {owner}"),
+    };
+    format!("{{ at: {way} }}")
+}
+
+/// Tells whether an answer holds a value at the end of its way. Of a list one entry is enough.
+fn is_full(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(list) => list.iter().any(is_full),
+        Value::Object(object) => object.values().all(is_full),
+        _ => true,
+    }
+}
+
+async fn expect_all_but(line: Line, text: &str, binding: &str, empty: &[&str]) {
+    let sandbox = Sandbox::start_line(0, line).await.unwrap();
+    let deployment = Entity::Deployment(FORECASTS.into());
+    sandbox.handle().add_account(NewAccount {
+        category: Some("any".into()),
+        ..NewAccount::new("categorised", Role::DeploymentViewer, deployment)
+    });
+    for field in fields(text) {
+        let query = query(&field, binding);
+        let body = ask(&sandbox, Persona::SystemAdmin, &query, json!({}))
+            .await
+            .json();
+        let place = format!("{}.{}", field.owner, field.name);
+        let expected = !empty.contains(&place.as_str());
+        assert_eq!(
+            is_full(&body["data"]["at"]),
+            expected,
+            "{line}: {place}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_every_type_has_a_value_but_for_the_worthless_ones() {
+    let of_2020 = [
+        "Workspace.description",
+        "ServiceAccount.workspaceUuid",
+        "ServiceAccount.deploymentUuid",
+    ];
+    let today = [of_2020.as_slice(), &["ServiceAccount.entityUuid"]].concat();
+    expect_all_but(Line::Of2020, OF_2020, "roleBinding", &of_2020).await;
+    expect_all_but(Line::Today, TODAY, "roleBindings", &today).await;
+}

@@ -1,0 +1,204 @@
+//! The API's JSON, and the vocabulary that it becomes.
+//! Text stays borrowed from the answer until an account is kept: a list may hold thousands.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde::{Deserialize, Deserializer};
+
+use super::bounded::Bounded;
+use super::exchange::{Api, Scrubber};
+use super::operations::Candidate;
+use super::{
+    Binding, Bindings, Category, DeploymentId, Entity, NewServiceAccount, Place, ServiceAccount,
+    ServiceAccountId, Workspace, WorkspaceId,
+};
+use crate::guards::secret::Secret;
+
+/// The number of bindings that are read of one account.
+const BINDINGS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+pub(super) struct WireWorkspace {
+    id: String,
+    label: Option<String>,
+}
+
+impl WireWorkspace {
+    pub(super) fn read(self, api: &Api<'_>) -> Workspace {
+        Workspace {
+            id: WorkspaceId::verbatim(self.id),
+            label: self.label.map(|label| api.scrubbed(label)),
+        }
+    }
+}
+
+/// The part of a deleted account that is asked for.
+#[derive(Deserialize)]
+pub(super) struct WireDeleted {
+    pub(super) id: Option<String>,
+}
+
+/// Text that stays in the answer where it can. (`Option<Cow<str>>` alone never does.)
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+/// One service account. Every field is optional: a field that failed is null, with an error beside the data.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WireAccount<'a> {
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
+    pub(super) label: Option<Text<'a>>,
+    api_key: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    category: Option<Option<Text<'a>>>,
+    active: Option<bool>,
+    created_at: Option<Text<'a>>,
+    updated_at: Option<Text<'a>>,
+    last_used_at: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    role_bindings: Option<Option<Bounded<Option<WireBinding<'a>>, BINDINGS_MAX>>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    role_binding: Option<Option<WireBinding<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct WireBinding<'a> {
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
+    workspace: Option<WireEntity<'a>>,
+    deployment: Option<WireEntity<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WireEntity<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+}
+
+/// A member that is there, even if it is null.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+impl<'a> WireAccount<'a> {
+    /// Marks the members that are null because they failed: they are not known, and not none. Bindings that failed are
+    /// null themselves, or tell no entity.
+    pub(super) fn mark_failed(&mut self, members: &HashSet<&str>) {
+        if members.contains("category") {
+            self.category = None;
+        }
+    }
+
+    /// The bindings, by the newer field or by the older one. More than are read make them unreadable.
+    pub(super) fn bindings(&self) -> Bindings {
+        let read = |binding: &Option<WireBinding<'_>>| match binding {
+            Some(binding) => binding.read(),
+            None => Binding {
+                role: None,
+                entity: Entity::Unknown,
+            },
+        };
+        match (&self.role_bindings, &self.role_binding) {
+            (Some(Some(Bounded { kept, left_off: 0 })), _) => {
+                Bindings::known_as(kept.iter().map(read).collect())
+            }
+            (None, Some(binding @ Some(_))) => Bindings::known_as(vec![read(binding)]),
+            (Some(_), _) | (None, Some(None)) => Bindings::Unreadable,
+            (None, None) => Bindings::NotShown,
+        }
+    }
+
+    /// The parts by which it is selected; none without an id.
+    pub(super) fn candidate(&self) -> Option<Candidate<'_>> {
+        Some(Candidate {
+            id: self.id.as_ref()?.as_str(),
+            label: self.label.as_ref().map(Text::as_str),
+        })
+    }
+
+    /// Its key, unless the API masked it.
+    pub(super) fn whole_key(&self) -> Option<Cow<'a, str>> {
+        let key = self.api_key.as_ref()?;
+        (!key.as_str().contains('*')).then(|| key.0.clone())
+    }
+
+    /// The account as it stands in the list of this place; none without an id.
+    pub(super) fn read(self, scrubber: &Scrubber<'_>, place: &Place) -> Option<ServiceAccount> {
+        let bindings = self.bindings().map_text(|text| scrubber.scrub(text));
+        self.read_with(scrubber, place, bindings)
+    }
+
+    /// The account that a creation made. Its binding is not asked for: a selected binding can fail although the account
+    /// was made.
+    pub(super) fn read_created(
+        self,
+        api: &Api<'_>,
+        new: &NewServiceAccount,
+    ) -> Option<ServiceAccount> {
+        let scrubber = api.remember_keys(self.whole_key().into_iter().collect());
+        let bindings = Bindings::Known(vec![Binding {
+            role: Some(new.role.name().to_owned()),
+            entity: Entity::Place(new.place.clone()),
+        }]);
+        self.read_with(&scrubber, &new.place, bindings)
+    }
+
+    fn read_with(
+        self,
+        scrubber: &Scrubber<'_>,
+        place: &Place,
+        bindings: Bindings,
+    ) -> Option<ServiceAccount> {
+        let clean = |text: Option<Text<'_>>| text.map(|text| scrubber.scrub(text.as_str()));
+        Some(ServiceAccount {
+            id: ServiceAccountId::verbatim(clean(self.id)?),
+            label: clean(self.label),
+            api_key: self.api_key.map(|key| Secret::new(key.0)),
+            bindings,
+            category: match self.category {
+                None => Category::Unknown,
+                Some(category) => Category::of(clean(category)),
+            },
+            place: place.clone(),
+            active: self.active,
+            created_at: clean(self.created_at),
+            updated_at: clean(self.updated_at),
+            last_used_at: clean(self.last_used_at),
+        })
+    }
+}
+
+impl WireBinding<'_> {
+    fn read(&self) -> Binding {
+        let id = |entity: &Option<WireEntity<'_>>| {
+            let id = entity.as_ref()?.id.as_ref()?;
+            Some(id.as_str().to_owned())
+        };
+        let mut binding = Binding {
+            role: self.role.as_ref().map(|role| role.as_str().to_owned()),
+            entity: Entity::Unknown,
+        };
+        binding.entity = match (id(&self.deployment), id(&self.workspace)) {
+            (Some(id), _) => Entity::Place(Place::Deployment(DeploymentId::verbatim(id))),
+            (None, Some(id)) => Entity::Place(Place::Workspace(WorkspaceId::verbatim(id))),
+            (None, None) if binding.is_system_role() => Entity::System,
+            (None, None) => Entity::Unknown,
+        };
+        binding
+    }
+}

@@ -1,0 +1,280 @@
+//! The token and its holder: whether the API accepts it, what kind of caller it is, and which roles show.
+//! Reads lists only; changes nothing.
+
+use std::io;
+
+use chrono::Utc;
+use std::time::Duration;
+
+use super::Doctor;
+use crate::apc::error::ApiError;
+use crate::apc::exchange::Api;
+use crate::apc::installation::{Installation, TokenKind};
+use crate::apc::operations::{self, Workspaces};
+use crate::apc::{Place, ServiceAccount, Workspace, WorkspaceId};
+use crate::config::setting::{ALLOW_WORKSPACE, WORKSPACE_ID};
+use crate::guards::text::{on_one_line, quoted};
+
+/// The number of workspaces that are named, and searched for the token's own account.
+const NAMED: usize = 20;
+
+/// The kind of caller that a token stands for.
+enum Caller {
+    /// Bound to workspaces.
+    Workspaces(Workspaces),
+    /// Bound to the whole installation; its workspaces where the release lists them.
+    System(Option<Workspaces>),
+    /// Bound to no workspace: to deployments, or to nothing.
+    Neither,
+    /// Bound to no workspace, and the question for more got no answer.
+    Unclear(ApiError),
+}
+
+impl Caller {
+    async fn of(api: &Api<'_>) -> Result<Self, ApiError> {
+        let bound = operations::workspaces(api).await?;
+        if !bound.listed.is_empty() || bound.unreadable > 0 {
+            return Ok(Self::Workspaces(bound));
+        }
+        let all = match operations::sys_workspaces(api).await {
+            Ok(all) if !all.listed.is_empty() => return Ok(Self::System(Some(all))),
+            Ok(all) => Some(all),
+            Err(ApiError::PermissionDenied) => return Ok(Self::Neither),
+            Err(ApiError::Incompatible { .. }) => None,
+            Err(error) => return Ok(Self::Unclear(error)),
+        };
+        Ok(match operations::is_system_level(api).await {
+            Ok(true) => Self::System(all),
+            Ok(false) => Self::Neither,
+            Err(error) => Self::Unclear(error),
+        })
+    }
+
+    fn workspaces(&self) -> &[Workspace] {
+        match self {
+            Self::Workspaces(found) | Self::System(Some(found)) => &found.listed,
+            Self::System(None) | Self::Neither | Self::Unclear(_) => &[],
+        }
+    }
+}
+
+impl Doctor<'_> {
+    /// Prints a line for the token, its kind, its workspaces, and the roles that show.
+    pub(super) async fn caller(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<()> {
+        let caller = match Caller::of(api).await {
+            Ok(caller) => caller,
+            Err(error) => return self.fail("token", &self.not_accepted(&error, found)),
+        };
+        self.token(found)?;
+        self.kind(&caller, found)?;
+        self.roles(api, found, &caller).await?;
+        self.named_workspaces(api, found, caller.workspaces()).await
+    }
+
+    /// The API has answered without the token by now, so silence is the token's doing.
+    fn not_accepted(&self, error: &ApiError, found: &Installation) -> String {
+        let source = &found.token_source;
+        match error {
+            ApiError::TimedOut
+            | ApiError::ConnectionLost
+            | ApiError::Status { status: 502..=504 } => format!(
+                "the API answers without the token from {source}, and not with it. The key of an account whose workspace was deleted does that. Set another token"
+            ),
+            error => self.explained(error, found),
+        }
+    }
+
+    fn token(&self, found: &Installation) -> io::Result<()> {
+        let source = &found.token_source;
+        match TokenKind::of(&found.token) {
+            TokenKind::ServiceAccountKey => {
+                let text = format!(
+                    "accepted; a service account's key from {source}, which does not expire"
+                );
+                self.ok("token", &text)
+            }
+            TokenKind::UserToken { expires: None } => {
+                let text = format!(
+                    "accepted; a user's token from {source}, which does not say when it expires"
+                );
+                self.ok("token", &text)
+            }
+            TokenKind::UserToken {
+                expires: Some(expires),
+            } => {
+                let text =
+                    format!("accepted; a user's token from {source}, which expires on {expires}");
+                let soon = expires < Utc::now() + Duration::from_secs(3600);
+                match soon {
+                    true => self.warn("token", &format!("{text}, within the hour")),
+                    false => self.ok("token", &text),
+                }
+            }
+        }
+    }
+
+    fn kind(&self, caller: &Caller, found: &Installation) -> io::Result<()> {
+        match caller {
+            Caller::Workspaces(found) => {
+                let text = format!("bound to {}: {}", counted(found), named(&found.listed));
+                self.ok("workspaces", &text)
+            }
+            Caller::System(Some(found)) if found.listed.is_empty() => {
+                self.warn("workspaces", "a system-level token; the platform has no workspace yet")
+            }
+            Caller::System(Some(found)) => {
+                let text = format!(
+                    "a system-level token, which sees {}: {}",
+                    counted(found),
+                    named(&found.listed)
+                );
+                self.ok("workspaces", &text)
+            }
+            Caller::System(None) => self.warn(
+                "workspaces",
+                "a system-level token, and this release does not list all workspaces: calls have to name a workspace_id",
+            ),
+            Caller::Unclear(error) => {
+                let text = format!(
+                    "the token is bound to none by itself, and it is not known whether it is a system-level one: {}",
+                    self.explained(error, found)
+                );
+                self.warn("workspaces", &text)
+            }
+            Caller::Neither => self.warn(
+                "workspaces",
+                "none: the token has no role in any workspace, or only roles on deployments. Ask an admin of a workspace for a role there",
+            ),
+        }
+    }
+
+    /// The lists tell which line of the API answers, and the token's own account tells its roles.
+    async fn roles(&self, api: &Api<'_>, found: &Installation, caller: &Caller) -> io::Result<()> {
+        let Some(own) = own_account(api, found, caller.workspaces()).await else {
+            return self.warn("roles", "not known: no list of accounts could be read");
+        };
+        let line = match operations::role_field(api) {
+            Some("roleBindings") => {
+                "shown, several an account (roleBindings: the API as it is since 2021)"
+            }
+            Some(_) => "shown, one an account (roleBinding: the API of 2020)",
+            None => {
+                return self.warn("roles", "this release shows none: results are without a role, and lost creations cannot be found again");
+            }
+        };
+        match own {
+            Some(account) => self.ok(
+                "roles",
+                &format!("{line}; the token's own account is {}", described(&account)),
+            ),
+            None => self.ok("roles", line),
+        }
+    }
+
+    /// Ids in the settings are typed by hand, and a wrong one shows late.
+    async fn named_workspaces(
+        &mut self,
+        api: &Api<'_>,
+        found: &Installation,
+        visible: &[Workspace],
+    ) -> io::Result<()> {
+        let default = self.config.default_workspace(found);
+        let allowed = self.config.policy.allowed_workspaces.iter().flatten();
+        let named = default
+            .iter()
+            .map(|id| (WORKSPACE_ID.name(), id))
+            .chain(allowed.map(|id| (ALLOW_WORKSPACE.name(), id)));
+        let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));
+        for (setting, id) in unseen.collect::<Vec<_>>() {
+            self.unseen_workspace(api, found, setting, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn unseen_workspace(
+        &mut self,
+        api: &Api<'_>,
+        found: &Installation,
+        setting: &str,
+        id: &WorkspaceId,
+    ) -> io::Result<()> {
+        match operations::workspace(api, id).await {
+            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
+            Ok(None) => {
+                let text = format!("there is no workspace {id}. Take one of those above");
+                self.fail(setting, &text)
+            }
+            Err(error) => {
+                let text = format!("{id}: {}", self.explained(&error, found));
+                self.fail(setting, &text)
+            }
+        }
+    }
+}
+
+/// The account whose key the token is, where one of the first lists shows it. None where no list at all was answered.
+async fn own_account(
+    api: &Api<'_>,
+    found: &Installation,
+    workspaces: &[Workspace],
+) -> Option<Option<ServiceAccount>> {
+    if workspaces.is_empty() {
+        // Asked for the sake of its fields alone: a release tells them even to a caller that it refuses.
+        return operations::is_system_level(api).await.ok().map(|_| None);
+    }
+    let mut was_answered = false;
+    let is_key = TokenKind::of(&found.token) == TokenKind::ServiceAccountKey;
+    for workspace in workspaces.iter().take(if is_key { NAMED } else { 1 }) {
+        let place = Place::Workspace(workspace.id.clone());
+        let listing = match operations::service_accounts(api, &place, |_| is_key).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                was_answered |= error == ApiError::PermissionDenied;
+                continue;
+            }
+        };
+        was_answered = true;
+        let mut accounts = listing.accounts.into_iter();
+        if let Some(own) = accounts.find(|account| account.has_key(&found.token)) {
+            return Some(Some(own));
+        }
+    }
+    was_answered.then_some(None)
+}
+
+fn described(account: &ServiceAccount) -> String {
+    let label = quoted(account.label.as_deref().unwrap_or_default());
+    let role = quoted(account.role().unwrap_or("unknown"));
+    let others: Vec<_> = account
+        .other_bindings()
+        .map(|binding| quoted(&binding.to_string()))
+        .collect();
+    let more = match others.is_empty() {
+        true => String::new(),
+        false => format!(", and {}", others.join(", ")),
+    };
+    format!("{label}: {role} in {}{more}", account.place)
+}
+
+fn counted(found: &Workspaces) -> String {
+    match found.listed.len() + found.unreadable {
+        1 => "1 workspace".to_owned(),
+        many => format!("{many} workspaces"),
+    }
+}
+
+fn named(visible: &[Workspace]) -> String {
+    let mut named: Vec<_> = visible.iter().take(NAMED).map(in_words).collect();
+    if visible.len() > NAMED {
+        named.push(format!("and {} more", visible.len() - NAMED));
+    }
+    named.join(", ")
+}
+
+fn in_words(workspace: &Workspace) -> String {
+    let id = on_one_line(workspace.id.as_str());
+    match &workspace.label {
+        Some(label) => format!("{id} {}", quoted(label)),
+        None => id,
+    }
+}

@@ -1,0 +1,46 @@
+//! The settings that were typed on the command line, not parsed yet.
+
+use std::io;
+
+use super::setting::{Form, Setting};
+
+/// The settings that were typed as flags, each with its text.
+#[derive(Debug, Clone, Default)]
+pub struct Flags(Vec<(&'static Setting, String)>);
+
+impl Flags {
+    /// The settings that were typed. An empty text is no setting.
+    pub(crate) fn new(typed: impl IntoIterator<Item = (&'static Setting, String)>) -> Self {
+        let typed = typed.into_iter();
+        Self(typed.filter(|(_, text)| !text.is_empty()).collect())
+    }
+
+    /// Tells if a setting was typed.
+    pub(crate) fn has(&self, setting: &Setting) -> bool {
+        self.0.iter().any(|(typed, _)| *typed == setting)
+    }
+
+    /// The text of a setting; a repeated one has commas, as in its variable.
+    pub(super) fn text(&self, setting: &Setting) -> Option<String> {
+        let texts = self.0.iter().filter(|(typed, _)| *typed == setting);
+        let texts: Vec<_> = texts.map(|(_, text)| text.as_str()).collect();
+        (!texts.is_empty()).then(|| texts.join(","))
+    }
+
+    /// The flags as they can be typed again, in any directory.
+    ///
+    /// # Errors
+    /// A path is relative and there is no current directory.
+    pub fn arguments(&self) -> io::Result<Vec<String>> {
+        let typed_again = |(setting, text): &(&'static Setting, String)| {
+            let flag = setting.name();
+            // In one piece, so that a value may begin with a hyphen.
+            Ok(match setting.form {
+                Form::Switch => flag.to_owned(),
+                Form::Text(_) | Form::List(_) => format!("{flag}={text}"),
+                Form::Path(_) => format!("{flag}={}", std::path::absolute(text)?.display()),
+            })
+        };
+        self.0.iter().map(typed_again).collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! Where API keys go: one private file a key, the key and nothing else in it.
+//! Proves before an account is made that its key fits, overwrites nothing, and never deletes a key.
+
+mod directory;
+mod intent;
+mod intent_file;
+mod key_file;
+mod machine;
+mod publication;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use directory::KeyDirectory;
+pub use intent::{Content, Found, Intent, Phase, Plan, Sending, name_of};
+pub use intent_file::{LeftIntent, OwnIntent};
+pub use key_file::{KeyFile, NotPublished, Published, file_name};
+
+/// Why a directory cannot hold keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyDirProblem {
+    /// There is no directory to take.
+    #[error("cannot be chosen: there is no home directory to keep keys in")]
+    NoHome,
+    /// It cannot be made, read or written.
+    #[error("{} cannot be used: {source}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the size of a key cannot be written there.
+    #[error("{} cannot take a key: {source}", path.display())]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its file system does not keep the modes of files.
+    #[error(
+        "{} is on a file system that keeps no file modes: a file made with mode 0600 has mode {mode:04o}, so others could read the keys",
+        path.display()
+    )]
+    NoModes {
+        /// The directory.
+        path: PathBuf,
+        /// The mode that a private file got.
+        mode: u32,
+    },
+    /// Its file system has no locks.
+    #[error(
+        "{} is on a file system without file locks ({source}), so two servers could create one account twice",
+        path.display()
+    )]
+    NoLocks {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others could reach the keys in it, or it is not what it seems.
+    #[error("{} {reason}", path.display())]
+    Unsafe {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The unpublished files that hold a key: their processes died, or could not give them a name.
+pub fn unpublished_keys(directory: &Path) -> Vec<PathBuf> {
+    let mut files = KeyDirectory::files_that_begin(directory, key_file::PENDING);
+    files.retain(|path| key_file::may_hold_key(path));
+    files.sort();
+    files
+}
+
+/// Whether the directory holds a key file of this account: some process has published its key already.
+pub fn has_key_of(directory: Option<&Path>, account_id: &str) -> bool {
+    let file = |directory: &Path| directory.join(format!("{account_id}.key"));
+    key_file::names_a_file(account_id)
+        && directory.is_some_and(|directory| file(directory).exists())
+}

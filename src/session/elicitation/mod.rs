@@ -1,0 +1,232 @@
+//! Asks the user in both protocol eras: by `elicitation/create` while the call waits, or by a result
+//! that asks and a second call that answers.
+//! Tells the answer of a person from that of a client which answers for nobody.
+
+mod form;
+mod open_question;
+mod sealed_state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rmcp::RoleServer;
+use rmcp::model::{
+    CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, InputRequest,
+    InputRequiredResult, InputResponses, ProtocolVersion,
+};
+use rmcp::service::RequestContext;
+
+use crate::session::shutdown::Shutdown;
+use crate::tools::user::{Answer, Machine, Question, Refusal, User};
+use form::{Titles, verdict};
+use open_question::{Reply, put};
+use sealed_state::Asked;
+
+pub use sealed_state::Seal;
+
+/// The shortest time in which a person reads a question and says no.
+pub const REACTION_MIN: Duration = Duration::from_millis(100);
+
+/// The user at the client's end, as far as the client can reach them.
+pub struct RemoteUser {
+    context: RequestContext<RoleServer>,
+    /// The call's tool and arguments, which a state is bound to.
+    call: Vec<u8>,
+    /// Taken by the first question: an answer answers one.
+    round: Mutex<Option<Round>>,
+    seal: Arc<Seal>,
+    shutdown: Shutdown,
+}
+
+/// The answers that a call brings in the stateless era.
+struct Round {
+    answers: InputResponses,
+    /// The question in the state and its age, if this process sealed the state for this call.
+    asked: Option<(Asked, Duration)>,
+}
+
+impl RemoteUser {
+    /// The user behind a call, with the answers that it brings. The end of input ends an open question.
+    pub fn new(
+        context: RequestContext<RoleServer>,
+        request: &CallToolRequestParams,
+        seal: Arc<Seal>,
+        shutdown: Shutdown,
+    ) -> Self {
+        let call = serde_json::to_vec(&(&request.name, &request.arguments)).unwrap_or_default();
+        let user = Self {
+            context,
+            call,
+            round: Mutex::new(None),
+            seal,
+            shutdown,
+        };
+        // An older client means nothing by these members: its answers come as responses.
+        if user.speaks(&ProtocolVersion::V_2026_07_28) {
+            *user.lock_round() = Round::brought(request, &user.seal, &user.call);
+        }
+        user
+    }
+
+    fn speaks(&self, version: &ProtocolVersion) -> bool {
+        let spoken = self.context.protocol_version();
+        spoken.is_some_and(|spoken| spoken >= *version)
+    }
+
+    fn titles(&self) -> Titles {
+        match self.speaks(&ProtocolVersion::V_2025_11_25) {
+            true => Titles::OneOf,
+            false => Titles::EnumNames,
+        }
+    }
+
+    fn lock_round(&self) -> MutexGuard<'_, Option<Round>> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(&self, question: &Question) -> Answer {
+        if !self.can_be_asked() {
+            return Answer::CannotAsk;
+        }
+        let Some(parameters) = form::request(question, self.titles()) else {
+            return Answer::CannotAsk;
+        };
+        if !self.speaks(&ProtocolVersion::V_2026_07_28) {
+            let reply = put(&self.context, parameters, &self.shutdown).await;
+            return replied(question, reply);
+        }
+        let round = self.lock_round().take();
+        match round {
+            Some(round) => round.answer(question),
+            None => self.suspend(question, parameters),
+        }
+    }
+
+    fn suspend(&self, question: &Question, parameters: ElicitRequestParams) -> Answer {
+        let Some(state) = self.seal.seal(&self.call, question) else {
+            return Answer::CannotAsk;
+        };
+        let request = InputRequest::Elicitation(ElicitRequest::new(parameters));
+        let mut result =
+            InputRequiredResult::from_input_requests([(question.key.clone(), request)].into());
+        result.request_state = Some(state);
+        Answer::InputRequired(Box::new(result))
+    }
+}
+
+impl Round {
+    /// Answers without a state are none: the client has not been asked.
+    fn brought(request: &CallToolRequestParams, seal: &Seal, call: &[u8]) -> Option<Self> {
+        let answers = request.input_responses.clone()?;
+        let state = request.request_state.as_ref()?;
+        (!answers.is_empty()).then(|| Self {
+            answers,
+            asked: seal.open(call, state),
+        })
+    }
+
+    fn answer(self, question: &Question) -> Answer {
+        let Some((asked, age)) = self.asked else {
+            return Answer::NoPerson(Machine::ForeignState);
+        };
+        if asked.key != question.key {
+            return Answer::No(Refusal::Changed);
+        }
+        let Some(answer) = self.answers.get(&question.key) else {
+            return Answer::No(Refusal::OtherQuestion);
+        };
+        let Ok(result) = serde_json::from_value::<ElicitResult>(answer.clone()) else {
+            return Answer::NoPerson(Machine::Unreadable);
+        };
+        match answered(question, &result, age) {
+            Answer::Yes(value) if !asked.showed(question, &value) => Answer::No(Refusal::Changed),
+            answer => answer,
+        }
+    }
+}
+
+fn replied(question: &Question, reply: Reply) -> Answer {
+    match reply {
+        Reply::Answer(result, after) => answered(question, &result, after),
+        Reply::Error => Answer::NoPerson(Machine::Error),
+        Reply::Unreadable => Answer::NoPerson(Machine::Unreadable),
+        Reply::TimedOut => Answer::No(Refusal::TimedOut),
+        Reply::CallEnded => Answer::No(Refusal::CallEnded),
+    }
+}
+
+/// The answer that came after this time. A yes counts however fast it is: whoever runs the client had it say so.
+fn answered(question: &Question, result: &ElicitResult, after: Duration) -> Answer {
+    match verdict(&question.form, result) {
+        Answer::No(Refusal::Declined | Refusal::Cancelled) if after < REACTION_MIN => {
+            Answer::NoPerson(Machine::AtOnce)
+        }
+        answer => answer,
+    }
+}
+
+impl User for RemoteUser {
+    /// Whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
+    fn can_be_asked(&self) -> bool {
+        let capability = self
+            .context
+            .client_capabilities()
+            .and_then(|capabilities| capabilities.elicitation);
+        capability
+            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
+    }
+
+    fn client(&self) -> String {
+        let info = self.context.client_info();
+        info.map(|info| format!("{}/{}", info.name, info.version))
+            .unwrap_or_default()
+    }
+
+    fn selected(&self, key: &str) -> Option<String> {
+        let round = self.lock_round();
+        let (asked, _) = round.as_ref()?.asked.as_ref()?;
+        let selection = asked.selection.as_ref()?;
+        (selection.key == key).then(|| selection.value.clone())
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
+        self.answer(question).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tools::user::Form;
+
+    fn question(key: &str) -> Question {
+        Question {
+            key: key.to_owned(),
+            message: "Delete it?".to_owned(),
+            facts: String::new(),
+            form: Form::Confirm {
+                title: "Delete".to_owned(),
+            },
+            selection: None,
+        }
+    }
+
+    #[test]
+    fn a_yes_under_the_state_of_another_question_is_void() {
+        let seal = Seal::default();
+        let state = seal.seal(b"call", &question("delete:a")).unwrap();
+        let yes = json!({"action": "accept", "content": {"answer": true}});
+        for (key, counts) in [("delete:a", true), ("delete_own_key:a", false)] {
+            let round = Round {
+                answers: [(key.to_owned(), yes.clone())].into(),
+                asked: seal.open(b"call", &state),
+            };
+            let answer = round.answer(&question(key));
+            assert_eq!(matches!(answer, Answer::Yes(_)), counts, "{answer:?}");
+        }
+    }
+}

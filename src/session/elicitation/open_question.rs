@@ -1,0 +1,288 @@
+//! A question that is open at a client of the handshake era, while its call waits.
+//! The client hears of a long wait, and of a question that nobody will read the answer to.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use rmcp::RoleServer;
+use rmcp::model::{
+    CancelledNotificationParam, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult,
+    ProgressNotificationParam, RequestId, ServerRequest,
+};
+use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
+use tokio::sync::oneshot::error::RecvError;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::session::shutdown::Shutdown;
+
+/// The time that a user may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The time between two signs of life.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// The client's reply to a question.
+pub(super) enum Reply {
+    /// An answer, and the time that it took.
+    Answer(ElicitResult, Duration),
+    /// An error in place of an answer.
+    Error,
+    /// Something that is no answer.
+    Unreadable,
+    /// No reply in time.
+    TimedOut,
+    /// The call was taken back, or the session ended.
+    CallEnded,
+}
+
+/// Puts the question to the client and waits for the reply.
+pub(super) async fn put(
+    context: &RequestContext<RoleServer>,
+    parameters: ElicitRequestParams,
+    shutdown: &Shutdown,
+) -> Reply {
+    let asked = Instant::now();
+    let request = ServerRequest::ElicitRequest(ElicitRequest::new(parameters));
+    let options = PeerRequestOptions::no_options();
+    let sent = context.peer.send_cancellable_request(request, options);
+    let Ok(mut sent) = sent.await else {
+        return Reply::CallEnded;
+    };
+    let mut question = OpenQuestion {
+        peer: context.peer.clone(),
+        id: Some(sent.id.clone()),
+        tracked: Some(shutdown.open_questions.token()),
+    };
+    let reply = tokio::select! {
+        biased;
+        () = shutdown.end_of_input.cancelled() => Err(Reply::CallEnded),
+        () = context.ct.cancelled() => Err(Reply::CallEnded),
+        reply = &mut sent.rx => Ok(reply),
+        () = tokio::time::sleep(PATIENCE) => Err(Reply::TimedOut),
+        never = report_progress(context) => match never {},
+    };
+    match reply {
+        Ok(reply) => {
+            question.id = None;
+            read(reply, asked.elapsed())
+        }
+        Err(ended) => {
+            question.take_back().await;
+            ended
+        }
+    }
+}
+
+fn read(reply: Result<Result<ClientResult, ServiceError>, RecvError>, after: Duration) -> Reply {
+    match reply {
+        Ok(Ok(ClientResult::ElicitResult(answer))) => Reply::Answer(answer, after),
+        Ok(Ok(_)) => Reply::Unreadable,
+        Ok(Err(ServiceError::McpError(_))) => Reply::Error,
+        Ok(Err(_)) | Err(_) => Reply::CallEnded,
+    }
+}
+
+/// Tells a client that wants to know that the call goes on. Clients end calls that are silent for a minute.
+async fn report_progress(context: &RequestContext<RoleServer>) -> Infallible {
+    let Some(token) = context.meta.get_progress_token() else {
+        return std::future::pending().await;
+    };
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(PROGRESS_EVERY).await;
+        let waited = began.elapsed().as_secs_f64().floor();
+        let progress = ProgressNotificationParam::new(token.clone(), waited)
+            .with_total(PATIENCE.as_secs_f64())
+            .with_message("Waiting for the user's answer.");
+        // A client that has left is noticed elsewhere.
+        let _ = context.peer.notify_progress(progress).await;
+    }
+}
+
+/// A question without an answer. Dropping it takes the question back.
+struct OpenQuestion {
+    peer: Peer<RoleServer>,
+    id: Option<RequestId>,
+    /// Held until the client has been told.
+    tracked: Option<TaskTrackerToken>,
+}
+
+impl OpenQuestion {
+    /// Tells the client, by a task of its own: the call may be dropped at any moment.
+    async fn take_back(&mut self) {
+        if let Some(told) = self.tell() {
+            // It does not panic, and nobody aborts it.
+            let _ = told.await;
+        }
+    }
+
+    fn tell(&mut self) -> Option<JoinHandle<()>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let reason = "the call that asked has ended".to_owned();
+        let cancelled = CancelledNotificationParam::new(Some(self.id.take()?), Some(reason));
+        let (peer, tracked) = (self.peer.clone(), self.tracked.take());
+        Some(runtime.spawn(async move {
+            let _ = peer.notify_cancelled(cancelled).await;
+            drop(tracked);
+        }))
+    }
+}
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        drop(self.tell());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rmcp::ServerHandler;
+    use rmcp::model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
+    };
+    use rmcp::service::serve_server;
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines};
+    use tokio::io::{ReadHalf, WriteHalf};
+
+    use super::*;
+    use crate::session::elicitation::{RemoteUser, Seal};
+    use crate::session::transport::LineTransport;
+    use crate::tools::user::{Form, Question, User};
+
+    /// A server that asks a question in every call, and tells the answer.
+    struct Asking;
+
+    impl ServerHandler for Asking {
+        async fn call_tool(
+            &self,
+            request: CallToolRequestParams,
+            context: RequestContext<RoleServer>,
+        ) -> Result<CallToolResponse, ErrorData> {
+            let question = Question {
+                key: "delete:a".to_owned(),
+                message: "Delete it?".to_owned(),
+                facts: String::new(),
+                form: Form::Confirm {
+                    title: "Delete".to_owned(),
+                },
+                selection: None,
+            };
+            let seal = Arc::new(Seal::default());
+            let user = RemoteUser::new(context, &request, seal, Shutdown::default());
+            let answer = format!("{:?}", user.ask(&question).await);
+            Ok(CallToolResult::success(vec![ContentBlock::text(answer)]).into())
+        }
+    }
+
+    struct Client {
+        input: Lines<BufReader<ReadHalf<DuplexStream>>>,
+        output: WriteHalf<DuplexStream>,
+    }
+
+    impl Client {
+        /// A client whose call has been asked about, and the question.
+        async fn asked(call_meta: Value) -> (Self, Value) {
+            let (near, far) = tokio::io::duplex(4096);
+            let (input, output) = tokio::io::split(far);
+            let transport = LineTransport::new(input, output, Shutdown::default());
+            tokio::spawn(async move {
+                serve_server(Asking, transport)
+                    .await
+                    .unwrap()
+                    .waiting()
+                    .await
+            });
+            let (input, output) = tokio::io::split(near);
+            let mut client = Self {
+                input: BufReader::new(input).lines(),
+                output,
+            };
+            let opening = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "a", "version": "1"}});
+            client.request(0, "initialize", opening).await;
+            client.message().await;
+            let call = json!({"name": "delete", "_meta": call_meta});
+            client.request(1, "tools/call", call).await;
+            let question = client.message().await;
+            assert_eq!(question["method"], "elicitation/create", "{question}");
+            (client, question)
+        }
+
+        async fn request(&mut self, id: u64, method: &str, params: Value) {
+            let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+            self.send(&request).await;
+        }
+
+        async fn reply(&mut self, question: &Value, result: Value) {
+            let reply = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
+            self.send(&reply).await;
+        }
+
+        async fn send(&mut self, message: &Value) {
+            let line = format!("{message}\n");
+            self.output.write_all(line.as_bytes()).await.unwrap();
+        }
+
+        async fn message(&mut self) -> Value {
+            let line = self.input.next_line().await.unwrap().unwrap();
+            serde_json::from_str(&line).unwrap()
+        }
+
+        /// The answer as the call took it.
+        async fn outcome(&mut self) -> String {
+            let message = self.message().await;
+            let text = message["result"]["content"][0]["text"].as_str();
+            text.unwrap_or_else(|| panic!("{message}")).to_owned()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_a_progress_token_hears_of_the_wait_every_ten_seconds() {
+        let (mut client, question) = Client::asked(json!({"progressToken": "p"})).await;
+        let began = Instant::now();
+        for seconds in [10_u32, 20, 30] {
+            let told = client.message().await;
+            assert_eq!(told["method"], "notifications/progress", "{told}");
+            assert_eq!(told["params"]["progressToken"], "p");
+            assert_eq!(
+                told["params"]["progress"].as_f64(),
+                Some(f64::from(seconds))
+            );
+            assert_eq!(began.elapsed().as_secs(), u64::from(seconds));
+        }
+        let yes = json!({"action": "accept", "content": {"answer": true}});
+        client.reply(&question, yes).await;
+        assert_eq!(client.outcome().await, r#"Yes("")"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_taken_back_after_five_minutes() {
+        let (mut client, question) = Client::asked(json!({})).await;
+        let began = Instant::now();
+        let told = client.message().await;
+        assert_eq!(told["method"], "notifications/cancelled", "{told}");
+        assert_eq!(told["params"]["requestId"], question["id"]);
+        assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
+        assert_eq!(client.outcome().await, "No(TimedOut)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_no_that_takes_a_persons_time_is_a_persons() {
+        for (action, taken_for) in [("decline", "Declined"), ("cancel", "Cancelled")] {
+            for (milliseconds, expected) in [
+                (0, "NoPerson(AtOnce)".to_owned()),
+                (90, "NoPerson(AtOnce)".to_owned()),
+                (110, format!("No({taken_for})")),
+            ] {
+                let (mut client, question) = Client::asked(json!({})).await;
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                client.reply(&question, json!({"action": action})).await;
+                assert_eq!(client.outcome().await, expected, "{milliseconds} ms");
+            }
+        }
+    }
+}

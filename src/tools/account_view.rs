@@ -1,0 +1,73 @@
+//! A service account as results show it.
+//! The key is masked unless the operator chose otherwise.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::apc::{Place, ServiceAccount};
+use crate::guards::policy::KeyOutput;
+use crate::guards::secret::Secrets;
+
+// A service account in a result. (A doc comment would become a description in the schema.)
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AccountView {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    /// Its roles elsewhere; deleting it ends them too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_bindings: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    deployment_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+}
+
+impl AccountView {
+    /// The account in the words of the API. The key shows only under `--key-output show`. A secret in another text may have
+    /// become known after the account was read, by the list of another place.
+    pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
+        let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));
+        let others: Vec<_> = account
+            .other_bindings()
+            .map(|binding| secrets.scrubbed(binding.to_string()))
+            .collect();
+        let role = clean(account.role().map(str::to_owned));
+        let (workspace_id, deployment_id) = match account.place {
+            Place::Workspace(id) => (clean(Some(id.into_string())), None),
+            Place::Deployment(id) => (None, clean(Some(id.into_string()))),
+        };
+        Self {
+            id: secrets.scrubbed(account.id.into_string()),
+            label: clean(account.label),
+            api_key: account.api_key.map(|key| match keys {
+                KeyOutput::File => key.masked(),
+                KeyOutput::Show => key.expose().to_owned(),
+            }),
+            role,
+            other_bindings: Some(others).filter(|others| !others.is_empty()),
+            category: clean(account.category.into_text()),
+            workspace_id,
+            deployment_id,
+            active: account.active,
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            last_used_at: account.last_used_at,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The context of a call: the state that all calls of a server share, and one call's own installation, user and time.
+//! Decides nothing about tools.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::JsonObject;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::arguments::Reader;
+use super::change::LOOKING_AGAIN;
+use super::failure::{Code, Failure};
+use super::label_locks::LabelLocks;
+use super::recovery::unfinished::{self, Unfinished};
+use super::user::User;
+use super::words;
+use crate::apc::error::ApiError;
+use crate::apc::exchange::{Api, GraphqlClient};
+use crate::apc::installation::Installation;
+use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::{Place, WorkspaceId};
+use crate::config::Config;
+use crate::guards::policy::{ChangeRate, Policy};
+use crate::guards::secret::Secrets;
+
+/// The time of a call beyond one API request, apart from waiting for the user.
+const BEYOND_ONE_REQUEST: Duration = Duration::from_secs(25);
+
+/// The shortest time in which a change that was sent may still show.
+const STILL_TO_SHOW_MIN: Duration = Duration::from_secs(10);
+
+/// The state that all calls of a server share.
+pub struct SharedState {
+    pub(super) config: Config,
+    pub(super) secrets: Secrets,
+    pub(super) label_locks: LabelLocks,
+    pub(super) rate: ChangeRate,
+    /// The changes under way, which no cancelled call takes down.
+    pub(super) changes: TaskTracker,
+    /// Cancelled when the process ends before a change is decided.
+    pub(super) abandoned: CancellationToken,
+    graphql: GraphqlClient,
+}
+
+impl SharedState {
+    /// The state of a server that has called no installation yet.
+    pub fn new(config: Config, secrets: Secrets) -> Self {
+        Self {
+            graphql: GraphqlClient::new(config.connecting.clone(), config.timeout, secrets.clone()),
+            rate: ChangeRate::new(config.policy.changes_per_minute),
+            config,
+            secrets,
+            label_locks: LabelLocks::default(),
+            changes: TaskTracker::new(),
+            abandoned: CancellationToken::new(),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.config.policy
+    }
+
+    /// Gives the changes that are under way this long to end. A change that is undecided by then is recorded as such,
+    /// and its unpublished files are removed.
+    pub async fn settle(&self, grace: Duration) {
+        self.changes.close();
+        if tokio::time::timeout(grace, self.changes.wait())
+            .await
+            .is_err()
+        {
+            self.abandoned.cancel();
+            // Only bookkeeping is left by now.
+            let _ = tokio::time::timeout(Duration::from_secs(1), self.changes.wait()).await;
+        }
+    }
+}
+
+/// One call: its installation, its user and its time.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) shared: Arc<SharedState>,
+    pub(super) installation: Arc<Installation>,
+    pub(super) user: Arc<dyn User>,
+    pub(super) deadline: Instant,
+    /// The creations of dead processes that this call has found out about.
+    pub(super) unfinished: Arc<Unfinished>,
+}
+
+impl Call {
+    /// Begins a call to the installation as it is set up now.
+    pub(super) async fn begin(
+        shared: &Arc<SharedState>,
+        user: Arc<dyn User>,
+    ) -> Result<Self, Failure> {
+        let installation = shared.config.installation().await?;
+        // Known before the arguments are read: they might hold it.
+        shared.secrets.remember(installation.token.expose());
+        Ok(Self {
+            installation: Arc::new(installation),
+            deadline: Instant::now() + shared.config.timeout + BEYOND_ONE_REQUEST,
+            shared: Arc::clone(shared),
+            user,
+            unfinished: Arc::default(),
+        })
+    }
+
+    pub(super) fn api(&self) -> Api<'_> {
+        self.api_until(self.deadline)
+    }
+
+    pub(super) fn api_until(&self, deadline: Instant) -> Api<'_> {
+        self.shared
+            .graphql
+            .within(&self.installation, deadline.min(self.deadline))
+    }
+
+    /// Reads the arguments of a tool.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        tool: &str,
+        schema: &JsonObject,
+        given: JsonObject,
+    ) -> Result<T, Failure> {
+        let roles = |name: &str| (name == "role").then(|| self.policy().accepted_roles());
+        let reader = Reader {
+            tool,
+            schema,
+            secrets: self.secrets(),
+            accepted: &roles,
+        };
+        reader.read(given)
+    }
+
+    /// Fills in the default workspace where none is given.
+    pub(super) fn add_default_workspace(&self, given: &mut JsonObject) {
+        let named = given.get("workspace_id").is_some_and(|id| !id.is_null());
+        if let (false, Some(id)) = (named, self.default_workspace()) {
+            given.insert("workspace_id".to_owned(), id.into_string().into());
+        }
+    }
+
+    /// The moment by which a call that waits for another one has to begin its own work.
+    pub(super) fn half_time(&self) -> Instant {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Instant::now() + left.saturating_sub(LOOKING_AGAIN) / 2
+    }
+
+    /// The time in which a change that was sent may still show.
+    pub(super) fn still_to_show(&self) -> Duration {
+        (2 * self.shared.config.timeout).max(STILL_TO_SHOW_MIN)
+    }
+
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        self.shared.policy()
+    }
+
+    pub(super) fn failure(&self, error: &ApiError) -> Failure {
+        words::api_failure(error, &self.installation, self.secrets())
+    }
+
+    /// One sentence on what happened to a request.
+    pub(super) fn happened(&self, error: &ApiError) -> String {
+        words::happened(error, self.installation.url.host(), self.secrets())
+    }
+
+    /// The default workspace.
+    pub(super) fn default_workspace(&self) -> Option<WorkspaceId> {
+        self.shared.config.default_workspace(&self.installation)
+    }
+
+    /// Whether the policy lets calls be about this place.
+    pub(super) fn check_place(&self, place: &Place) -> Result<(), Failure> {
+        match place {
+            Place::Workspace(id) if self.policy().allows(id) => Ok(()),
+            Place::Workspace(_) | Place::Deployment(_) => Err(words::place_not_allowed(place)),
+        }
+    }
+
+    /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
+    /// a system-level token gets one for any id. What dead processes left there is looked at first.
+    pub(super) async fn list(
+        &self,
+        place: &Place,
+        select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
+        unfinished::finish(self, place).await;
+        let listing = self.list_known(&self.api(), place, select).await?;
+        if listing.is_empty() {
+            self.check_existence(&self.api(), place).await?;
+        }
+        Ok(listing)
+    }
+
+    /// Lists the selected accounts of a place that the API has just listed itself.
+    pub(super) async fn list_known(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+        select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
+        let listing = operations::service_accounts(api, place, select).await;
+        listing.map_err(|error| self.failure(&error).about_place(place))
+    }
+
+    /// Makes sure that a place whose list is empty exists.
+    ///
+    /// # Errors
+    /// It does not exist, or that could not be found out.
+    pub(super) async fn check_existence(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+    ) -> Result<(), Failure> {
+        let Place::Workspace(id) = place else {
+            return Ok(());
+        };
+        match operations::workspace(api, id).await {
+            // A caller who may list accounts and is refused the workspace is no system-level one.
+            Ok(Some(_)) | Err(ApiError::PermissionDenied) => Ok(()),
+            Ok(None) => Err(unknown_place(place)),
+            Err(error) => Err(self.failure(&error).about_place(place)),
+        }
+    }
+}
+
+/// The failure of a call about a place that does not exist.
+pub(super) fn unknown_place(place: &Place) -> Failure {
+    let text = format!(
+        "There is no {place}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token."
+    );
+    Failure::new(Code::NotFound, text).about_place(place)
+}

@@ -1,0 +1,157 @@
+//! The words of a creation that failed.
+//! Each says whether an account was created, and what to do next.
+
+use std::fmt::Display;
+
+use super::super::context::Call;
+use super::super::failure::{Code, Failure};
+use super::super::recovery;
+use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::guards::key_files::{NotPublished, Published};
+use crate::guards::text::quoted;
+
+/// The failure of a look that failed: nothing is created without it.
+pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
+    match failure.code() {
+        Code::PermissionDenied => {
+            let text = format!(
+                "The token may not list the service accounts of {place}, or there is no such {kind}: the API says the same of both. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. Ask an admin of the {kind} for a role that may list its accounts, or call get_service_accounts without arguments to see the workspaces of this token.",
+                place = new.place,
+                kind = new.place.kind()
+            );
+            Failure::new(Code::PermissionDenied, text).about_place(&new.place)
+        }
+        _ => failure,
+    }
+}
+
+pub(super) fn not_all_readable(new: &NewServiceAccount) -> Failure {
+    let text = format!(
+        "The API could not read every service account of {}, so it is not certain that {} is free there. Nothing was created. Choose another place, or ask those who run the installation to look at the accounts of that {}.",
+        new.place,
+        quoted(new.label.as_str()),
+        new.place.kind()
+    );
+    Failure::new(Code::ApiError, text).about_place(&new.place)
+}
+
+pub(super) fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> Failure {
+    let label = quoted(new.label.as_str());
+    let which = account.map(particulars).unwrap_or_default();
+    let text = format!(
+        "There is a service account {label} in {} already{which}. Nothing was created. Choose another label, or delete that account first if it is no longer used; its key cannot be shown again.",
+        new.place
+    );
+    let failure = Failure::new(Code::AlreadyExists, text).about_place(&new.place);
+    match account {
+        Some(account) => failure.about_account(&account.id),
+        None => failure,
+    }
+}
+
+/// The id, role and date of an account, in brackets.
+pub(super) fn particulars(account: &ServiceAccount) -> String {
+    let role = account
+        .role()
+        .map(|role| format!(", role {}", quoted(role)));
+    let date = account
+        .created_at
+        .as_deref()
+        .map(|date| format!(", created {}", quoted(date)));
+    format!(
+        " (id {}{}{})",
+        quoted(account.id.as_str()),
+        role.unwrap_or_default(),
+        date.unwrap_or_default()
+    )
+}
+
+/// The failure of a creation that the API refused with an error, where nothing was made.
+pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
+    let text = format!(
+        "{what} Nothing was created: {} does not show {}. If the same label fails again, choose another one, since a label can stay taken by an account whose workspace was deleted; else ask those who run the installation.",
+        new.place,
+        quoted(new.label.as_str())
+    );
+    Failure::new(Code::ApiError, text).about_place(&new.place)
+}
+
+pub(super) fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure {
+    let label = quoted(new.label.as_str());
+    let text = format!(
+        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. After that call get_service_accounts with workspace_id {} and label {label}: if it is not there, it is safe to create it again; if it is, delete it first, since nobody holds its key.",
+        call.still_to_show().as_secs(),
+        quoted(new.place.id())
+    );
+    Failure::new(Code::OutcomeUnknown, text).about_place(&new.place)
+}
+
+/// The failure of a creation after which accounts of its label are there that cannot be told to be it.
+pub(super) fn unclear(
+    call: &Call,
+    new: &NewServiceAccount,
+    what: &str,
+    ids: &[ServiceAccountId],
+    why: impl Display,
+) -> Failure {
+    let listed = recovery::listed(ids);
+    let text = format!(
+        "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Look at it with get_service_accounts and ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
+        label = quoted(new.label.as_str()),
+        place = new.place,
+        wait = call.still_to_show().as_secs(),
+    );
+    let failure = Failure::new(Code::OutcomeUnknown, text).about_place(&new.place);
+    match ids {
+        [only] => failure.about_account(only),
+        several => failure.about_accounts(several),
+    }
+}
+
+/// The failure of a creation whose key has no file of the account's name.
+pub(super) fn key_not_kept(account: &ServiceAccount, error: &NotPublished) -> Failure {
+    let id = quoted(account.id.as_str());
+    let way_out = match &error.kept_in {
+        Some(path) => format!(
+            "The whole key is in {}: move that file to where the key is needed. Nothing has to be created again.",
+            path.display()
+        ),
+        None => format!(
+            "Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."
+        ),
+    };
+    let text = format!(
+        "The account was created with id {id}, but its key could not be written to a file of that name: {error}. {way_out}"
+    );
+    Failure::new(Code::OutcomeUnknown, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+/// The note on a key file that is not synced.
+pub(super) fn not_synced(file: &Published) -> Option<String> {
+    let error = file.unsynced.as_ref()?;
+    Some(format!(
+        "The key file is written, but could not be synced to the disk ({error}): if this machine loses power now, the file may be gone. Copy the key to where it is needed soon."
+    ))
+}
+
+/// The failure of a creation that the API answered with a key that is not whole.
+pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
+    let id = quoted(account.id.as_str());
+    let text = format!(
+        "The account was created with id {id}, but this installation answered with its key masked, so nobody has the whole key and no file was written. Delete {id}; ask those who run the installation how keys of new service accounts are shown before creating another one."
+    );
+    Failure::new(Code::OutcomeUnknown, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+pub(super) fn still_busy(new: &NewServiceAccount) -> Failure {
+    let text = format!(
+        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
+        quoted(new.label.as_str()),
+        new.place.kind()
+    );
+    Failure::new(Code::TimedOut, text).about_place(&new.place)
+}

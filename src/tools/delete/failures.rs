@@ -1,0 +1,186 @@
+//! The words of a deletion that failed.
+//! Each says whether the account was deleted, and what to do next.
+
+use super::consent::{BOX, Reason, described, other_rights};
+use crate::apc::{Place, ServiceAccount};
+use crate::guards::text::quoted;
+use crate::tools::failure::{Code, Failure};
+use crate::tools::user::{Machine, Refusal};
+
+/// The number of accounts that are listed where none was named and nobody can be asked.
+const LISTED: usize = 50;
+
+pub(super) fn neither() -> Failure {
+    let text = "service_account_id and workspace_id are both missing; at least one is needed. Nothing was sent. Call get_service_accounts to find the id.";
+    Failure::new(Code::InvalidArguments, text)
+}
+
+pub(super) fn declined(why: &str) -> Failure {
+    let text = format!("Nothing was deleted: {why}. Do not try again unless the user asks for it.");
+    Failure::new(Code::Declined, text)
+}
+
+/// The failure of a question that was not answered with a yes.
+pub(super) fn refused(refusal: Refusal) -> Failure {
+    declined(match refusal {
+        Refusal::Declined => "the user declined",
+        Refusal::Cancelled => "the user closed the question without an answer",
+        Refusal::NotTicked => return not_ticked(),
+        Refusal::NotOffered => "the answer is none of the choices that were offered",
+        Refusal::OtherQuestion => "the answer is to another question",
+        Refusal::Changed => "it has changed since the question",
+        Refusal::TimedOut => "the user did not answer within 5 minutes",
+        Refusal::CallEnded => "the call ended before the user answered",
+    })
+}
+
+fn not_ticked() -> Failure {
+    let text = format!(
+        "Nothing was deleted: the question was accepted, but its box '{BOX}' was not ticked, and that is no yes. Some clients show the box as a choice of True and False, or as a field named 'answer': a yes is True there. A client that shows no box cannot confirm a deletion. Do not try again unless the user asks for it."
+    );
+    Failure::new(Code::Declined, text)
+}
+
+/// The failure of a question about an account that no person has answered.
+pub(super) fn nobody_confirmed(
+    machine: Machine,
+    account: &ServiceAccount,
+    reason: Option<Reason>,
+) -> Failure {
+    let text = format!(
+        "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
+        described(account),
+        sign(machine),
+        way_out(machine, reason)
+    );
+    Failure::new(Code::ConfirmationRequired, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+/// The failure of a selection that no person has made.
+pub(super) fn nobody_selected(machine: Machine) -> Failure {
+    let text = format!(
+        "Nothing was deleted: the user has to select an account, and {} Call again with the service_account_id that the user names; get_service_accounts finds it. {}",
+        sign(machine),
+        way_out(machine, None)
+    );
+    Failure::new(Code::ConfirmationRequired, text)
+}
+
+/// The sign that no person has answered.
+fn sign(machine: Machine) -> &'static str {
+    match machine {
+        Machine::AtOnce => {
+            "this client said no within 100 ms of the question, which no person has read by then."
+        }
+        Machine::Error => "this client sent an error in place of an answer.",
+        Machine::Unreadable => "this client sent something that is no answer.",
+        Machine::ForeignState => {
+            "the answer came with a requestState that this process of the server did not issue for this call, or more than 10 minutes ago. The likely reason is a client that starts the server anew for each call."
+        }
+    }
+}
+
+fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
+    match (machine, reason) {
+        (_, Some(_)) => {
+            "Use a client that shows questions to its user, or another way to delete it; --confirm never does not cover this account."
+        }
+        (Machine::ForeignState, None) => {
+            "Call again without an answer to be asked anew, with a client that keeps the server running; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        }
+        (_, None) => {
+            "Use a client that shows questions to its user; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        }
+    }
+}
+
+pub(super) fn confirmation_required(account: &ServiceAccount, reason: Option<Reason>) -> Failure {
+    let why = match reason {
+        Some(Reason::OwnKey) => {
+            "it is the account whose key this server itself uses, and without it the server can do nothing any more".to_owned()
+        }
+        Some(Reason::OtherBindings) => format!(
+            "deleting it ends rights elsewhere.{}",
+            other_rights(account)
+        ),
+        None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
+    };
+    let text = format!(
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. Use a client that can, or another way to delete it.",
+        described(account),
+        why.trim_end_matches('.')
+    );
+    Failure::new(Code::ConfirmationRequired, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+pub(super) fn nothing_there(place: &Place) -> Failure {
+    let text = format!("There are no service accounts in {place}, so there is nothing to delete.");
+    Failure::new(Code::NotFound, text).about_place(place)
+}
+
+/// No account was named and nobody can be asked: what there is to name.
+pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
+    let named = |account: &ServiceAccount| {
+        format!(
+            "{} {}",
+            quoted(account.id.as_str()),
+            quoted(account.label.as_deref().unwrap_or_default())
+        )
+    };
+    let some: Vec<_> = accounts.iter().take(LISTED).map(named).collect();
+    let more = match accounts.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(", and {more} more that get_service_accounts lists"),
+    };
+    let text = format!(
+        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}. Call again with the id of the one that is meant; ask the user if that is not certain.",
+        some.join(", ")
+    );
+    Failure::new(Code::InvalidArguments, text).about_place(place)
+}
+
+/// The failure of a deletion that the API refused with an error, where the account is still listed.
+pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
+    let id = quoted(account.id.as_str());
+    let text = format!(
+        "{what} Nothing was deleted: {id} is still listed. Call again in a while; if it happens again, ask those who run the installation."
+    );
+    Failure::new(Code::ApiError, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+/// The failure of a deletion of an account that the API lists and says not to know.
+pub(super) fn listed_and_unknown(account: &ServiceAccount) -> Failure {
+    let text = format!(
+        "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a while; if it happens again, ask those who run the installation.",
+        quoted(account.id.as_str())
+    );
+    Failure::new(Code::NotFound, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
+    let text = format!(
+        "Service account {} was there a moment ago and is gone now. Nothing is left to do.",
+        quoted(account.id.as_str())
+    );
+    Failure::new(Code::NotFound, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+pub(super) fn outcome_unknown(account: &ServiceAccount, what: &str) -> Failure {
+    let id = quoted(account.id.as_str());
+    let text = format!(
+        "The deletion of {id} was sent, and whether it was done is not known. {what} Call get_service_accounts with that service_account_id: if it is still listed, delete it again."
+    );
+    Failure::new(Code::OutcomeUnknown, text)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}

@@ -1,0 +1,288 @@
+//! `delete_service_account`: deletes an account that was looked up first and that the user means.
+//! Sends nothing for an id that is not in the list of its workspace: the API would delete any.
+
+mod consent;
+mod failures;
+mod selection;
+
+use std::sync::LazyLock;
+
+use rmcp::model::{CallToolResult, JsonObject};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use consent::confirm;
+use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
+use selection::select;
+
+use crate::apc::error::{ApiError, Effect};
+use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::tools::account_view::AccountView;
+use crate::tools::change::{
+    AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
+};
+use crate::tools::context::Call;
+use crate::tools::failure::Failure;
+use crate::tools::places::{self, Gaps};
+use crate::tools::recovery::unfinished;
+use crate::tools::words::too_many_changes;
+use crate::tools::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
+
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "Delete service account",
+    run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
+    hints: Hints {
+        destructive: true,
+        idempotent: true,
+    },
+    define: |_| Definition {
+        description: DESCRIPTION.to_owned(),
+        input: INPUT.clone(),
+        output: schema::output::<DeleteResult>(),
+    },
+};
+
+const NAME: &str = "delete_service_account";
+
+const DESCRIPTION: &str = "Delete a service account for good; what uses its key stops working. get_service_accounts \
+    finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
+    confirm. Returns the account as it was.";
+
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
+    /// The account. Without it the user is asked to select one.
+    service_account_id: Option<ServiceAccountId>,
+    /// Its workspace. Without it: the default one, or else all are searched.
+    workspace_id: Option<WorkspaceId>,
+}
+
+/// The result.
+#[derive(Serialize, JsonSchema)]
+struct DeleteResult {
+    service_account: AccountView,
+    /// Always true: the account is gone.
+    deleted: bool,
+    /// The answer was lost and found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    /// What the user should hear of as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<String>>,
+}
+
+/// An account that was deleted.
+struct Deletion {
+    account: ServiceAccount,
+    recovered: bool,
+}
+
+impl ChangedAccount for Deletion {
+    fn account_id(&self) -> &ServiceAccountId {
+        &self.account.id
+    }
+}
+
+/// Runs the tool.
+async fn run(
+    call: &mut Call,
+    mut given: JsonObject,
+    record: &mut AuditRecord,
+) -> Result<CallToolResult, NoResult> {
+    call.add_default_workspace(&mut given);
+    let Arguments {
+        service_account_id: id,
+        workspace_id,
+    } = call.read(NAME, &INPUT, given)?;
+    let place = workspace_id.map(Place::Workspace);
+    if let Some(place) = &place {
+        record.place(place);
+        call.check_place(place)?;
+    }
+    let (account, selection) = match (id, place) {
+        (Some(id), Some(place)) => (find(call, &id, &place).await?, None),
+        (Some(id), None) => (search(call, &id).await?, None),
+        (None, Some(place)) => {
+            let (account, selection) = select(call, &place).await?;
+            (account, Some(selection))
+        }
+        (None, None) => return Err(neither().into()),
+    };
+    note(record, &account);
+    confirm(call, &account, selection).await?;
+    Ok(delete(call, account, record).await?)
+}
+
+fn note(record: &mut AuditRecord, account: &ServiceAccount) {
+    record.account(&account.id);
+    record.place(&account.place);
+    record.label_and_role(account.label.as_deref(), account.role());
+}
+
+async fn find(
+    call: &Call,
+    id: &ServiceAccountId,
+    place: &Place,
+) -> Result<ServiceAccount, Failure> {
+    let listing = call
+        .list(place, |account| account.id == id.as_str())
+        .await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    let found = listing.accounts.into_iter().next();
+    found.ok_or_else(|| gaps.missing_account(id, Some(place)))
+}
+
+/// Looks through the visible workspaces. An account is missing only if all of them could be read.
+async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
+    let visible = places::visible(call).await?;
+    let read = |place| async move {
+        let api = call.api().with_good_token();
+        let is_it = |account: Candidate<'_>| account.id == id.as_str();
+        unfinished::finish(call, &place).await;
+        call.list_known(&api, &place, is_it).await
+    };
+    let all = places::read_each(visible.workspaces, read).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_visible(&visible.gaps);
+    gaps.add_unread(&all);
+    for read in all {
+        let Ok(listing) = read.outcome else { continue };
+        gaps.add_unreadable_accounts(&read.workspace.id.into(), &listing);
+        if let Some(account) = listing.accounts.into_iter().next() {
+            return Ok(account);
+        }
+    }
+    Err(gaps.missing_account(id, None))
+}
+
+async fn delete(
+    call: &Call,
+    account: ServiceAccount,
+    record: &mut AuditRecord,
+) -> Result<CallToolResult, Failure> {
+    call.shared
+        .rate
+        .take()
+        .map_err(|wait| too_many_changes(wait, call.policy()))?;
+    let undecided = outcome_unknown(&account, "This server was stopped before the answer came.");
+    let work = {
+        let call = call.clone();
+        async move { send(&call, account).await }
+    };
+    let Deletion { account, recovered } = run_to_completion(call, record, undecided, work).await?;
+    let view = AccountView::new(account, call.policy().key_output, call.secrets());
+    let notes = call.unfinished.notes();
+    Ok(success(&DeleteResult {
+        service_account: view,
+        deleted: true,
+        recovered: recovered.then_some(true),
+        notes: Some(notes).filter(|notes| !notes.is_empty()),
+    }))
+}
+
+async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure> {
+    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let deleted = operations::delete_service_account(&api, &account.place, &account.id).await;
+    match deleted {
+        Ok(()) => Ok(Deletion {
+            account,
+            recovered: false,
+        }),
+        Err(error) => match error.effect() {
+            Effect::None => Err(not_deleted(call, &account, &error)),
+            Effect::AnsweredWithError => answered(call, account, &error).await,
+            Effect::AnswerLost => find_lost(call, account, &error).await,
+        },
+    }
+}
+
+/// The failure of a deletion that was certainly not made.
+fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
+    call.failure(error)
+        .about_account(&account.id)
+        .about_place(&account.place)
+}
+
+/// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
+/// nothing can be mistaken for that.
+async fn answered(
+    call: &Call,
+    account: ServiceAccount,
+    error: &ApiError,
+) -> Result<Deletion, Failure> {
+    let what = call.happened(error);
+    match look_once(call, &account.place).await {
+        Some(listing) if is_listed(&listing, &account) && is_not_found(error) => {
+            Err(listed_and_unknown(&account))
+        }
+        Some(listing) if is_listed(&listing, &account) => Err(still_there(&account, &what)),
+        Some(listing) if listing.is_complete && is_not_found(error) => Err(gone_before(&account)),
+        Some(listing) if listing.is_complete => Ok(Deletion {
+            account,
+            recovered: true,
+        }),
+        Some(_) => Err(outcome_unknown(
+            &account,
+            &format!("{what} Not every account could be read afterwards."),
+        )),
+        None => Err(outcome_unknown(
+            &account,
+            &format!(
+                "{what} Its {} could not be read afterwards.",
+                account.place.kind()
+            ),
+        )),
+    }
+}
+
+fn is_not_found(error: &ApiError) -> bool {
+    matches!(error, ApiError::Rejected(rejection) if rejection.is_not_found())
+}
+
+fn is_listed(listing: &Listing, account: &ServiceAccount) -> bool {
+    listing
+        .accounts
+        .iter()
+        .any(|listed| listed.id == account.id)
+}
+
+/// The state of an account after a deletion whose answer was lost.
+enum Sight {
+    Gone,
+    StillThere,
+    NotEverythingRead,
+}
+
+/// Finds out whether a deletion was done whose answer was lost.
+async fn find_lost(
+    call: &Call,
+    account: ServiceAccount,
+    error: &ApiError,
+) -> Result<Deletion, Failure> {
+    let what = call.happened(error);
+    let sight = look_again(call, &account.place, |listing| {
+        match (is_listed(&listing, &account), listing.is_complete) {
+            (true, _) => Look::NotYet(Sight::StillThere),
+            (false, true) => Look::Decided(Sight::Gone),
+            (false, false) => Look::NotYet(Sight::NotEverythingRead),
+        }
+    });
+    let seen = match sight.await {
+        Some(Sight::Gone) => {
+            return Ok(Deletion {
+                account,
+                recovered: true,
+            });
+        }
+        Some(Sight::StillThere) => "It is still listed so far.".to_owned(),
+        Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
+        None => format!("Its {} could not be read afterwards.", account.place.kind()),
+    };
+    Err(outcome_unknown(&account, &format!("{what} {seen}")))
+}

@@ -1,0 +1,324 @@
+//! The words of failures that every tool shares: an error of the API, or a rule of this server.
+//! Each says what happened, why as far as it is known, and what to do next.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::failure::{Code, Failure};
+use crate::apc::error::{ApiError, Rejection, Unreachable};
+use crate::apc::installation::{Installation, TokenKind, TokenSource};
+use crate::apc::{Place, Role};
+use crate::config::advice;
+use crate::config::setting::API_TOKEN;
+use crate::guards::audit::AuditLog;
+use crate::guards::key_files::KeyDirProblem;
+use crate::guards::policy::Policy;
+use crate::guards::secret::Secrets;
+use crate::guards::text::{gist, harmless, quoted};
+
+/// The longest reason of the operating system's in an error, in characters.
+const REASON_MAX: usize = 200;
+
+/// The longest message of the API's own in an error, in characters.
+const MESSAGE_MAX: usize = 300;
+
+/// The failure of a request, in words that fit every tool. A tool that knows better says so itself.
+pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
+    let host = installation.url.host();
+    match error {
+        ApiError::Unreachable(why) => unreachable(why, host),
+        ApiError::TimedOut => Failure::new(
+            Code::TimedOut,
+            format!(
+                "The Private Cloud API at {host} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
+            ),
+        ),
+        ApiError::ConnectionLost => Failure::new(
+            Code::Unreachable,
+            format!(
+                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a while."
+            ),
+        ),
+        ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
+        ApiError::Unauthenticated => unauthenticated(installation),
+        ApiError::PermissionDenied => Failure::new(
+            Code::PermissionDenied,
+            format!(
+                "The token from {} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.",
+                installation.token_source
+            ),
+        ),
+        ApiError::TokenInDoubt { message } => Failure::new(
+            Code::Unauthenticated,
+            format!(
+                "The API at {host} did not accept the token from {}: it answered its list of workspaces, which every valid token may read, with {}. Nothing was changed. Set another token; if these words are about the platform and not the token, call again later.",
+                installation.token_source,
+                foreign(message, secrets)
+            ),
+        ),
+        ApiError::Incompatible { message } => Failure::new(
+            Code::IncompatibleApi,
+            format!(
+                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server.",
+                foreign(message, secrets)
+            ),
+        ),
+        ApiError::MissingData => Failure::new(
+            Code::IncompatibleApi,
+            format!(
+                "The API at {host} answered without the data it promises. This release may be too old or too new for this server."
+            ),
+        ),
+        other => Failure::new(
+            Code::ApiError,
+            format!("{} {ASK_OPERATORS}", happened(other, host, secrets)),
+        ),
+    }
+}
+
+/// The failure of a call to a tool that is not in the table.
+pub fn unknown_tool(name: &str) -> Failure {
+    Failure::new(
+        Code::InternalError,
+        format!("There is no tool {}.", quoted(name)),
+    )
+}
+
+/// The failure of a call about a place that the allow-list leaves out.
+pub fn place_not_allowed(place: &Place) -> Failure {
+    let text = format!(
+        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
+    );
+    Failure::new(Code::NotAllowed, text).about_place(place)
+}
+
+/// The failure of a creation whose role is above the highest that this server may give.
+pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
+    let text = format!(
+        "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
+        role.name(),
+        policy.max_role.name()
+    );
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// The sentence about a server that only reads, to stand after others.
+pub const ONLY_READS: &str = " This server only reads: --read-only (APC_READ_ONLY) is set.";
+
+/// The server only reads.
+pub fn read_only() -> Failure {
+    let text = format!("{ONLY_READS} Nothing was sent; whoever runs it can unset that.");
+    Failure::new(Code::NotAllowed, text.trim_start())
+}
+
+/// The failure of a change that would be one too many in a minute.
+pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
+    // Rounded up: a call made after that many seconds has to pass.
+    let seconds = wait.as_secs() + 1;
+    let text = format!(
+        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s.",
+        policy.changes_per_minute
+    );
+    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+}
+
+/// The failure of a change that cannot be recorded in the audit log.
+pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
+    let path = log.path().map(|path| path.display().to_string());
+    let text = format!(
+        "The audit log {} cannot be written: {}. Nothing was changed. {}.",
+        quoted(&path.unwrap_or_default()),
+        harmless(&error.to_string(), REASON_MAX),
+        advice::on_audit_log()
+    );
+    Failure::new(Code::NotConfigured, text)
+}
+
+/// The failure of a creation whose key could not be stored.
+pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
+    let text = format!(
+        "The directory for key files {}. Nothing was created. {}.",
+        harmless(&problem.to_string(), REASON_MAX + 200),
+        advice::on_key_dir()
+    );
+    Failure::new(Code::NotConfigured, text)
+}
+
+const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
+
+/// One sentence on what happened to a request, without advice.
+pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
+    match error {
+        ApiError::TimedOut => format!("The API at {host} did not answer in time."),
+        ApiError::ConnectionLost => {
+            format!("The connection to {host} ended before the whole answer came.")
+        }
+        ApiError::Status { status } => {
+            format!(
+                "{host} answered with a page of HTTP status {status} in place of the API's answer; it comes from something in front of the API, such as a proxy, a firewall or an ingress."
+            )
+        }
+        ApiError::NotGraphql => {
+            format!("{host} answered with something that is not the API's, perhaps a login page.")
+        }
+        ApiError::TooLarge => {
+            format!("The answer of {host} is larger than 32 MiB and was not read.")
+        }
+        ApiError::Redirected { host: Some(to) } => {
+            format!(
+                "{host} redirects to {}, which is not followed: the token would go along.",
+                quoted(to)
+            )
+        }
+        ApiError::Redirected { host: None } => {
+            format!("{host} redirects, which is not followed: the token would go along.")
+        }
+        ApiError::RefusalUnexplained => format!(
+            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason. Nothing was changed."
+        ),
+        ApiError::Rejected(Rejection { message, .. }) if message.trim().is_empty() => {
+            format!("The API at {host} answered with an error that says nothing.")
+        }
+        ApiError::Rejected(Rejection { code, message, .. }) => {
+            let code = code
+                .as_deref()
+                .map(|code| format!(" ({})", harmless(&secrets.scrub_foreign(code), REASON_MAX)));
+            format!(
+                "The API at {host} says {}{}.",
+                foreign(message, secrets),
+                code.unwrap_or_default()
+            )
+        }
+        ApiError::MissingData => {
+            format!("The API at {host} answered without the data it promises.")
+        }
+        ApiError::KeyNotTold { .. } => {
+            format!("The API at {host} answered without the whole key of the new account.")
+        }
+        _ => format!("The API at {host} refused the request."),
+    }
+}
+
+fn foreign(message: &str, secrets: &Secrets) -> String {
+    format!(
+        "'{}'",
+        harmless(&secrets.scrub_foreign(&gist(message)), MESSAGE_MAX)
+    )
+}
+
+fn rate_limited(retry_after: Option<Duration>, host: &str) -> Failure {
+    // Without a word from the API, what ingresses usually count in.
+    let seconds = retry_after.map_or(60, |wait| wait.as_secs().max(1));
+    let text = format!(
+        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s."
+    );
+    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+}
+
+fn unauthenticated(installation: &Installation) -> Failure {
+    let host = installation.url.host();
+    let source = &installation.token_source;
+    let expired = match TokenKind::of(&installation.token) {
+        TokenKind::UserToken {
+            expires: Some(expires),
+        } if expires < chrono::Utc::now() => {
+            format!("; it expired on {}", expires.date_naive())
+        }
+        TokenKind::UserToken {
+            expires: Some(expires),
+        } => {
+            format!(
+                "; it would expire on {}, so it was revoked or belongs to another installation",
+                expires.date_naive()
+            )
+        }
+        TokenKind::UserToken { expires: None } => "; it may have expired".to_owned(),
+        TokenKind::ServiceAccountKey => "; its service account may have been deleted".to_owned(),
+    };
+    let domain = installation.login_domain();
+    let way_out = match source {
+        TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
+        TokenSource::Setting(name) if *name == API_TOKEN.name() => {
+            format!(
+                "Set a new token and restart this server, or unset it and run 'astro login {domain}'."
+            )
+        }
+        _ => "Put a new token there; no restart is needed.".to_owned(),
+    };
+    let text = format!(
+        "The Private Cloud API at {host} refused the token from {source}{expired}. Nothing was changed. {way_out}"
+    );
+    Failure::new(Code::Unauthenticated, text)
+}
+
+fn unreachable(why: &Unreachable, host: &str) -> Failure {
+    let ca_cert = "--ca-cert (APC_CA_CERT)";
+    let text = match why {
+        Unreachable::Dns => {
+            format!(
+                "The host {host} has no address. Check the domain for a typing error, and whether a VPN is needed."
+            )
+        }
+        Unreachable::Connect => {
+            format!(
+                "No connection to {host} could be made. Check the network, a VPN, and the port if one is set."
+            )
+        }
+        Unreachable::ConnectTimedOut => {
+            format!(
+                "The connection to {host} took too long. A firewall or a missing VPN often is the reason."
+            )
+        }
+        Unreachable::UnknownAuthority => format!(
+            "The certificate of {host} is from an authority that this machine does not know. Set {ca_cert} to the PEM file of that authority."
+        ),
+        Unreachable::CertificateExpired => {
+            format!(
+                "The certificate of {host} has expired. Those who run it have to renew it; check this machine's clock, too."
+            )
+        }
+        Unreachable::CertificateNotYetValid => {
+            format!("The certificate of {host} is not valid yet. Check this machine's clock.")
+        }
+        Unreachable::CertificateForAnotherHost => {
+            format!(
+                "The certificate of {host} is for another name. Check the domain or URL for a typing error."
+            )
+        }
+        Unreachable::Tls => {
+            format!(
+                "No secure connection to {host} could be agreed on. Check that the URL's port speaks https."
+            )
+        }
+        Unreachable::Proxy => {
+            format!("The proxy did not connect to {host}. Check HTTPS_PROXY and NO_PROXY.")
+        }
+        Unreachable::ProxyLogin => {
+            format!(
+                "The proxy on the way to {host} wants a login. Put it into HTTPS_PROXY, or {host} into NO_PROXY."
+            )
+        }
+        Unreachable::NoTrustStore => format!(
+            "This machine has no trusted certificate authorities, so {host} cannot be verified. Install its CA certificates, or set {ca_cert} or SSL_CERT_FILE."
+        ),
+        Unreachable::CaFile { problem } => {
+            return Failure::new(
+                Code::NotConfigured,
+                format!(
+                    "The file of {ca_cert} cannot be used: {}. Nothing was sent; set it to a PEM file with certificates.",
+                    harmless(problem, REASON_MAX)
+                ),
+            );
+        }
+        Unreachable::NoTimeLeft => {
+            return Failure::new(
+                Code::TimedOut,
+                format!(
+                    "The time for the call was over before {host} could be asked. Nothing was changed. Call again."
+                ),
+            );
+        }
+    };
+    Failure::new(Code::Unreachable, format!("{text} Nothing was sent."))
+}

@@ -1,0 +1,358 @@
+//! Nothing is claimed that is not certain: answers in part, errors of gateways in JSON, codes without words, and
+//! values that are not known.
+
+use std::time::Duration;
+
+use apc_sandbox::{Fault, Handle, On, Persona, Sandbox};
+use serde_json::{Value, json};
+
+use crate::support::clients::*;
+use crate::support::harness::*;
+
+async fn start(persona: Persona) -> (Sandbox, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let session = guarded(&sandbox, persona).serve(Era::USUAL).await;
+    (sandbox, session)
+}
+
+fn json_answer(status: u16, body: &Value, executed: bool) -> Fault {
+    answer(status, "application/json", body.to_string(), executed)
+}
+
+/// From the second list on, the API answers this; the look before a change sees the truth.
+fn later_lists(handle: &Handle, body: &Value) {
+    handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
+    handle.inject(json_answer(200, body, false), On::Field(LIST), 5);
+}
+
+/// An account as a colleague would have made it with the role of a viewer.
+fn row(id: &str, label: &str) -> Value {
+    json!({
+        "id": id, "label": label, "apiKey": "5ec2e7".repeat(6)[..32], "category": null,
+        "createdAt": "2026-11-25T00:00:00.000Z",
+        "roleBindings": [{"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}, "deployment": null}],
+    })
+}
+
+fn list(rows: Value, errors: Value) -> Value {
+    json!({"data": {LIST: rows}, "errors": errors})
+}
+
+#[tokio::test]
+async fn an_account_whose_category_is_not_known_is_not_adopted() {
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "category"]}]);
+    let mut without_field = row("theirs", "etl");
+    without_field.as_object_mut().unwrap().remove("category");
+    for body in [
+        list(json!([row("theirs", "etl")]), failed),
+        list(json!([without_field]), json!(null)),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        later_lists(&sandbox.handle(), &body);
+        sandbox
+            .handle()
+            .inject(Fault::DropBefore, On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        assert_says(
+            refused.refusal("outcome_unknown"),
+            &["'theirs'", "role or category is not shown"],
+        );
+        let mut names = names_in(&key_dir(&session));
+        // A later call may still find out what came of it.
+        names.retain(|name| !name.starts_with(".intent-"));
+        assert_eq!(names, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn only_the_account_that_the_answer_named_is_taken() {
+    let told = json!({"data": {CREATE: {"id": "ours", "apiKey": null}}});
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    later_lists(
+        &sandbox.handle(),
+        &list(json!([row("theirs", "etl")]), json!(null)),
+    );
+    sandbox
+        .handle()
+        .inject(json_answer(200, &told, false), On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    assert_says(refused.refusal("outcome_unknown"), &["'ours'"]);
+    assert_eq!(refused.error()["service_account_id"], "ours");
+    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_account_that_stood_in_the_list_as_a_foreign_one_was_seen() {
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let handle = sandbox.handle();
+    let mut foreign = row("moved", "etl");
+    foreign["roleBindings"][0]["workspace"]["id"] = json!(DATA_SCIENCE);
+    let before = list(json!([foreign]), json!(null));
+    let after = list(json!([row("moved", "etl")]), json!(null));
+    handle.inject(json_answer(200, &before, false), On::Field(LIST), 1);
+    handle.inject(json_answer(200, &after, false), On::Field(LIST), 5);
+    handle.inject(Fault::DropBefore, On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    assert_says(refused.refusal("outcome_unknown"), &["does not show it"]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_answers_in_json_is_a_lost_answer() {
+    for (status, body) in [
+        (
+            403,
+            json!({"errors": [{"message": "Insufficient permissions."}]}),
+        ),
+        (
+            500,
+            json!({"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}]}),
+        ),
+        (502, json!({"errors": ["gateway timeout"]})),
+        (
+            504,
+            json!({"errors": [{"message": "upstream request timeout"}]}),
+        ),
+        (400, json!({"errors": [{"message": "bad request"}]})),
+        (408, json!({"message": "timeout"})),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let fault = json_answer(status, &body, true);
+        sandbox.handle().inject(fault.clone(), On::Field(CREATE), 1);
+        let created = session.call(CREATE_TOOL, new("etl")).await;
+        assert_eq!(created.structured()["recovered"], true, "{status} {body}");
+        sandbox.handle().inject(fault, On::Field(DELETE), 1);
+        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_alone_does_not_say_that_nothing_was_done() {
+    for (code, message) in [
+        ("BAD_USER_INPUT", "Something odd"),
+        ("RESOURCE_NOT_FOUND", "The requested resource was not found"),
+        ("FORBIDDEN", "service accounts are switched off"),
+        ("GRAPHQL_VALIDATION_FAILED", "odd"),
+        (
+            "INTERNAL_SERVER_ERROR",
+            "No Node for the model Workspace with value x",
+        ),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let (code, message) = (code.to_owned(), message.to_owned());
+        let fault = Fault::ErrorAfter { code, message };
+        sandbox.handle().inject(fault.clone(), On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let real = truth(&sandbox.handle(), "etl");
+        assert_says(refused.refusal("outcome_unknown"), &[&real.id]);
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_is_known_by_its_words_whatever_the_code() {
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let fault = Fault::ErrorBefore {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "Service Account already exists with the name etl".into(),
+    };
+    sandbox.handle().inject(fault, On::Field(CREATE), 1);
+    session
+        .call(CREATE_TOOL, new("etl"))
+        .await
+        .refusal("already_exists");
+}
+
+#[tokio::test]
+async fn a_workspace_that_vanished_does_not_prove_a_deletion() {
+    let (sandbox, mut session) = start(Persona::SystemAdmin).await;
+    let handle = sandbox.handle();
+    handle.inject(Fault::Hang, On::Field(DELETE), 1);
+    let mut slow = guarded(&sandbox, Persona::SystemAdmin)
+        .env("APC_TIMEOUT", "1")
+        .serve(Era::USUAL)
+        .await;
+    let one = json!({"service_account_id": NOTEBOOKS, "workspace_id": DATA_SCIENCE});
+    let call = slow.send_call(DELETE_TOOL, one.clone()).await;
+    until("the deletion arrives", || mutations(&handle) == 1).await;
+    handle.delete_workspace(DATA_SCIENCE);
+    let refused = slow.outcome(DELETE_TOOL, call).await;
+    assert_says(refused.refusal("outcome_unknown"), &["could not be read"]);
+    session.call(DELETE_TOOL, one).await.refusal("not_found");
+}
+
+#[tokio::test]
+async fn a_label_that_could_not_be_read_is_not_free() {
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "label"]}]);
+    let mut unlabelled = row("a", "etl");
+    unlabelled["label"] = Value::Null;
+    let body = list(json!([unlabelled]), failed);
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    sandbox
+        .handle()
+        .inject(json_answer(200, &body, false), On::Field(LIST), 5);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    assert_says(
+        refused.refusal("api_error"),
+        &["not certain", "Nothing was created"],
+    );
+    assert_eq!(mutations(&sandbox.handle()), 0);
+    let search = json!({"workspace_id": ANALYTICS, "label": "etl"});
+    let found = session.call(GET_TOOL, search).await;
+    assert_eq!(found.structured()["total"], 0);
+    assert_says(&found.structured()["notes"].to_string(), &["1 account"]);
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_known_to_exist_gets_no_account() {
+    let (sandbox, mut session) = start(Persona::SystemAdmin).await;
+    sandbox
+        .handle()
+        .inject(page(500, false), On::Field("workspace"), 5);
+    let nowhere = json!({"label": "etl", "workspace_id": NOTHING});
+    session
+        .call(CREATE_TOOL, nowhere)
+        .await
+        .refusal("api_error");
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn roles_that_are_not_known_are_asked_about() {
+    let here = json!({"id": ANALYTICS});
+    for bindings in [
+        json!([null]),
+        json!([{"role": null, "workspace": here, "deployment": null}]),
+        json!([{"role": "WORKSPACE_VIEWER", "workspace": null, "deployment": null}]),
+        json!([{"role": "system.owner", "workspace": null, "deployment": null}]),
+    ] {
+        let (sandbox, _) = start(Persona::WorkspaceAdmin).await;
+        let mut account = row("a", "etl");
+        account["roleBindings"] = bindings.clone();
+        let body = list(json!([account]), json!(null));
+        sandbox
+            .handle()
+            .inject(json_answer(200, &body, false), On::Field(LIST), 5);
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .args(&["--confirm", "never"])
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        assert_eq!(refused.code(), "confirmation_required", "{bindings}");
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_may_have_this_servers_key_is_asked_about() {
+    for shown in ["", "1234", "123456"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let key = truth(&sandbox.handle(), "terraform").key;
+        let masked = format!("{}{}", &key[..shown.len()], "*".repeat(32 - shown.len()));
+        let mut account = row("a", "etl");
+        account["apiKey"] = json!(masked);
+        let body = list(json!([account]), json!(null));
+        sandbox
+            .handle()
+            .inject(json_answer(200, &body, false), On::Field(LIST), 5);
+        let mut session = guarded_with(&sandbox, &key)
+            .args(&["--confirm", "never"])
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        refused.refusal("confirmation_required");
+    }
+}
+
+#[tokio::test]
+async fn the_order_of_roles_does_not_matter() {
+    let here =
+        json!({"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}, "deployment": null});
+    let there =
+        json!({"role": "WORKSPACE_VIEWER", "workspace": {"id": DATA_SCIENCE}, "deployment": null});
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        for turned in [false, true, false, true] {
+            let mut account = row(MIGRATION, "migration-2024");
+            account["roleBindings"] = match turned {
+                true => json!([there, here]),
+                false => json!([here, there]),
+            };
+            let body = list(json!([account]), json!(null));
+            let fault = json_answer(200, &body, false);
+            sandbox.handle().inject(fault, On::Field(LIST), 1);
+        }
+        let mut session = asking(&sandbox).serve(era).await;
+        let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+        let yes = question.accept(true);
+        let deleted = session.answer(question, yes).await;
+        assert_eq!(deleted.account()["id"], MIGRATION, "{era:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_settings_name_is_read_where_the_lists_of_workspaces_fail() {
+    for (persona, field) in [
+        (Persona::WorkspaceAdmin, "workspaces"),
+        (Persona::SystemAdmin, "sysWorkspaces"),
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        sandbox
+            .handle()
+            .inject(page(500, false), On::Field(field), 5);
+        let mut session = guarded(&sandbox, persona)
+            .args(&["--workspace-id", ANALYTICS])
+            .serve(Era::USUAL)
+            .await;
+        let found = session.call(GET_TOOL, json!({})).await;
+        assert_eq!(found.structured()["total"], 4, "{field}");
+        let notes = found.structured()["notes"].to_string();
+        assert_says(&notes, &["Only the workspaces of this server's settings"]);
+        let unknown = json!({"service_account_id": NOTEBOOKS});
+        session.call(GET_TOOL, unknown).await.refusal("api_error");
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_that_is_listed_twice_is_read_once() {
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let one = json!({"id": ANALYTICS, "label": "Analytics"});
+    let twice = json!({"data": {"workspaces": [one, one]}});
+    sandbox
+        .handle()
+        .inject(json_answer(200, &twice, false), On::Field("workspaces"), 1);
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_eq!(found.structured()["total"], 4);
+    assert_eq!(count(&sandbox.handle(), LIST), 1);
+}
+
+#[tokio::test]
+async fn a_field_that_a_release_lacks_is_known_by_its_words_whatever_the_code() {
+    for extensions in [
+        json!(null),
+        json!({}),
+        json!({"code": 400}),
+        json!({"code": "NEW"}),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let message = r#"Cannot query field "roleBindings" on type "ServiceAccount"."#;
+        let body = json!({"errors": [{"message": message, "extensions": extensions}]});
+        sandbox
+            .handle()
+            .inject(json_answer(400, &body, false), On::Field(LIST), 1);
+        sandbox.handle().lack_field("ServiceAccount.roleBindings");
+        let found = session
+            .call(GET_TOOL, json!({"workspace_id": ANALYTICS}))
+            .await;
+        assert_eq!(found.structured()["total"], 4, "{extensions}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_workspace_that_was_just_listed_costs_one_request() {
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    for account in sandbox.handle().accounts() {
+        sandbox.handle().remove_account(&account.id);
+    }
+    session.call(GET_TOOL, json!({})).await.structured();
+    assert_eq!(sandbox.handle().requests().len(), 3);
+}
