@@ -17,7 +17,7 @@ use crate::session::elicitation::REACTION_MIN;
 use crate::session::server::Server;
 use crate::session::shutdown::{self, Shutdown};
 
-/// What stands for standard input in place of the arguments.
+/// The argument that stands for standard input.
 const STDIN: &str = "-";
 
 type Failed = Box<dyn std::error::Error>;
@@ -53,7 +53,7 @@ pub async fn run(
     Ok(code)
 }
 
-/// A question can be seen and answered where both ends are a terminal.
+/// Tells whether somebody can see a question and answer it: both ends are a terminal.
 fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -72,7 +72,7 @@ fn object(text: Option<&str>) -> Result<Map<String, Value>, Failed> {
     })
 }
 
-/// Standard input, as far as one line of the protocol could hold it.
+/// Reads standard input, as much of it as a line of the protocol can hold.
 fn standard_input() -> Result<Vec<u8>, Failed> {
     let mut bytes = Vec::new();
     let most = LINE_MAX as u64;
@@ -126,7 +126,7 @@ async fn typed(question: Value, shutdown: &Shutdown) -> Value {
     }
 }
 
-/// The form, filled in; none for a no.
+/// Has the form filled in. Returns nothing for a no.
 fn ask(question: &Value) -> io::Result<Option<Value>> {
     let mut terminal = anstream::stderr();
     let message = question.get("message").and_then(Value::as_str);
@@ -159,7 +159,7 @@ fn only(fields: &Map<String, Value>) -> Option<(&String, &Value)> {
     all.next().filter(|_| all.next().is_none())
 }
 
-/// What may be chosen and what stands for it; nothing where it is a box to tick.
+/// The choices, each with its title. A box to tick has none.
 fn choices(field: &Value) -> Vec<(&Value, &str)> {
     let offered = field.get("oneOf").and_then(Value::as_array);
     let offered = offered.into_iter().flatten();

@@ -1,4 +1,4 @@
-//! `apc-mcp demo`: a conversation with the real server over a pipe in memory, against the sandbox.
+//! `apc-mcp demo`: a conversation with the real server in this process, against the sandbox.
 //! Talks to nothing outside this process.
 
 use std::io::Write;
@@ -111,7 +111,7 @@ fn show_tools(result: &Value) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Asks and says what was asked.
+/// Sends a request and shows its method.
 async fn ask(
     client: &mut InProcessClient,
     method: &str,

@@ -21,8 +21,8 @@ const METHODS: [&str; 5] = [
 /// The methods of the versions that begin with a handshake.
 const HANDSHAKE_METHODS: [&str; 2] = ["initialize", "ping"];
 
-/// Refuses a method that does not exist, or the parameters of one that does: rmcp tells neither from the
-/// other.
+/// Refuses a method that does not exist, or the parameters of one that does exist. rmcp reports both
+/// alike.
 pub fn method(name: &str, version: Option<&ProtocolVersion>, secrets: &Secrets) -> ErrorData {
     let mut methods = METHODS.to_vec();
     if version.is_none_or(|version| *version < ProtocolVersion::V_2026_07_28) {

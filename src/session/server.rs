@@ -39,7 +39,7 @@ const LIST_CACHE: CacheScope = CacheScope::Private;
 /// The place of the server's identity in results of the stateless era.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
-/// The server, for as many requests as come.
+/// The server.
 pub struct Server {
     shared: Arc<SharedState>,
     secrets: Secrets,
@@ -50,7 +50,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with these settings. What shapes its tools is fixed from here on.
+    /// A server with these settings. The shape of its tools is fixed from here on.
     pub async fn new(config: Config, secrets: Secrets, shutdown: Shutdown) -> Self {
         let options = ToolOptions {
             has_default_workspace: config.has_default_workspace().await,
@@ -102,14 +102,14 @@ impl Server {
         self.tools.get_or_init(|| tools::definitions(&self.options))
     }
 
-    /// Knows the token before anything is said that might hold it.
+    /// Remembers the token in use, so that no answer shows it.
     async fn remember_token(&self) {
         if let Ok(installation) = self.shared.config().installation().await {
             self.secrets.remember(installation.token.expose());
         }
     }
 
-    /// Waits until nobody waits for the call any more, or until its time is over.
+    /// Waits until nobody wants the answer of a call any more, or its time is over.
     async fn is_given_up(&self, cancelled: CancellationToken) {
         cancelled.cancelled().await;
         if self.shutdown.signal.is_cancelled() {
@@ -221,7 +221,7 @@ impl ServerHandler for Server {
     }
 }
 
-/// The server as rmcp drives it. Everything rmcp refuses as an unknown method is refused in our words.
+/// The server as rmcp drives it. Refuses in our own words each request that rmcp refuses as unknown.
 pub struct McpService(Server);
 
 impl McpService {
@@ -265,7 +265,7 @@ impl Service<RoleServer> for McpService {
     }
 }
 
-/// rmcp would let a call that panics end without an answer.
+/// Answers a call that panics. rmcp would leave it without an answer.
 async fn unpanicked(
     name: &str,
     secrets: &Secrets,

@@ -1,4 +1,4 @@
-//! The session over two streams: how it is served, and how it ends.
+//! The session over two streams, and its end.
 //! Knows nothing of the messages; `super::transport` reads and writes them.
 //!
 //! | rmcp | here |
@@ -91,7 +91,7 @@ pub async fn end_questions(shutdown: &Shutdown) {
     let _ = tokio::time::timeout(LAST_WRITES, shutdown.open_questions.wait()).await;
 }
 
-/// Waits for the end of the session, and then for the changes under way, as long as they may take.
+/// Waits for the end of the session, and then gives the changes under way their time.
 async fn settle(shared: &SharedState, shutdown: &Shutdown) {
     let after_input = async {
         shutdown.end_of_input.cancelled().await;
@@ -103,7 +103,7 @@ async fn settle(shared: &SharedState, shutdown: &Shutdown) {
     }
 }
 
-/// rmcp waits for calls after a signal, too, and longer than a session may last then.
+/// Waits for the end of the time after a signal. rmcp itself would give calls longer.
 async fn after_signal(signal: &CancellationToken) {
     signal.cancelled().await;
     tokio::time::sleep(SESSION_AFTER_SIGNAL).await;

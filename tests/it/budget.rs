@@ -1,4 +1,4 @@
-//! What the server may cost, as far as that is the same on every machine. `benches/` has the rest.
+//! The costs that are the same on every machine. `benches/` measures the others.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn one_thread_does_it_all() {
 
 #[tokio::test]
 async fn a_hundred_accounts_never_used_are_at_most_29_000_characters() {
-    // That is how most releases show all of them: they never write the last use.
+    // Most releases never write the last use.
     let length = length_of_a_hundred(None).await;
     assert!(length <= 29_000, "{length} characters");
 }

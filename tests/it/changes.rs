@@ -1,4 +1,5 @@
-//! A change outlives its caller: what becomes of it when the call is taken back, the input ends or a signal comes.
+//! A change outlives its call: the call is cancelled, the input ends, or a signal comes.
+//! The audit log and the key directory tell how the change ended.
 
 use std::fs;
 use std::time::Duration;
@@ -50,7 +51,7 @@ async fn creation_under_way(sandbox: &Sandbox, session: &mut Session, fault: Fau
 }
 
 #[tokio::test]
-async fn a_creation_that_is_taken_back_is_done_all_the_same() {
+async fn a_creation_whose_call_is_cancelled_is_finished() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         let call = creation_under_way(&sandbox, &mut session, Fault::Delay(WHILE)).await;
@@ -64,7 +65,7 @@ async fn a_creation_that_is_taken_back_is_done_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_taken_back_is_found_again_when_its_answer_is_lost() {
+async fn a_creation_whose_call_is_cancelled_is_found_again_when_its_answer_is_lost() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     sandbox
         .handle()
@@ -76,7 +77,7 @@ async fn a_creation_that_is_taken_back_is_found_again_when_its_answer_is_lost() 
 }
 
 #[tokio::test]
-async fn a_deletion_that_is_taken_back_is_audited_all_the_same() {
+async fn a_deletion_whose_call_is_cancelled_is_audited() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         sandbox
@@ -105,7 +106,7 @@ async fn a_creation_under_way_at_the_end_of_input_is_finished() {
 }
 
 #[tokio::test]
-async fn a_creation_that_is_taken_back_is_finished_at_the_end_of_input() {
+async fn a_creation_whose_call_is_cancelled_is_finished_at_the_end_of_input() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let call = creation_under_way(&sandbox, &mut session, Fault::Delay(2 * WHILE)).await;
     session.cancel(call).await;

@@ -12,10 +12,10 @@ use crate::support::standin::{Play, StandIn};
 
 const TOOL: &str = "get_service_accounts";
 
-/// Two seconds are promised; a slow machine gets some more.
+/// The promise is two seconds; a slow machine gets more.
 const SIGNAL_MAX: Duration = Duration::from_secs(4);
 
-/// Five seconds are for calls under way, and the rest is for a slow machine.
+/// Calls under way have five seconds; a slow machine gets more.
 const INPUT_MAX: Duration = Duration::from_secs(10);
 
 /// The signals that ask a process to end.
@@ -33,7 +33,7 @@ fn in_analytics() -> Value {
     json!({"workspace_id": ANALYTICS})
 }
 
-/// Ends within the time, with success.
+/// Waits for the end, which has to come in time and be a success.
 async fn ends_within(session: &mut Session, most: Duration) {
     let began = Instant::now();
     let status = session.wait().await;
@@ -46,7 +46,7 @@ async fn hanging() -> (Sandbox, StandIn, Session) {
     let standin = StandIn::before(&sandbox).await;
     let session = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
-        // Longer than anything here waits: no request ends by its own time.
+        // Longer than any test here waits.
         .env("APC_TIMEOUT", "45")
         .serve(Era::USUAL)
         .await;
@@ -322,7 +322,7 @@ async fn a_terminal_serves_as_input_and_a_signal_ends_it() {
         }
     };
     patient("it answers", answered).await;
-    // What the terminal makes of control-C.
+    // Control-C, as a terminal sends it.
     input.write_all(b"\x03").await.unwrap();
     let drained = async {
         let _ = output.read_to_end(&mut Vec::new()).await;

@@ -44,7 +44,7 @@ async fn a_thousand_calls_in_flight_are_all_answered_with_64_upstream_at_once() 
     assert_eq!(session.stderr().await, "");
 }
 
-/// More requests than may be in flight and than the pipe and the buffers on the way could hold.
+/// More requests than may be in flight and than the pipes hold.
 const TOO_MANY: u64 = 20_000;
 
 #[cfg(target_os = "linux")]
@@ -67,7 +67,7 @@ async fn a_client_that_never_reads_is_not_read_without_end_and_loses_no_answer()
         assert!(sent < TOO_MANY, "read without end");
         let grown = memory_peak(session.id()) - before;
         assert!(grown < 30 * 1024, "{grown} KiB");
-        // The line that was not taken whole may have been taken in part.
+        // A part of the last line may have been taken, too.
         session.close_stdin();
         for id in 10..sent + 10 {
             assert_eq!(session.reply(id).await["id"], id);

@@ -1,4 +1,4 @@
-//! mcp.json runs as it stands: both of its entries, found in the `PATH` as a client finds them.
+//! mcp.json: both of its entries start the server, which is found in the `PATH`, with nothing to fill in.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn entry(name: &str) -> Value {
     entry
 }
 
-/// The entry's command as a client starts it, after an installation into some `PATH`.
+/// The program that a client starts by this entry, installed in the `PATH`.
 fn program(name: &str) -> Program {
     let entry = entry(name);
     let installed = Path::new(env!("CARGO_BIN_EXE_apc-mcp")).parent().unwrap();

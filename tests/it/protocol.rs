@@ -1,5 +1,5 @@
-//! MCP in all its versions, over the real pipes of the real executable.
-//! `wire` has the lines that are no messages.
+//! MCP in all its versions, over the real pipes of the real executable. `wire` has the lines that are no
+//! messages.
 
 use apc_sandbox::{Persona, Sandbox};
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ async fn a_method_that_does_not_exist_is_refused_with_those_that_do() {
             "skills/list",
             "tools/destroy",
         ] {
-            // What each of them takes.
+            // Parameters that parse for each of them.
             let params = json!({"uri": "x:y", "level": "info", "taskId": "1", "notifications": {}});
             let error = &session.request(method, params).await["error"];
             assert_eq!(error["code"], -32601, "{era:?} {method}");
@@ -379,7 +379,7 @@ async fn a_client_that_declares_forms_in_an_odd_form_is_asked() {
     }
 }
 
-/// Whether a deletion that has to be confirmed is refused, since nobody can be asked.
+/// Tells whether a deletion that has to be confirmed is refused because nobody can be asked.
 async fn deletion_unanswered(era: Era, capabilities: &Value) -> bool {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
@@ -413,7 +413,7 @@ async fn a_handshake_in_an_unknown_version_is_offered_a_known_one() {
 }
 
 #[tokio::test]
-async fn lines_that_are_no_messages_are_dropped() {
+async fn lines_that_are_no_messages_do_not_end_the_session() {
     for era in Era::BOTH {
         let mut session = Program::bare().serve(era).await;
         for garbage in [

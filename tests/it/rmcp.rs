@@ -1,5 +1,5 @@
-//! The faults of rmcp that `src/session` works around, each shown on rmcp alone. A test that fails here
-//! says that rmcp is mended: the part of ours that its name or the tables in `src/session` point to can go.
+//! The faults of rmcp that `src/session` works around, each shown on rmcp alone. If a test here fails, rmcp
+//! is mended, and the part of `src/session` that its tables name for that fault can go.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,10 +24,10 @@ use crate::support::harness::opening;
 /// The longest line that the transport of these tests reads.
 const LINE_MAX: usize = 100_000;
 
-/// Far longer than anything rmcp waits for; time is not real here.
+/// Far longer than rmcp waits for anything. The clock is paused and jumps over it.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A server whose tools are named for what they do, with nothing around rmcp.
+/// A server with nothing around rmcp. Each tool is named for its behaviour.
 #[derive(Clone, Default)]
 struct Plain {
     finished: Arc<AtomicUsize>,
@@ -138,7 +138,7 @@ impl Session {
         self.message().await.expect("an answer")
     }
 
-    /// Whether the next request is the first thing that is answered.
+    /// Tells whether nothing is answered before the next request.
     async fn was_silent(&mut self) -> bool {
         let reply = self.ask(json!("next"), "ping", json!({})).await;
         reply["id"] == "next"
@@ -357,7 +357,7 @@ async fn an_open_question_takes_up_five_seconds_at_the_end_of_input() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_takes_longer_than_that_gets_no_answer() {
+async fn a_call_that_takes_longer_gets_no_answer() {
     let mut session = Session::open().await;
     session.call(json!(7), "6000").await;
     session.close_input().await;

@@ -1,4 +1,4 @@
-//! The arguments of a prompt: a struct that derives `Deserialize` and `JsonSchema` is all that is written.
+//! The arguments of a prompt, defined by one struct that derives `Deserialize` and `JsonSchema`.
 //! Knows no prompt.
 
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl de::Error for Fault {
 /// Reads the id of a service account.
 ///
 /// # Errors
-/// The text is none.
+/// The text is not an id.
 pub fn service_account<'de, D: Deserializer<'de>>(text: D) -> Result<ServiceAccountId, D::Error> {
     let id = ServiceAccountId::parse(&String::deserialize(text)?);
     id.map_err(|accepted| de::Error::custom(accepted.0))
@@ -159,7 +159,7 @@ pub fn service_account<'de, D: Deserializer<'de>>(text: D) -> Result<ServiceAcco
 /// Reads the id of a workspace, where one is given.
 ///
 /// # Errors
-/// The text is none.
+/// The text is not an id.
 pub fn workspace<'de, D: Deserializer<'de>>(text: D) -> Result<Option<WorkspaceId>, D::Error> {
     let id = WorkspaceId::parse(&String::deserialize(text)?);
     id.map(Some)

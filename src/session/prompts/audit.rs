@@ -1,5 +1,5 @@
-//! `audit_service_accounts`: a review of the accounts, and of what may go.
-//! Has nothing deleted that the person did not name.
+//! `audit_service_accounts`: a review of the accounts and their roles, ages and uses.
+//! Never has an account deleted that the person did not name.
 
 use rmcp::model::ErrorData;
 use schemars::JsonSchema;

@@ -1,5 +1,5 @@
-//! The prompts: texts that a user may start a conversation with, each leading a model through the tools.
-//! Does nothing itself.
+//! The prompts: texts with which a user may start a conversation. Each leads a model through the tools.
+//! Calls no tool itself.
 
 mod arguments;
 mod audit;

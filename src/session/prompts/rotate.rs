@@ -1,5 +1,5 @@
-//! `rotate_service_account`: a successor with a new key, and then the end of the old account.
-//! Has the person asked before each step that cannot be taken back.
+//! `rotate_service_account`: a successor with a new key, then the deletion of the old account.
+//! Never has a step taken that cannot be undone before the person was asked.
 
 use rmcp::model::ErrorData;
 use schemars::JsonSchema;

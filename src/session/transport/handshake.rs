@@ -1,5 +1,5 @@
-//! The opening of a session, read leniently: of a client's word about itself, only the version, its name
-//! and its ability to show a form have to be readable.
+//! The opening of a session. It is read leniently: only the parts in use have to be readable, which are
+//! the protocol version, the client's name and its ability to show a form.
 //! Adds nothing that the client did not say.
 
 use rmcp::model::{
@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-/// The places of a stateless client's word in `_meta`.
+/// The places in `_meta` of the things that a stateless client says about itself.
 const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
@@ -21,17 +21,17 @@ pub enum Opening {
     None,
     /// By `initialize`.
     Handshake,
-    /// By a request that holds everything that a handshake would have told.
+    /// By a stateless request, whose `_meta` stands for a handshake.
     Stateless,
 }
 
 impl Opening {
-    /// Whether the session is open.
+    /// Tells whether the session is open.
     pub fn is_open(self) -> bool {
         self != Self::None
     }
 
-    /// Whether the request lacks the metadata that stands for a handshake. rmcp would name the keys.
+    /// Tells whether the request lacks the metadata that stands for a handshake.
     pub fn lacks_metadata(self, request: &ClientRequest) -> bool {
         let is_needed = match request {
             ClientRequest::InitializeRequest(_) => false,

@@ -1,7 +1,10 @@
-//! The requests in flight: their ids, and how many there may be.
+//! The requests in flight: their ids, and a bound on their number.
 //! Gives every request a number of its own, so that a late answer never meets a reused id.
+//!
+//! While the bound is reached nothing is read, neither a cancellation nor the end of input. A signal or a
+//! closed output still ends the session.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::RequestId;
@@ -23,8 +26,8 @@ pub struct InFlight {
 #[derive(Default)]
 struct Requests {
     last: i64,
-    numbers: HashMap<RequestId, RequestId>,
-    waiting: HashMap<RequestId, (RequestId, Room)>,
+    numbers: HashMap<RequestId, i64>,
+    waiting: BTreeMap<i64, (RequestId, Room)>,
 }
 
 impl Default for InFlight {
@@ -46,38 +49,38 @@ impl InFlight {
         }
     }
 
-    /// Whether a request of this id has no answer yet.
+    /// Tells whether a request of this id has no answer yet.
     pub fn contains(&self, id: &RequestId) -> bool {
         self.lock().numbers.contains_key(id)
     }
 
-    /// The number of a new request. Nothing where its id is in flight.
-    pub fn begin(&self, id: &RequestId, room: Room) -> Option<RequestId> {
+    /// Numbers a new request. Its id must not be in flight.
+    pub fn begin(&self, id: &RequestId, room: Room) -> RequestId {
         let mut requests = self.lock();
-        if requests.numbers.contains_key(id) {
-            return None;
-        }
         requests.last += 1;
-        let number = RequestId::Number(requests.last);
-        requests.numbers.insert(id.clone(), number.clone());
-        requests.waiting.insert(number.clone(), (id.clone(), room));
-        Some(number)
+        let number = requests.last;
+        requests.numbers.insert(id.clone(), number);
+        requests.waiting.insert(number, (id.clone(), room));
+        RequestId::Number(number)
     }
 
-    /// Takes back the request of this id. It will get no answer, and its id is free again. Nothing
-    /// where it has its answer already.
+    /// Takes back the request of this id and returns its number. The request gets no answer, and its id
+    /// is free again. Returns nothing if the request has its answer already.
     pub fn cancel(&self, id: &RequestId) -> Option<RequestId> {
         let mut requests = self.lock();
         let number = requests.numbers.remove(id)?;
         requests.waiting.remove(&number);
-        Some(number)
+        Some(RequestId::Number(number))
     }
 
-    /// Puts the client's id in the place of a number, and brings the room to keep until the answer is
-    /// written. Nothing where the request was taken back.
+    /// Replaces the number in an answer by the client's id, and returns the room to keep until the answer
+    /// is written. Returns nothing if the request was taken back.
     pub fn end(&self, number: &mut RequestId) -> Option<Room> {
+        let RequestId::Number(known) = number else {
+            return None;
+        };
         let mut requests = self.lock();
-        let (id, room) = requests.waiting.remove(number)?;
+        let (id, room) = requests.waiting.remove(known)?;
         requests.numbers.remove(&id);
         *number = id;
         Some(room)

@@ -8,12 +8,12 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 /// The longest line that is read, in bytes, without its line feed.
 pub const LINE_MAX: usize = 4 * 1024 * 1024;
 
-/// The part of an oversized line that is kept, in bytes: the id of a request stands there.
+/// The length of the part of an oversized line that is kept, in bytes. Most ids stand there.
 const BEGINNING: usize = 4096;
 
 /// A line.
 pub enum Line {
-    /// A whole line, without its line feed; the last one may have had none.
+    /// A whole line, with its line feed. The last line may have none.
     Whole(Vec<u8>),
     /// The beginning of a line that is longer than [`LINE_MAX`].
     Oversized(Vec<u8>),
@@ -56,7 +56,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
-    /// The line, if the bytes so far are one.
+    /// Returns the line if the bytes so far complete one.
     fn accept(&mut self, is_complete: bool) -> Option<Line> {
         if self.oversized.is_none() && self.line.len() > LINE_MAX && !is_complete {
             self.oversized = Some(self.line.iter().copied().take(BEGINNING).collect());

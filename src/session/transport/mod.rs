@@ -3,9 +3,9 @@
 //! and otherwise dropped with a warning.
 //!
 //! rmcp reads the messages and runs the session. Its own line transport, `AsyncRwTransport`, loses
-//! sessions and answers, and a wrapper around it never sees the lines that it drops; so the reader and
-//! the writer are ours. `tests/it/rmcp.rs` shows each of its faults; where such a test fails, rmcp is
-//! mended and the part here can go.
+//! sessions and answers. A wrapper around it could mend the first four rows below and the last three, but
+//! never sees the lines that it drops; so the reader and the writer are ours. `tests/it/rmcp.rs` shows
+//! each of its faults. If such a test fails, rmcp is mended, and the part here can go.
 //!
 //! | rmcp | here |
 //! |---|---|
@@ -88,7 +88,7 @@ where
         }
     }
 
-    /// The message in a line, if it is one to hand on.
+    /// Reads a line, and returns its message if rmcp is to get it.
     fn read(&mut self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
         let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         let line = line.trim_ascii();
@@ -98,13 +98,13 @@ where
         match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
             Ok(message) => self.admit(message, room),
             Err(_) => {
-                self.answer_unreadable(line, room);
+                self.refuse_unreadable(line, room);
                 None
             }
         }
     }
 
-    /// The message to hand on, if it is one to be handed on.
+    /// Returns the message if rmcp is to get it.
     fn admit(
         &mut self,
         mut message: RxJsonRpcMessage<RoleServer>,
@@ -131,7 +131,7 @@ where
         Some(message)
     }
 
-    /// The number of a request, if it is one to be handed on.
+    /// Returns the number of a request if rmcp is to get it.
     fn admit_request(
         &mut self,
         id: &RequestId,
@@ -149,19 +149,19 @@ where
             return None;
         }
         self.opening.note(request);
-        self.in_flight.begin(id, room)
+        Some(self.in_flight.begin(id, room))
     }
 
-    /// Answers a line that is no message, but asks for something. An answer to anything else could
-    /// start an endless exchange of errors.
-    fn answer_unreadable(&self, line: &[u8], room: Room) {
+    /// Refuses a line that is no message, if it is a request. An answer to anything else could start an
+    /// endless exchange of errors.
+    fn refuse_unreadable(&self, line: &[u8], room: Room) {
         match Outline::of(line).filter(Outline::is_request) {
             Some(outline) => self.refuse_line(&outline, &refusals::no_request(), room),
             None => tracing::warn!("dropped a line that is no message"),
         }
     }
 
-    /// Refuses a line under its id where it has one.
+    /// Refuses a line, under its id if it has one.
     fn refuse_line(&self, outline: &Outline, error: &ErrorData, room: Room) {
         let id = outline.request_id();
         if let Some(id) = id.filter(|id| self.in_flight.contains(id)) {
@@ -187,7 +187,7 @@ where
     }
 }
 
-/// An error with an id that rmcp may not be able to represent.
+/// An error. rmcp may not be able to represent its id.
 #[derive(Serialize)]
 struct Refusal<'a> {
     jsonrpc: JsonRpcVersion2_0,
@@ -267,15 +267,34 @@ where
         None
     }
 
-    /// Lets the lines that are being written end.
+    /// Waits for the lines that are being written.
     async fn close(&mut self) -> io::Result<()> {
         self.refusals.close();
         let written = async {
             self.refusals.wait().await;
-            self.output.is_idle().await;
+            self.output.idle().await;
         };
-        // An output that takes no more is none of the session's troubles.
+        // The session is over, even if the output takes no more.
         let _ = tokio::time::timeout(LAST_WRITES, written).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_waits_for_refusals_that_are_still_to_be_written() {
+        let (output, mut client) = duplex(1024);
+        let mut transport = LineTransport::new(&b"[]"[..], output, Shutdown::default());
+        assert!(transport.receive().await.is_none());
+        transport.close().await.unwrap();
+        let mut line = [0; 1024];
+        let read = client.read(&mut line).now_or_never();
+        assert!(read.expect("a line").unwrap() > 0);
     }
 }

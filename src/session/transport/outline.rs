@@ -1,4 +1,4 @@
-//! The outline of a line that rmcp does not read: whether it asks for something, and its id.
+//! The outline of a line that rmcp cannot read: its id, and its being a request or not.
 //! Looks at no other member; rmcp reads messages.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-/// As much of a line as tells how to answer it.
+/// The members of a line that decide on its answer.
 #[derive(Debug, Default)]
 pub struct Outline {
     id: Option<Box<RawValue>>,
@@ -16,7 +16,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// The outline of a line. Nothing where it is neither a JSON object nor an array.
+    /// The outline of a line. Returns nothing if the line is neither a JSON object nor an array.
     pub fn of(line: &[u8]) -> Option<Self> {
         let mut outline = Self::default();
         let mut json = serde_json::Deserializer::from_slice(line);
@@ -33,8 +33,8 @@ impl Outline {
         outline
     }
 
-    /// Whether the line asks for something: an object with a method, or an array, which older versions
-    /// took for a batch. A response asks for nothing: its sender would take an answer for one to a
+    /// Tells whether the line is a request: an object with a method, or an array, which older versions
+    /// took for a batch. A response must not be answered: its sender would take that for the answer to a
     /// request of its own.
     pub fn is_request(&self) -> bool {
         self.is_request
@@ -47,7 +47,7 @@ impl Outline {
         id.get().starts_with(is_scalar).then_some(id)
     }
 
-    /// The id as rmcp knows it, where it can.
+    /// The id as rmcp represents it, if it can.
     pub fn request_id(&self) -> Option<RequestId> {
         serde_json::from_str(self.id()?.get()).ok()
     }
@@ -96,7 +96,7 @@ enum Name {
 }
 
 impl<'de> Deserialize<'de> for Name {
-    /// Read as bytes: half a surrogate pair is no text.
+    /// Reads the name as bytes, since half a surrogate pair is no text.
     fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
         struct NameVisitor;
 

@@ -1,4 +1,4 @@
-//! The output: whole lines, whoever writes.
+//! The output. Several tasks write to it, and their lines never mix.
 //! Knows nothing of the messages in them.
 
 use std::future::Future;
@@ -9,6 +9,9 @@ use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+
+/// The length that few lines exceed, in bytes: a buffer of it seldom grows.
+const USUAL: usize = 4096;
 
 /// A stream that several tasks write lines to.
 pub struct Output<W> {
@@ -25,7 +28,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
         }
     }
 
-    /// Cancelled once a line could not be written: nobody reads any more.
+    /// A token that is cancelled once a line cannot be written: nobody reads any more.
     pub fn broken(&self) -> CancellationToken {
         self.broken.clone()
     }
@@ -48,14 +51,15 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
         }
     }
 
-    /// Waits until nobody writes.
-    pub async fn is_idle(&self) {
+    /// Waits until no line is being written.
+    pub async fn idle(&self) {
         drop(self.stream.lock().await);
     }
 }
 
 fn line<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    let mut line = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut line, message).map_err(io::Error::other)?;
     line.push(b'\n');
     Ok(line)
 }
