@@ -284,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_holds_a_token_is_shown_without_it() {
+        let key = "0123456789abcdef0123456789abcdef";
+        for setting in ALL.iter().filter(|setting| matches!(setting.form, Path(_))) {
+            let mut config = Config::default();
+            setting.fill(&mut config, &format!("/some/{key}")).unwrap();
+            assert_eq!(setting.shown(&config), "/some/[redacted]");
+        }
+    }
+
+    #[test]
     fn no_two_settings_share_a_name() {
         let flags = ALL.iter().filter_map(|setting| setting.flag);
         let variables = ALL

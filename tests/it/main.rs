@@ -27,6 +27,7 @@ mod delete;
 mod demo;
 mod doctor;
 mod errors;
+mod fuzz;
 mod get;
 mod hostile;
 mod house;

@@ -12,9 +12,6 @@ use crate::support::clients::{kept_in, key_dir};
 use crate::support::harness::*;
 use crate::support::standin::*;
 
-/// Longer than a call ever takes.
-const CALL_MAX: Duration = Duration::from_secs(45);
-
 /// How much memory a server may ever have used, in KiB: a body of 32 MiB while its buffer grows, and
 /// what the rest of a debug build takes.
 const MEMORY_MAX: u64 = 200 * 1024;
@@ -51,7 +48,8 @@ fn row(name: &str, play: Play, executed: bool, comes_to: [&'static str; 3]) -> R
         name: name.to_owned(),
         play,
         executed,
-        seconds: if waits { "3" } else { "20" },
+        // What comes to its end by waiting; a busy machine has to do everything else of the call in that time.
+        seconds: if waits { "8" } else { "20" },
         comes_to,
     }
 }
@@ -565,9 +563,7 @@ async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
     }
     let before = sandbox.handle().accounts();
     standin.arm(tool.field, row.play.clone(), row.executed, tool.spared);
-    let began = Instant::now();
     let outcome = session.call(tool.name, tool.arguments[0].clone()).await;
-    assert!(began.elapsed() < CALL_MAX, "{name}: {:?}", began.elapsed());
     standin.disarm();
 
     match comes_to {
