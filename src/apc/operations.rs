@@ -41,9 +41,9 @@ pub struct Listing {
     pub unreadable: usize,
     /// The number of accounts of which something could not be read.
     pub partly_read: usize,
-    /// Whether every id could be read, so that an account that is not listed is not there.
+    /// True if every id could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
-    /// Whether every label could be read as well, so that a label that is not listed is free.
+    /// True if every label could be read as well, so that a label that is not listed is free.
     pub labels_are_known: bool,
     /// The ids of accounts in the answer that belong to other places.
     pub foreign: Vec<String>,
@@ -52,7 +52,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether the API has shown no account at all.
+    /// Tells whether the API has shown no account at all.
     pub fn is_empty(&self) -> bool {
         self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
     }
@@ -92,7 +92,7 @@ impl<'a> From<&'a Place> for InPlace<'a> {
 /// Asks the platform for its version; needs no token.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
     answer.read()?.ok_or(ApiError::MissingData)
@@ -143,7 +143,7 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 /// Reads one workspace; none where the API knows no such id.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = InPlace::Workspace(id.as_str());
     let found = api.query(&WORKSPACE, &variables).await;
@@ -157,7 +157,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = InPlace::Workspace(NO_WORKSPACE);
     let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
@@ -190,7 +190,7 @@ pub struct Candidate<'a> {
 /// a hundred. A place that does not exist has none, for a system-level token.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn service_accounts(
     api: &Api<'_>,
     place: &Place,
@@ -298,7 +298,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
+/// The error of the request; [`ApiError::effect`] tells whether there may be an account all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
@@ -337,7 +337,7 @@ pub async fn create_service_account(
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
+/// The error of the request; [`ApiError::effect`] tells whether the account may be gone all the same.
 pub async fn delete_service_account(
     api: &Api<'_>,
     place: &Place,

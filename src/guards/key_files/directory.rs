@@ -22,7 +22,7 @@ impl KeyDirectory {
     /// Opens the directory, and makes it where there is none.
     ///
     /// # Errors
-    /// Why no key could be kept in it.
+    /// The reason why no key could be kept in it.
     pub fn open(directory: Option<&Path>) -> Result<Self, KeyDirProblem> {
         let directory = directory.ok_or(KeyDirProblem::NoHome)?;
         let failed = |source| KeyDirProblem::Io {

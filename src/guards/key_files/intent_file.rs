@@ -232,7 +232,7 @@ impl LeftIntent {
         &self.locked.path
     }
 
-    /// Whether its name begins so.
+    /// Tells whether its name begins so.
     pub fn is_named(&self, beginning: &str) -> bool {
         let name = self.path().file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with(beginning))
