@@ -252,8 +252,8 @@ impl ServiceAccount {
             .map(|(_, binding)| binding)
     }
 
-    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or something of
-    /// its bindings is not known.
+    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
+    /// its bindings are not wholly known.
     pub fn reaches_beyond(&self) -> bool {
         let is_of_place = |binding: &Binding| {
             binding.role.is_some()
