@@ -1,5 +1,5 @@
 //! The policy: settings that forbid things to the tools, whatever the token allows.
-//! Decides and counts; the words of a refusal are `tools::result`'s.
+//! Decides and counts. The words of a refusal are in `tools::words`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
 //! A string that does not show itself, and the scrubbing of such strings out of text.
-//! Refuses to print, log or serialise a secret; whoever needs the value says `expose`.
+//! Refuses to print, log or serialise a secret; code that needs the value calls `expose`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

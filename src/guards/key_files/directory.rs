@@ -107,7 +107,7 @@ impl KeyDirectory {
         entries.map(|entry| entry.path()).collect()
     }
 
-    /// Removes what killed processes left, unless it holds a key. A failure only leaves it for the next time.
+    /// Removes the files that killed processes left, unless they hold a key. If that fails, the next call tries again.
     fn sweep(&self) {
         for path in Self::files_that_begin(&self.path, PENDING) {
             let written = fs::metadata(&path).and_then(|metadata| metadata.modified());

@@ -1,4 +1,4 @@
-//! The intent: what a process was about to create, written down before it is sent, for whoever comes after a crash.
+//! The intent: a planned creation, written down before it is sent. After a crash a later process reads it.
 //! Holds no secret. A phase is a whole line of JSON: a line that was torn was never acted upon.
 
 use std::fmt::Write;
@@ -87,7 +87,7 @@ pub(super) enum Line {
 pub enum Phase {
     /// Nothing was sent.
     Prepared,
-    /// The creation was sent, and what came of it is not known.
+    /// The creation was sent, and its outcome is not known.
     Sent(Sending),
     /// The outcome is known, and nobody was told.
     Found(Found),

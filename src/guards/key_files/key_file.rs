@@ -1,5 +1,5 @@
 //! The file of one key: made before the account, filled after it, and given its name at last.
-//! A file with a key in it is never deleted, whatever fails.
+//! Never deletes a file with a key in it.
 
 use std::fs;
 use std::io::{self, Seek, Write};

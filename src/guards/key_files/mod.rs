@@ -60,7 +60,7 @@ pub enum KeyDirProblem {
         /// The reason.
         source: io::Error,
     },
-    /// Others could reach the keys in it, or it is not what it seems.
+    /// Other users could reach the keys in it, or it is a link or no directory.
     #[error("{} {reason}", path.display())]
     Unsafe {
         /// The directory.
