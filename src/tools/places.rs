@@ -319,13 +319,13 @@ impl Gaps {
             (true, None) => (
                 Code::NotFound,
                 format!(
-                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its workspace may have to be named as workspace_id."
+                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its workspace may have to be named as workspace_id: call get_service_accounts without arguments to see every account you can."
                 ),
             ),
             (false, _) => (
                 self.code(),
                 format!(
-                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed.",
+                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. Call again in a minute, or with the workspace_id that the user names.",
                     self.notes.join(" ")
                 ),
             ),
