@@ -92,8 +92,12 @@ impl Server {
             }
             false => "",
         };
+        let places = match self.options.policy.has_deployments() {
+            true => "workspaces and deployments",
+            false => "workspaces",
+        };
         format!(
-            "{sandbox}Administers the service accounts of Astro Private Cloud workspaces. Start with get_service_accounts \
+            "{sandbox}Administers the service accounts of Astro Private Cloud {places}. Start with get_service_accounts \
              without arguments to learn ids. Delete only what the user named. An error's text says what to do next."
         )
     }

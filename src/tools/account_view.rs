@@ -26,7 +26,6 @@ pub struct AccountView {
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     deployment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,

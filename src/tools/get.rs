@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::account_view::AccountView;
 use super::arguments::{Search, Whole};
+use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::Failure;
-use super::places::{self, Gaps, ReadWorkspace};
-use super::recovery::unfinished;
+use super::places::{self, Gaps, NamedPlace, ReadWorkspace, WorkspaceView};
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{Candidate, Listing};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::guards::secret::Secrets;
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::guards::policy::Policy;
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -27,18 +27,26 @@ pub const TOOL: ToolEntry = ToolEntry {
         destructive: false,
         idempotent: true,
     },
-    define: |_| Definition {
-        description: DESCRIPTION.to_owned(),
-        input: INPUT.clone(),
-        output: schema::output::<GetResult>(),
+    define: |options| Definition {
+        description: description(&options.policy),
+        input: INPUT.under(&options.policy).clone(),
+        output: by_levels::output::<GetResult>(&options.policy),
     },
 };
 
 const NAME: &str = "get_service_accounts";
 
-const DESCRIPTION: &str = "List service accounts of one workspace or, without workspace_id, of every workspace the \
-    token can see. Use it to find ids, roles and dates, or whether a label is taken. Changes nothing. Returns a page of \
-    accounts, the total of matches on all pages, next_offset if there are more, and the workspaces searched.";
+fn description(policy: &Policy) -> String {
+    let place = match policy.has_deployments() {
+        true => "place or, without one, of every workspace the",
+        false => "workspace or, without workspace_id, of every workspace the",
+    };
+    format!(
+        "List service accounts of one {place} token can see. Use it to find ids, roles and dates, or whether a label is \
+         taken. Changes nothing. Returns a page of accounts, the total of matches on all pages, next_offset if there are \
+         more, and the workspaces searched."
+    )
+}
 
 /// The number of accounts on a page, unless the call says another.
 const LIMIT_DEFAULT: u64 = 100;
@@ -49,13 +57,18 @@ const OFFSET_MAX: u64 = (1 << 53) - 1;
 type Limit = Whole<1, 1000>;
 type Offset = Whole<0, OFFSET_MAX>;
 
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Only this workspace.
     workspace_id: Option<WorkspaceId>,
+    /// Only this deployment.
+    deployment_id: Option<DeploymentId>,
+    /// With the accounts of the deployments of these workspaces, which lists the deployments as well. Default false.
+    include_deployments: Option<bool>,
     /// Only the account with this id.
     service_account_id: Option<ServiceAccountId>,
     /// Only labels that contain this text, in any case.
@@ -82,30 +95,8 @@ struct GetResult {
     notes: Option<Vec<String>>,
 }
 
-// A workspace in a result. (A doc comment would become a description in the schema.)
-#[derive(Serialize, JsonSchema)]
-struct WorkspaceView {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// Matches; absent where the token may not list them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-}
-
-impl WorkspaceView {
-    /// Without secrets. The lists that were read after the workspaces may have told some.
-    fn scrubbed(self, secrets: &Secrets) -> Self {
-        Self {
-            id: secrets.scrubbed(self.id),
-            label: self.label.map(|label| secrets.scrubbed(label)),
-            count: self.count,
-        }
-    }
-}
-
 struct Query {
-    workspace_id: Option<WorkspaceId>,
+    include_deployments: bool,
     service_account_id: Option<ServiceAccountId>,
     label: Option<String>,
     limit: u64,
@@ -114,14 +105,29 @@ struct Query {
 
 /// Runs the tool.
 async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
-    let query = Query::of(call.read(NAME, &INPUT, given)?);
-    let place = query.workspace_id.clone().map(Place::Workspace);
+    let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
+    let named = NamedPlace {
+        workspace_id: arguments.workspace_id.clone(),
+        deployment_id: arguments.deployment_id.clone(),
+    };
+    let query = Query::of(arguments);
+    let place = named.resolve(call).await?;
     let (matches, workspaces, gaps) = match &place {
+        Some(Place::Workspace(id)) if query.include_deployments => {
+            let one = Workspace {
+                id: id.clone(),
+                label: None,
+            };
+            several(call, &query, vec![one], None).await?
+        }
         Some(place) => in_one(call, &query, place).await?,
-        None => everywhere(call, &query).await?,
+        None => {
+            let visible = places::visible(call).await?;
+            several(call, &query, visible.workspaces, Some(visible.gaps)).await?
+        }
     };
     if let (Some(id), 0) = (&query.service_account_id, matches.total) {
-        return Err(gaps.missing_account(id, place.as_ref()));
+        return Err(gaps.missing_account(id, place.as_ref(), call.policy()));
     }
     Ok(success(&query.page(matches, workspaces, gaps, call)))
 }
@@ -145,7 +151,7 @@ struct Matches {
 impl Query {
     fn of(arguments: Arguments) -> Self {
         Self {
-            workspace_id: arguments.workspace_id,
+            include_deployments: arguments.include_deployments.unwrap_or_default(),
             service_account_id: arguments.service_account_id,
             label: arguments.label.map(|text| text.0.to_lowercase()),
             limit: arguments.limit.map_or(LIMIT_DEFAULT, |limit| limit.0),
@@ -212,7 +218,6 @@ fn index(number: u64) -> usize {
 }
 
 async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Failure> {
-    call.check_place(place)?;
     let mut total = 0;
     let listing = call.list(place, query.selection(&mut total)).await?;
     let mut gaps = Gaps::default();
@@ -221,34 +226,40 @@ async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Results, Fa
     Ok((Matches { first, total }, None, gaps))
 }
 
-/// Reads every visible workspace; one that could not be read is listed without a count.
-async fn everywhere(call: &Call, query: &Query) -> Result<Results, Failure> {
-    let visible = places::visible(call).await?;
+/// Reads several workspaces, and their deployments where they are wanted or the account is in none of the workspaces. A
+/// place that could not be read is listed without a count. The API has listed visible workspaces itself, and told of gaps;
+/// it is not known whether one exists that the call names.
+async fn several(
+    call: &Call,
+    query: &Query,
+    workspaces: Vec<Workspace>,
+    visible: Option<Gaps>,
+) -> Result<Results, Failure> {
+    let is_known = visible.is_some();
     let read = |place| async move {
-        let (api, mut total) = (call.api().with_good_token(), 0);
+        let mut total = 0;
         let selection = query.selection(&mut total);
-        unfinished::finish(call, &place).await;
-        let listing = call.list_known(&api, &place, selection).await?;
+        let listing = match &place {
+            Place::Workspace(_) if !is_known => call.list(&place, selection).await?,
+            _ => call.list_listed(&place, selection).await?,
+        };
         Ok(PlaceMatches { listing, total })
     };
-    let all = places::read_each(visible.workspaces, read).await?;
-    let mut gaps = Gaps::default();
-    gaps.add_visible(&visible.gaps);
-    gaps.add_unread(&all);
+    let wants_deployments = |read: &[ReadWorkspace<PlaceMatches>]| {
+        let mut outcomes = read.iter().flat_map(|read| &read.outcome);
+        let is_missing = outcomes.all(|matches| matches.total == 0);
+        query.include_deployments
+            || (query.service_account_id.is_some() && is_missing && call.policy().has_deployments())
+    };
+    let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
+    let mut gaps = visible.unwrap_or_default();
+    gaps.add_unread(&reading);
+    let views = reading.views(query.include_deployments, |matches| matches.total);
     let mut sum = Matches::default();
-    let mut workspaces = Vec::with_capacity(all.len());
-    for ReadWorkspace { workspace, outcome } in all {
-        let matches = outcome.ok();
-        workspaces.push(WorkspaceView {
-            id: workspace.id.as_str().to_owned(),
-            label: workspace.label,
-            count: matches.as_ref().map(|matches| matches.total),
-        });
-        if let Some(PlaceMatches { listing, total }) = matches {
-            gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
-            sum.total += total;
-            sum.first.extend(listing.accounts);
-        }
+    for (place, PlaceMatches { listing, total }) in reading.into_lists() {
+        gaps.add_unreadable_accounts(&place, &listing);
+        sum.total += total;
+        sum.first.extend(listing.accounts);
     }
-    Ok((sum, Some(workspaces), gaps))
+    Ok((sum, Some(views), gaps))
 }

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::arguments::{Search, Whole};
-use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments.
 pub fn input<T: JsonSchema>() -> JsonObject {
@@ -32,6 +32,20 @@ pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
 pub fn make_optional(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Array(names)) = schema.get_mut("required") {
         names.retain(|name| name != argument);
+    }
+}
+
+/// Makes an argument one that has to be given.
+pub fn make_required(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Array(names)) = schema.get_mut("required") {
+        names.push(json!(argument));
+    }
+}
+
+/// Takes an argument away.
+pub fn remove(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Object(arguments)) = schema.get_mut("properties") {
+        arguments.remove(argument);
     }
 }
 
@@ -120,6 +134,7 @@ macro_rules! inlined_schema {
 }
 
 inlined_schema!(WorkspaceId, "WorkspaceId", id());
+inlined_schema!(DeploymentId, "DeploymentId", id());
 inlined_schema!(ServiceAccountId, "ServiceAccountId", id());
 inlined_schema!(
     Label,
@@ -129,7 +144,7 @@ inlined_schema!(
 inlined_schema!(
     Role,
     "Role",
-    json_schema!({"type": "string", "enum": Role::ALL.map(Role::name), "default": Role::default().name()})
+    json_schema!({"type": "string", "enum": Role::all().map(Role::name).collect::<Vec<_>>()})
 );
 
 inlined_schema!(

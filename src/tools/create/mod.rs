@@ -1,17 +1,15 @@
-//! `create_service_account`: a new account in a workspace, and its key.
+//! `create_service_account`: a new account in a workspace or on a deployment, and its key.
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
+mod arguments;
 mod failures;
 mod sending;
 mod storage;
 
-use std::sync::LazyLock;
-
 use chrono::TimeDelta;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use failures::{
     already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, still_busy,
@@ -20,18 +18,17 @@ use sending::{NoAccount, send};
 use storage::Storage;
 
 use crate::apc::operations::Candidate;
-use crate::apc::{
-    Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
-};
+use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::Published;
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
+use crate::tools::by_levels;
 use crate::tools::change::{AuditRecord, ChangedAccount, run_to_completion};
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::SeenBefore;
-use crate::tools::words::{role_not_allowed, too_many_changes};
-use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, schema, success};
+use crate::tools::words::too_many_changes;
+use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, success};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -46,8 +43,8 @@ pub const TOOL: ToolEntry = ToolEntry {
     },
     define: |options| Definition {
         description: description(options),
-        input: input(options),
-        output: schema::output::<CreateResult>(),
+        input: arguments::input(options),
+        output: by_levels::output::<CreateResult>(&options.policy),
     },
 };
 
@@ -58,41 +55,15 @@ fn description(options: &ToolOptions) -> String {
         KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
         KeyOutput::Show => "its API key",
     };
+    let (places, place) = match options.policy.has_deployments() {
+        true => ("workspace or deployment", "place"),
+        false => ("workspace", "workspace"),
+    };
     format!(
-        "Create a service account in a workspace, for a script or CI job that needs access of its own; give the lowest \
-         role that will do. A label that the workspace already has is refused. Returns the account, {key}."
+        "Create a service account in a {places}, for a script or CI job that needs access of its own; give the lowest \
+         role that will do. A label that the {place} already has is refused. Label, role and key cannot be changed \
+         later: create another account instead. Returns the account, {key}."
     )
-}
-
-fn input(options: &ToolOptions) -> JsonObject {
-    let mut input = INPUT.clone();
-    if options.has_default_workspace {
-        schema::make_optional(&mut input, "workspace_id");
-    }
-    let roles: Vec<_> = options.policy.roles().map(Role::name).collect();
-    schema::set(&mut input, "role", "enum", json!(roles));
-    if let Some(allowed) = &options.policy.allowed_workspaces {
-        let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
-        schema::set(&mut input, "workspace_id", "enum", json!(ids));
-        schema::set(&mut input, "workspace_id", "pattern", Value::Null);
-    }
-    input
-}
-
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
-
-/// The arguments. The default workspace stands in where there is one.
-#[derive(Deserialize, JsonSchema)]
-struct Arguments {
-    /// What the account is for; unique in its workspace. Not for secrets: the platform logs it.
-    label: Label,
-    /// The workspace it is for.
-    workspace_id: WorkspaceId,
-    /// What it may do there.
-    #[serde(default)]
-    role: Role,
-    /// A word to group accounts by.
-    category: Option<Label>,
 }
 
 /// The result.
@@ -130,7 +101,7 @@ async fn run(
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
     call.add_default_workspace(&mut given);
-    let new = parse(given, call, record)?;
+    let new = arguments::read(call, given, record).await?;
     let until = call.half_time();
     let locked = call.shared.label_locks.lock(&new, until).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
@@ -154,28 +125,6 @@ async fn run(
     };
     let created = run_to_completion(call, record, undecided, work).await?;
     Ok(success(&shown(created, call)))
-}
-
-fn parse(
-    given: JsonObject,
-    call: &Call,
-    record: &mut AuditRecord,
-) -> Result<NewServiceAccount, Failure> {
-    let arguments: Arguments = call.read(NAME, &INPUT, given)?;
-    let place = Place::Workspace(arguments.workspace_id);
-    let role = arguments.role;
-    record.place(&place);
-    record.label_and_role(Some(arguments.label.as_str()), Some(role.name()));
-    call.check_place(&place)?;
-    if role > call.policy().max_role {
-        return Err(role_not_allowed(role, call.policy()));
-    }
-    Ok(NewServiceAccount {
-        place,
-        label: arguments.label,
-        role,
-        category: arguments.category,
-    })
 }
 
 /// The place as it was before the creation.
