@@ -1,4 +1,4 @@
-//! What single parts of a call cost, without processes and pipes: `cargo bench --bench parts`.
+//! Measures single parts of a call, without processes and pipes: `cargo bench --bench parts`.
 //! Counts allocations, too, which are the same on every machine.
 
 // It is for people at a terminal, and what fails here fails before their eyes.

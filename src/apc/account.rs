@@ -94,7 +94,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether the role reaches the whole installation, wherever it is bound.
+    /// Tells whether the role reaches the whole installation, wherever it is bound.
     pub fn is_system_role(&self) -> bool {
         self.role
             .as_deref()
@@ -158,7 +158,7 @@ impl Bindings {
         Self::Known(bindings)
     }
 
-    /// Whether an account of this place's list belongs there. An account without bindings belongs to the list
+    /// Tells whether an account of this place's list belongs there. An account without bindings belongs to the list
     /// it stands in; otherwise one of them has to be on the place, or on something unknown.
     pub fn allow(&self, place: &Place) -> bool {
         let bindings = self.known();
@@ -211,7 +211,7 @@ pub struct ServiceAccount {
     pub category: Category,
     /// The place in whose list it stands.
     pub place: Place,
-    /// Whether it may be used.
+    /// True if it may be used.
     pub active: Option<bool>,
     /// When it was created.
     pub created_at: Option<String>,
@@ -222,25 +222,25 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Whether the API has shown its whole key.
+    /// Tells whether the API has shown its whole key.
     pub fn has_whole_key(&self) -> bool {
         self.has_key_text() && self.api_key.as_ref().is_some_and(|key| !key.is_masked())
     }
 
-    /// Whether the API has shown its key, or a masked one.
+    /// Tells whether the API has shown its key, whole or masked.
     pub fn has_key_text(&self) -> bool {
         self.api_key
             .as_ref()
             .is_some_and(|key| !key.expose().is_empty())
     }
 
-    /// Whether its key is this one, as far as it shows: at least as much of it as the API shows by default.
+    /// Tells whether its visible key is this one: it has to show at least as much as the API shows by default.
     pub fn has_key(&self, key: &Secret) -> bool {
         let own = self.api_key.as_ref();
         own.is_some_and(|own| own.shows_enough() && own.may_be(key))
     }
 
-    /// Whether its key may be this one: nothing that shows of it says otherwise.
+    /// Tells whether its key may be this one: its visible part does not say otherwise.
     pub fn may_have_key(&self, key: &Secret) -> bool {
         self.api_key.as_ref().is_some_and(|own| own.may_be(key))
     }
@@ -269,8 +269,8 @@ impl ServiceAccount {
             .map(|(_, binding)| binding)
     }
 
-    /// Whether deleting it may take rights away elsewhere: it has a further binding or a system role, or something of
-    /// its bindings is not known.
+    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
+    /// its bindings are not wholly known.
     pub fn reaches_beyond(&self) -> bool {
         let is_of_place = |binding: &Binding| {
             binding.role.is_some()

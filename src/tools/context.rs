@@ -276,7 +276,7 @@ impl Call {
     }
 }
 
-/// Whether an argument says something. Null and empty text are as good as left out.
+/// Tells whether an argument says something. Null and empty text are as good as left out.
 pub(super) fn is_given(given: &JsonObject, name: &str) -> bool {
     given
         .get(name)

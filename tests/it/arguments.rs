@@ -36,7 +36,7 @@ async fn assert_refused(tool: &str, argument: &str, accepted: &str, values: &[(V
     assert_eq!(sandbox.handle().requests(), []);
 }
 
-/// What no text argument takes.
+/// Values that no text argument takes.
 fn no_text() -> Vec<(Value, &'static str)> {
     vec![
         (json!(5), "5"),

@@ -1,4 +1,4 @@
-//! What the API and everything before it may answer, and which kind of failure it becomes.
+//! Every kind of answer of the API and of things in front of it, with the error code that it becomes.
 
 use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! Where API keys go: to private files by default, and past the model.
+//! API keys go to private files by default, and not to the model.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -34,9 +34,9 @@ pub struct Listing {
     pub unreadable: usize,
     /// The number of accounts of which something could not be read.
     pub partly_read: usize,
-    /// Whether every id could be read, so that an account that is not listed is not there.
+    /// True if every id could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
-    /// Whether every label could be read as well, so that a label that is not listed is free.
+    /// True if every label could be read as well, so that a label that is not listed is free.
     pub labels_are_known: bool,
     /// The ids of accounts in the answer that belong to other places.
     pub foreign: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether the API has shown no account at all.
+    /// Tells whether the API has shown no account at all.
     pub fn is_empty(&self) -> bool {
         self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
     }
@@ -88,7 +88,7 @@ pub struct Candidate<'a> {
 /// a hundred. A place that does not exist has none, for a system-level token.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn service_accounts(
     api: &Api<'_>,
     place: &Place,
@@ -196,7 +196,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
+/// The error of the request; [`ApiError::effect`] tells whether there may be an account all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
@@ -235,7 +235,7 @@ pub async fn create_service_account(
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
+/// The error of the request; [`ApiError::effect`] tells whether the account may be gone all the same.
 pub async fn delete_service_account(
     api: &Api<'_>,
     place: &Place,

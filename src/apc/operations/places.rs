@@ -49,7 +49,7 @@ struct NoVariables {}
 /// Asks the platform for its version; needs no token.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
     answer.read()?.ok_or(ApiError::MissingData)
@@ -91,7 +91,7 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 /// Lists the deployments of a workspace. A deployment-level token is refused the list of its own workspace.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn deployments(api: &Api<'_>, workspace: &WorkspaceId) -> Result<Deployments, ApiError> {
     let variables = InPlace::Workspace(workspace.as_str());
     let listed = match api.query(&WORKSPACE_DEPLOYMENTS, &variables).await {
@@ -127,7 +127,7 @@ where
 /// Reads one workspace; none where the API knows no such id.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = InPlace::Workspace(id.as_str());
     let found = api.query(&WORKSPACE, &variables).await;
@@ -141,7 +141,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = InPlace::Workspace(NO_WORKSPACE);
     let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {

@@ -118,7 +118,7 @@ async fn check_allowed(
     }
 }
 
-/// Whether the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
+/// Checks that the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
 /// the call has found it.
 ///
 /// # Errors
