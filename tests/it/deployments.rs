@@ -1,11 +1,12 @@
 //! Service accounts of deployments: every guard of the workspace level holds for them, on both lines of the API.
 
-use apc_sandbox::{Entity, Fault, Handle, Line, NewAccount, On, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, Fault, Handle, Line, NewAccount, On, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::clients::*;
 use crate::support::harness::*;
+use crate::support::standin::*;
 
 const LINES: [Line; 2] = [Line::Today, Line::Of2020];
 
@@ -819,4 +820,334 @@ async fn the_audit_log_names_the_deployment_and_its_workspace_where_it_is_known(
             row(None, "invalid_arguments"),
         ]
     );
+}
+
+// Listing.
+
+/// A system admin of many workspaces with as many deployments each, and an account in every place.
+async fn large(workspaces: usize, deployments: usize) -> (Sandbox, Program) {
+    let mut store = Store::empty().user("root", &[(Role::SystemAdmin, Entity::System)]);
+    for workspace in 0..workspaces {
+        let id = format!("workspace{workspace:03}");
+        let place = Entity::Workspace(id.clone());
+        store = store
+            .workspace(&id, &format!("Workspace {workspace:03}"))
+            .account(NewAccount::new("ci", Role::WorkspaceEditor, place));
+        for deployment in 0..deployments {
+            let inside = format!("deployment{workspace:03}x{deployment:02}");
+            let place = Entity::Deployment(inside.clone());
+            store = store
+                .deployment(&inside, &format!("Airflow {deployment:02}"), &id)
+                .account(NewAccount::new("dag", Role::DeploymentViewer, place));
+        }
+    }
+    let sandbox = Sandbox::start_with(0, store).await.unwrap();
+    let token = sandbox.handle().sign_in("root", TimeDelta::days(1));
+    let program = guarded_with(&sandbox, &token);
+    (sandbox, program)
+}
+
+#[tokio::test]
+async fn the_deployments_of_each_workspace_are_listed_with_their_names_and_counts() {
+    for line in LINES {
+        let (sandbox, mut session) = start(line, Persona::WorkspaceAdmin, &[]).await;
+        let asked = json!({"include_deployments": true});
+        let found = session.call(GET_TOOL, asked).await;
+        let seeds = sandbox.handle().accounts().len();
+        assert_eq!(
+            found.structured()["total"],
+            seeds - 1,
+            "all but the system's"
+        );
+        let workspaces = found.structured()["workspaces"].as_array().unwrap();
+        let of = |id: &str| workspaces.iter().find(|one| one["id"] == id).unwrap();
+        assert_eq!(of(ANALYTICS)["deployments"], json!([]));
+        let expected = json!([{
+            "id": DEPLOYMENT, "label": "Forecasts", "release_name": "forecasts-0001", "count": 1,
+        }]);
+        assert_eq!(of(DATA_SCIENCE)["deployments"], expected);
+        let there: Vec<_> = found
+            .accounts()
+            .iter()
+            .filter(|account| account["deployment_id"] == DEPLOYMENT)
+            .map(|account| &account["id"])
+            .collect();
+        assert_eq!(there, [FORECASTS]);
+
+        let one = json!({"include_deployments": true, "workspace_id": DATA_SCIENCE, "label": "forecasts"});
+        let found = session.call(GET_TOOL, one).await;
+        assert_eq!(found.column("id"), [FORECASTS]);
+        let workspace = &found.structured()["workspaces"][0];
+        assert_eq!(workspace["count"], 0);
+        assert_eq!(workspace["deployments"], expected);
+
+        let without = session
+            .call(GET_TOOL, json!({"include_deployments": false}))
+            .await;
+        assert_eq!(without.structured()["total"], seeds - 2);
+        assert_eq!(
+            without.structured()["workspaces"][0].get("deployments"),
+            None
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_deployments_of_a_workspace_that_does_not_exist_are_not_found() {
+    let (_sandbox, mut session) = start(Line::Today, Persona::SystemAdmin, &[]).await;
+    let asked = json!({"include_deployments": true, "workspace_id": NOTHING});
+    session.call(GET_TOOL, asked).await.refusal("not_found");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_of_deployments_is_in_the_notes() {
+    for (field, says) in [
+        (DEPLOYMENTS, "The deployments could not be listed"),
+        (
+            LIST_THERE,
+            "Not read, so their accounts are missing here: deployment",
+        ),
+    ] {
+        for line in LINES {
+            let (sandbox, mut session) = start(line, Persona::WorkspaceAdmin, &[]).await;
+            sandbox.handle().inject(refusal(line), On::Field(field), 9);
+            let asked = json!({"include_deployments": true});
+            let found = session.call(GET_TOOL, asked).await;
+            let notes = found.structured()["notes"].to_string();
+            assert_says(&notes, &[says, "permission_denied"]);
+            assert!(!found.column("id").contains(&FORECASTS));
+        }
+    }
+    let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+    let broken = json!({"data": {DEPLOYMENTS: [null, {"id": DEPLOYMENT, "label": null, "releaseName": null}]},
+        "errors": [{"message": "broken", "path": [DEPLOYMENTS, 0]}]});
+    let fault = answer(200, "application/json", broken.to_string(), false);
+    sandbox.handle().inject(fault, On::Field(DEPLOYMENTS), 1);
+    let asked = json!({"include_deployments": true, "workspace_id": DATA_SCIENCE});
+    let found = session.call(GET_TOOL, asked).await;
+    assert!(found.column("id").contains(&FORECASTS));
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["1 of the deployments could not be read"]);
+}
+
+#[tokio::test]
+async fn a_release_that_lists_no_deployments_costs_them_and_not_the_call() {
+    let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+    sandbox.handle().lack_field("Query.workspaceDeployments");
+    let found = session
+        .call(GET_TOOL, json!({"include_deployments": true}))
+        .await;
+    assert!(found.column("id").contains(&CI_DEPLOY));
+    let notes = found.structured()["notes"].to_string();
+    assert_says(
+        &notes,
+        &["deployments could not be listed", "incompatible_api"],
+    );
+    session
+        .call(CREATE_TOOL, on_deployment("etl"))
+        .await
+        .account();
+}
+
+#[tokio::test]
+async fn all_places_of_a_large_installation_are_read_by_at_most_16_lists_at_once() {
+    let (sandbox, program) = large(20, 10).await;
+    let network = StandIn::before(&sandbox).await;
+    let mut session = program
+        .env("APC_API_URL", network.url())
+        .serve(Era::USUAL)
+        .await;
+    let found = session
+        .call(GET_TOOL, json!({"include_deployments": true}))
+        .await;
+    assert_eq!(found.structured()["total"], 220);
+    assert_eq!(found.structured().get("notes"), None);
+    let most = network.most_busy();
+    assert!((2..=16).contains(&most), "{most} at once");
+}
+
+/// The progress that a client has heard of: done, total and message.
+fn progress(session: &Session) -> Vec<(u64, u64, String)> {
+    let heard = session.notifications.iter();
+    let heard = heard.filter(|message| message["method"] == "notifications/progress");
+    heard
+        .map(|message| {
+            let params = &message["params"];
+            assert_eq!(params["progressToken"], "watching");
+            let number = |name: &str| params[name].as_f64().unwrap() as u64;
+            let text = params["message"].as_str().unwrap().to_owned();
+            (number("progress"), number("total"), text)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_progress_hears_how_many_places_are_read() {
+    for era in Era::BOTH {
+        let (_sandbox, program) = large(20, 10).await;
+        let mut session = program.serve(era).await;
+        let mut params = json!({"name": GET_TOOL, "arguments": {"include_deployments": true}});
+        if era == Era::Stateless {
+            params["_meta"] = stateless_meta(era.version());
+        }
+        params["_meta"]["progressToken"] = json!("watching");
+        let reply = session.exchange("tools/call", params).await;
+        assert_eq!(reply["result"]["structuredContent"]["total"], 220);
+        let heard = progress(&session);
+        assert!((20..=45).contains(&heard.len()), "{heard:?}");
+        assert!(
+            heard.is_sorted_by(|before, after| before.0 < after.0),
+            "{heard:?}"
+        );
+        assert_eq!(
+            *heard.last().unwrap(),
+            (220, 220, "read 220 of 220 places".to_owned())
+        );
+
+        let silent = session
+            .call(GET_TOOL, json!({"include_deployments": true}))
+            .await;
+        assert_eq!(silent.structured()["total"], 220);
+        assert_eq!(progress(&session).len(), heard.len());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_read_within_the_time_of_the_call_is_in_the_notes() {
+    let (sandbox, program) = large(2, 3).await;
+    sandbox
+        .handle()
+        .inject(Fault::Hang, On::Field(LIST_THERE), 4);
+    let mut session = program.env("APC_TIMEOUT", "1").serve(Era::USUAL).await;
+    let found = session
+        .call(GET_TOOL, json!({"include_deployments": true}))
+        .await;
+    assert_eq!(found.structured()["total"], 4);
+    let notes = found.structured()["notes"].to_string();
+    assert_eq!(notes.matches("timed_out").count(), 4, "{notes}");
+}
+
+// A server that works on workspaces alone.
+
+#[tokio::test]
+async fn a_server_of_workspaces_alone_has_no_word_of_deployments() {
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--levels", "workspace"]);
+        let mut session = match era {
+            Era::Handshake(version) => {
+                let mut session = program.spawn(era);
+                let opened = session.exchange("initialize", opening(version)).await;
+                assert_wordless(&opened["result"]);
+                session.notify("notifications/initialized").await;
+                session
+            }
+            Era::Stateless => {
+                let mut session = program.serve(era).await;
+                let found = session.request("server/discover", json!({})).await;
+                assert_wordless(&found["result"]);
+                session
+            }
+        };
+        let tools = session.list_tools().await;
+        assert_wordless(&json!(tools));
+        let role = &tools[0]["inputSchema"]["properties"]["role"];
+        let three = ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"];
+        assert_eq!(role["enum"], json!(three));
+        assert_eq!(
+            tools[0]["inputSchema"]["required"],
+            json!(["label", "workspace_id"])
+        );
+        assert_wordless(&session.request("prompts/list", json!({})).await["result"]);
+        for (prompt, arguments) in [
+            ("audit_service_accounts", json!({})),
+            (
+                "rotate_service_account",
+                json!({"service_account_id": CI_DEPLOY}),
+            ),
+        ] {
+            let params = json!({"name": prompt, "arguments": arguments});
+            assert_wordless(&session.request("prompts/get", params).await["result"]);
+        }
+        for (tool, arguments) in [
+            (GET_TOOL, json!({})),
+            (GET_TOOL, json!({"service_account_id": FORECASTS})),
+            (CREATE_TOOL, new("etl")),
+            (CREATE_TOOL, json!({})),
+            (
+                CREATE_TOOL,
+                json!({"label": "etl", "workspace_id": NOTHING}),
+            ),
+            (DELETE_TOOL, json!({})),
+            (DELETE_TOOL, json!({"service_account_id": NOTHING})),
+            (DELETE_TOOL, doomed(CI_DEPLOY)),
+        ] {
+            assert_wordless(&session.call(tool, arguments).await.result);
+        }
+        assert_eq!(count(&sandbox.handle(), DEPLOYMENTS), 0);
+    }
+}
+
+#[track_caller]
+fn assert_wordless(told: &Value) {
+    let text = told.to_string().to_lowercase();
+    assert!(!text.contains("deployment"), "{told:#}");
+}
+
+#[tokio::test]
+async fn a_call_about_deployments_names_the_flag_that_switches_them_off() {
+    for (name, value) in [("--levels", "workspace"), ("APC_LEVELS", "workspace")] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::SystemAdmin);
+        let program = match name.starts_with("--") {
+            true => program.args(&[name, value]),
+            false => program.env(name, value),
+        };
+        let mut session = program.serve(Era::USUAL).await;
+        for (tool, arguments) in [
+            (GET_TOOL, json!({"deployment_id": DEPLOYMENT})),
+            (GET_TOOL, json!({"include_deployments": true})),
+            (CREATE_TOOL, on_deployment("etl")),
+            (DELETE_TOOL, forecasts()),
+            (DELETE_TOOL, json!({"deployment_id": DEPLOYMENT})),
+        ] {
+            let refused = session.call(tool, arguments).await;
+            assert_says(refused.refusal("not_allowed"), &["--levels", "APC_LEVELS"]);
+        }
+        let role = json!({"label": "etl", "workspace_id": ANALYTICS, "role": "DEPLOYMENT_VIEWER"});
+        let refused = session.call(CREATE_TOOL, role).await;
+        let accepted = "accepted: WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN.";
+        assert_says(refused.refusal("invalid_arguments"), &[accepted]);
+        let one = json!({"service_account_id": FORECASTS});
+        session.call(DELETE_TOOL, one).await.refusal("not_found");
+        let params = json!({"name": "rotate_service_account",
+            "arguments": {"service_account_id": FORECASTS, "deployment_id": DEPLOYMENT}});
+        let refused = session.request("prompts/get", params).await;
+        assert_says(refused["error"]["message"].as_str().unwrap(), &["--levels"]);
+        let asked = asked(&sandbox.handle());
+        assert!(
+            !asked.iter().any(|field| field.contains("eployment")),
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_sets_of_levels_are_refused() {
+    for levels in ["deployment", "workspace,system", "all"] {
+        let ended = Program::bare().args(&["--levels", levels]).run().await;
+        assert_eq!(ended.status.code(), Some(2), "{levels}");
+        assert_says(
+            &ended.stderr,
+            &["--levels is", "workspace,deployment or workspace"],
+        );
+    }
+    for arguments in [
+        &["--levels", "workspace", "--levels", "deployment"][..],
+        &["--levels=deployment,workspace"],
+    ] {
+        let mut session = Program::bare().args(arguments).serve(Era::USUAL).await;
+        let tools = session.list_tools().await;
+        assert!(tools[0]["inputSchema"]["properties"]["deployment_id"].is_object());
+    }
 }
