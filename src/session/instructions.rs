@@ -1,22 +1,28 @@
 //! The instructions of the server: what a model reads before it sees a tool.
 //! Names what is switched off by its flag, and says nothing that a tool says itself.
 
-use crate::apc::Role;
+use crate::apc::{Level, Role};
 use crate::config::Config;
 use crate::guards::policy::{Confirm, KeyOutput, Policy};
 
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. Start with get_service_accounts without \
-    arguments to learn ids. Delete only what the user named. Tell the user what notes say. An error's text says what to do \
-    next.";
+const ADVICE: &str = "Start with get_service_accounts without arguments to learn ids. Delete only what the user named. Tell \
+    the user what notes say. An error's text says what to do next.";
 
 /// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {
     let mut sentences = Vec::new();
     sentences.extend(config.sandbox.then(|| SANDBOX.to_owned()));
-    sentences.push(PURPOSE.to_owned());
+    let places = match config.policy.has_deployments() {
+        true => "workspaces and deployments",
+        false => "workspaces",
+    };
+    sentences.push(format!(
+        "Administers the service accounts of Astro Private Cloud {places}."
+    ));
+    sentences.push(ADVICE.to_owned());
     sentences.extend(restrictions(&config.policy));
     sentences.join(" ")
 }
@@ -24,6 +30,10 @@ pub(super) fn text(config: &Config) -> String {
 /// A sentence for each setting of the policy that is not the default, and the limit of changes.
 fn restrictions(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
+    if !policy.has_deployments() {
+        sentences
+            .push("All places but workspaces are switched off by --levels workspace.".to_owned());
+    }
     if policy.read_only {
         sentences.push("Creating and deleting are switched off by --read-only.".to_owned());
     } else {
@@ -56,8 +66,9 @@ fn limits(policy: &Policy) -> Vec<String> {
         ));
     }
     let offered: Vec<_> = policy.roles().collect();
-    let all = Role::ALL.into_iter();
-    let off = all.filter(|role| !offered.contains(role));
+    let here =
+        Role::all().filter(|role| policy.has_deployments() || role.level == Level::Workspace);
+    let off = here.filter(|role| !offered.contains(role));
     let off: Vec<_> = off.map(Role::name).collect();
     if !off.is_empty() {
         let verb = if off.len() == 1 { "is" } else { "are" };
@@ -82,7 +93,8 @@ fn limits(policy: &Policy) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::WorkspaceId;
+    use crate::apc::{Rank, WorkspaceId};
+    use crate::guards::policy::Levels;
 
     fn said(policy: &Policy) -> String {
         restrictions(policy).join(" ")
@@ -93,7 +105,8 @@ mod tests {
         let workspace = WorkspaceId::verbatim("ck1".to_owned());
         let policy = Policy {
             allowed_workspaces: Some([workspace].into()),
-            max_role: Role::WorkspaceEditor,
+            max_role: Rank::Editor,
+            levels: Levels::WorkspaceOnly,
             confirm: Confirm::Never,
             key_output: KeyOutput::Show,
             changes_per_minute: 7,
@@ -102,6 +115,7 @@ mod tests {
         let text = said(&policy);
         for part in [
             "ck1 are switched off by --allow-workspace",
+            "All places but workspaces are switched off by --levels",
             "WORKSPACE_ADMIN is switched off by --max-role",
             "--confirm never",
             "--key-output show",

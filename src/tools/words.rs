@@ -8,7 +8,7 @@ use serde_json::json;
 use super::failure::{Code, Failure};
 use crate::apc::error::{ApiError, Rejection, Unreachable};
 use crate::apc::installation::{Installation, TokenKind, TokenSource};
-use crate::apc::{Place, Role};
+use crate::apc::{Level, Role};
 use crate::config::advice;
 use crate::config::setting::API_TOKEN;
 use crate::guards::audit::AuditLog;
@@ -85,20 +85,42 @@ pub fn unknown_tool(name: &str) -> Failure {
     )
 }
 
-/// The failure of a call about a place that the allow-list leaves out.
-pub fn place_not_allowed(place: &Place) -> Failure {
-    let text = format!(
-        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
-    );
-    Failure::new(Code::NotAllowed, text).about_place(place)
-}
-
 /// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
+    let highest = Role {
+        rank: policy.max_role,
+        ..role
+    };
     let text = format!(
         "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
         role.name(),
-        policy.max_role.name()
+        highest.name()
+    );
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// The fault of a role that belongs to another level than the place.
+pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String {
+    let accepted = policy.accepted_roles(level);
+    let place = match (policy.has_deployments(), level) {
+        (false, _) => return format!("role is '{}'; accepted: {accepted}", role.name()),
+        (true, Level::Workspace) => "in a workspace",
+        (true, Level::Deployment) => "on a deployment",
+    };
+    let instead = match role.rank <= policy.max_role {
+        true => format!("; the role of the same rank is {}", role.on(level).name()),
+        false => String::new(),
+    };
+    format!(
+        "role is '{}'; accepted {place}: {accepted}{instead}",
+        role.name()
+    )
+}
+
+/// The failure of a call with an argument about deployments, on a server that works on workspaces alone.
+pub fn level_switched_off(argument: &str) -> Failure {
+    let text = format!(
+        "{argument} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'. Nothing was sent; leave the argument out, or have whoever runs this server add the other level."
     );
     Failure::new(Code::NotAllowed, text)
 }

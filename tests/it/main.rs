@@ -26,6 +26,7 @@ mod crashes;
 mod create;
 mod delete;
 mod demo;
+mod deployments;
 mod doctor;
 mod errors;
 mod fuzz;

@@ -4,6 +4,7 @@
 use std::io;
 
 use chrono::Utc;
+use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
 use super::Doctor;
@@ -17,6 +18,9 @@ use crate::guards::text::{on_one_line, quoted};
 
 /// The number of workspaces that are named, and searched for the token's own account.
 const NAMED: usize = 20;
+
+/// The number of lists that are read at once.
+const AT_ONCE: usize = 8;
 
 /// The kind of caller that a token stands for.
 enum Caller {
@@ -67,6 +71,9 @@ impl Doctor<'_> {
         };
         self.token(found)?;
         self.kind(&caller, found)?;
+        if self.config.policy.has_deployments() {
+            self.deployments(api, caller.workspaces()).await?;
+        }
         self.roles(api, found, &caller).await?;
         self.named_workspaces(api, found, caller.workspaces()).await
     }
@@ -141,10 +148,44 @@ impl Doctor<'_> {
                 );
                 self.warn("workspaces", &text)
             }
+            Caller::Neither if self.config.policy.has_deployments() => self.warn(
+                "workspaces",
+                "none: the token has no role in any workspace, or only roles on deployments. Calls have to name a deployment_id then; else ask an admin of a workspace for a role there",
+            ),
             Caller::Neither => self.warn(
                 "workspaces",
-                "none: the token has no role in any workspace, or only roles on deployments. Ask an admin of a workspace for a role there",
+                "none: the token has no role in any workspace. Ask an admin of a workspace for a role there",
             ),
+        }
+    }
+
+    /// Prints the number of deployments of each of the first workspaces.
+    async fn deployments(&self, api: &Api<'_>, workspaces: &[Workspace]) -> io::Result<()> {
+        let api = &api.with_good_token();
+        let counts = workspaces.iter().take(NAMED).map(|workspace| async move {
+            let listed = operations::deployments(api, &workspace.id).await;
+            let count = listed.map(|found| found.listed.len() + found.unreadable);
+            (in_words(workspace), count)
+        });
+        let counts: Vec<_> = stream::iter(counts).buffered(AT_ONCE).collect().await;
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let is_listed = counts.iter().all(|(_, count)| count.is_ok());
+        let mut named: Vec<_> = counts
+            .into_iter()
+            .map(|(workspace, count)| match count {
+                Ok(count) => format!("{count} in {workspace}"),
+                Err(ApiError::PermissionDenied) => format!("not to be listed in {workspace}"),
+                Err(_) => format!("not read in {workspace}"),
+            })
+            .collect();
+        if workspaces.len() > NAMED {
+            named.push(format!("{} more workspaces", workspaces.len() - NAMED));
+        }
+        match is_listed {
+            true => self.ok("deployments", &named.join(", ")),
+            false => self.warn("deployments", &named.join(", ")),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::consent::{BOX, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
+use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
@@ -11,8 +12,14 @@ use crate::tools::user::{Machine, Refusal};
 /// The number of accounts that are listed where none was named and nobody can be asked.
 const LISTED: usize = 50;
 
-pub(super) fn neither() -> Failure {
-    let text = "service_account_id and workspace_id are both missing; at least one is needed. Nothing was sent. Call get_service_accounts to find the id.";
+pub(super) fn neither(policy: &Policy) -> Failure {
+    let missing = match policy.has_deployments() {
+        true => "service_account_id, workspace_id and deployment_id are all missing",
+        false => "service_account_id and workspace_id are both missing",
+    };
+    let text = format!(
+        "{missing}; at least one is needed. Nothing was sent. Call get_service_accounts to find the id."
+    );
     Failure::new(Code::InvalidArguments, text)
 }
 

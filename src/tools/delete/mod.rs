@@ -19,15 +19,16 @@ use selection::select;
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::Candidate;
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::guards::policy::Confirm;
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::guards::policy::{Confirm, Policy};
 use crate::tools::account_view::AccountView;
+use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
     AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
 };
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
-use crate::tools::places::{self, Gaps};
+use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
 use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
 use crate::tools::{
@@ -44,16 +45,20 @@ pub const TOOL: ToolEntry = ToolEntry {
         idempotent: true,
     },
     define: |options| Definition {
-        description: description(options),
+        description: description(&options.policy),
         input: input(options),
-        output: schema::output::<DeleteResult>(),
+        output: by_levels::output::<DeleteResult>(&options.policy),
     },
 };
 
 const NAME: &str = "delete_service_account";
 
-fn description(options: &ToolOptions) -> String {
-    let asked = match options.policy.confirm {
+fn description(policy: &Policy) -> String {
+    let place = match policy.has_deployments() {
+        true => "place",
+        false => "workspace",
+    };
+    let asked = match policy.confirm {
         Confirm::Auto => {
             "This server itself asks the user to confirm where the client shows questions; elsewhere have the user's yes \
              before you call."
@@ -67,14 +72,14 @@ fn description(options: &ToolOptions) -> String {
         }
     };
     format!(
-        "Delete a service account for good; what uses its key stops working at once, and nothing brings it back. \
-         get_service_accounts finds its id. It is looked up first: one of another place is not touched. {asked} Returns the \
-         account as it was, deleted: true; recovered: the answer was lost, and the account is gone."
+        "Delete a service account for good; what uses its key stops working at once. \
+         get_service_accounts finds its id. It is looked up first: one of another {place} is not touched. {asked} Returns \
+         the account as it was, deleted: true; recovered: the answer was lost, and the account is gone."
     )
 }
 
 fn input(options: &ToolOptions) -> JsonObject {
-    let mut input = INPUT.clone();
+    let mut input = INPUT.under(&options.policy).clone();
     if options.has_default_workspace {
         let described = "Id of its workspace; default: the one set for this server.";
         schema::set(&mut input, "workspace_id", "description", json!(described));
@@ -82,15 +87,22 @@ fn input(options: &ToolOptions) -> JsonObject {
     input
 }
 
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
+    ByLevels::new(schema::input::<Arguments>(), |input| {
+        let place = "Id of its workspace; default: all are searched.";
+        schema::set(input, "workspace_id", "description", json!(place));
+    })
+});
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Its id; default: the user is asked to select one of its place.
     service_account_id: Option<ServiceAccountId>,
-    /// Id of its workspace; default: all are searched.
+    /// Id of its workspace; default: all places are searched.
     workspace_id: Option<WorkspaceId>,
+    /// Id of its deployment.
+    deployment_id: Option<DeploymentId>,
 }
 
 /// The result.
@@ -125,17 +137,19 @@ async fn run(
     mut given: JsonObject,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, NoResult> {
-    arguments::omit_empty(&mut given, &INPUT);
+    arguments::omit_empty(&mut given, INPUT.under(call.policy()));
     call.add_default_workspace(&mut given);
     let Arguments {
         service_account_id: id,
         workspace_id,
-    } = call.read(NAME, &INPUT, given)?;
-    let place = workspace_id.map(Place::Workspace);
-    if let Some(place) = &place {
-        record.place(place);
-        call.check_place(place)?;
-    }
+        deployment_id,
+    } = call.read(NAME, INPUT.under(call.policy()), given)?;
+    let named = NamedPlace {
+        workspace_id,
+        deployment_id,
+    };
+    record.named_place(&named);
+    let place = named.resolve(call).await?;
     let (account, selection) = match (id, place) {
         (Some(id), Some(place)) => (find(call, &id, &place).await?, None),
         (Some(id), None) => (search(call, &id).await?, None),
@@ -143,15 +157,20 @@ async fn run(
             let (account, selection) = select(call, &place).await?;
             (account, Some(selection))
         }
-        (None, None) => return Err(neither().into()),
+        (None, None) => return Err(neither(call.policy()).into()),
     };
-    note(record, &account);
+    note(call, record, &account);
     confirm(call, &account, selection).await?;
     Ok(delete(call, account, record).await?)
 }
 
-fn note(record: &mut AuditRecord, account: &ServiceAccount) {
+fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
     record.account(&account.id);
+    if let Place::Deployment(id) = &account.place
+        && let Some(home) = call.homes.workspace_of(id)
+    {
+        record.place(&home.into());
+    }
     record.place(&account.place);
     record.label_and_role(account.label.as_deref(), account.role());
 }
@@ -167,10 +186,11 @@ async fn find(
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let found = listing.accounts.into_iter().next();
-    found.ok_or_else(|| gaps.missing_account(id, Some(place)))
+    found.ok_or_else(|| gaps.missing_account(id, Some(place), call.policy()))
 }
 
-/// Looks through the visible workspaces. An account is missing only if all of them could be read.
+/// Looks through the visible workspaces, and through their deployments if none of them has it. An account is missing only
+/// if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
     let visible = places::visible(call).await?;
     let read = |place| async move {
@@ -179,18 +199,21 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Fa
         unfinished::finish(call, &place).await;
         call.list_known(&api, &place, is_it).await
     };
-    let all = places::read_each(visible.workspaces, read).await?;
+    let is_missing = |read: &[ReadWorkspace<Listing>]| {
+        let mut listings = read.iter().flat_map(|read| &read.outcome);
+        call.policy().has_deployments() && listings.all(|listing| listing.accounts.is_empty())
+    };
+    let reading = places::read_all(call, visible.workspaces, read, is_missing).await?;
     let mut gaps = Gaps::default();
     gaps.add_visible(&visible.gaps);
-    gaps.add_unread(&all);
-    for read in all {
-        let Ok(listing) = read.outcome else { continue };
-        gaps.add_unreadable_accounts(&read.workspace.id.into(), &listing);
+    gaps.add_unread(&reading);
+    for (place, listing) in reading.into_lists() {
+        gaps.add_unreadable_accounts(&place, &listing);
         if let Some(account) = listing.accounts.into_iter().next() {
             return Ok(account);
         }
     }
-    Err(gaps.missing_account(id, None))
+    Err(gaps.missing_account(id, None, call.policy()))
 }
 
 async fn delete(
@@ -240,9 +263,8 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure>
 
 /// The failure of a deletion that was certainly not made.
 fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    call.failure(error)
+    call.failure_at(error, &account.place)
         .about_account(&account.id)
-        .about_place(&account.place)
 }
 
 /// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::Query;
 use super::cursor::{Cursor, Position};
-use crate::apc::{ServiceAccount, Workspace};
-use crate::guards::secret::Secrets;
+use crate::apc::ServiceAccount;
 use crate::tools::account_view::AccountView;
 use crate::tools::context::Call;
+use crate::tools::places::WorkspaceView;
 
 /// The longest page, in characters.
 const PAGE_MAX: usize = 60_000;
@@ -39,29 +39,6 @@ pub(super) struct GetResult {
     notes: Option<Vec<String>>,
 }
 
-// A workspace in a result. (A doc comment would become a description in the schema.)
-#[derive(Serialize, JsonSchema)]
-pub(super) struct WorkspaceView {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// Matches; absent where the token may not list them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-}
-
-impl WorkspaceView {
-    /// Without secrets: the lists that were read after the workspaces may have told some.
-    pub(super) fn new(workspace: &Workspace, count: Option<u64>, secrets: &Secrets) -> Self {
-        let label = workspace.label.clone();
-        Self {
-            id: secrets.scrubbed(workspace.id.as_str().to_owned()),
-            label: label.map(|label| secrets.scrubbed(label)),
-            count,
-        }
-    }
-}
-
 /// The matches of a call, before they become a page.
 pub(super) struct Matches {
     /// The first ones behind the cursor; one more than the page takes, if there are that many.
@@ -77,7 +54,8 @@ impl Matches {
     /// The page of a query.
     pub(super) fn into_page(self, query: &Query, call: &Call) -> GetResult {
         let (workspaces, unshown) = self.workspaces.map_or((None, 0), |all| {
-            let (shown, unshown) = shortened(all);
+            let clean = all.into_iter().map(|view| view.scrubbed(call.secrets()));
+            let (shown, unshown) = shortened(clean.collect());
             (Some(shown), unshown)
         });
         let mut notes = self.notes;
@@ -128,7 +106,7 @@ fn shortened(mut all: Vec<WorkspaceView>) -> (Vec<WorkspaceView>, usize) {
     if length(&all) <= PLACES_MAX {
         return (all, 0);
     }
-    all.sort_by_key(|place| place.count == Some(0));
+    all.sort_by_key(WorkspaceView::is_without_matches);
     let mut room = PLACES_MAX;
     let fitting = all.iter().take_while(|place| {
         let left = room.checked_sub(length(place) + ",".len());
