@@ -12,6 +12,7 @@ pub mod http;
 pub mod installation;
 pub mod operations;
 mod role;
+pub mod selection;
 mod wire;
 
 use std::fmt;

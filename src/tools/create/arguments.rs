@@ -9,14 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NAME;
-use crate::apc::{DeploymentId, Label, Level, NewServiceAccount, Role, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Level, NewServiceAccount, Rank, Role, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::tools::arguments::invalid;
 use crate::tools::by_levels::ByLevels;
 use crate::tools::change::AuditRecord;
 use crate::tools::context::{Call, is_given};
 use crate::tools::failure::{Code, Failure};
-use crate::tools::place_words::NO_PLACE;
+use crate::tools::place_words::no_place;
 use crate::tools::places::NamedPlace;
 use crate::tools::words::{role_not_allowed, role_of_other_level};
 use crate::tools::{ToolOptions, schema};
@@ -27,30 +27,23 @@ const LISTED: usize = 20;
 static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
     ByLevels::new(schema::input::<Arguments>(), |input| {
         schema::make_required(input, "workspace_id");
-        schema::set(input, "label", "description", json!(LABEL_OF_WORKSPACE));
-        schema::set(input, "role", "description", json!(ROLE_OF_WORKSPACE));
         let lowest = Role::lowest(Level::Workspace).name();
         schema::set(input, "role", "default", json!(lowest));
     })
 });
 
-const LABEL_OF_WORKSPACE: &str =
-    "What the account is for; unique in its workspace. Not for secrets: the platform logs it.";
-
-const ROLE_OF_WORKSPACE: &str = "What it may do there. Default: WORKSPACE_VIEWER.";
-
 /// The arguments. The default workspace stands in where no place is named.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// What the account is for; unique in its place. Not for secrets: the platform logs it.
+    /// What it is for, 1 to 255 characters; unique in its place. No secrets: the platform logs it.
     label: Label,
-    /// The workspace it is for.
+    /// Id of its workspace.
     workspace_id: Option<WorkspaceId>,
-    /// The deployment it is for.
+    /// Id of its deployment.
     deployment_id: Option<DeploymentId>,
-    /// What it may do there; DEPLOYMENT_ roles go with deployment_id. Default: VIEWER there.
+    /// Its rights there.
     role: Option<Role>,
-    /// A word to group accounts by.
+    /// A word to group accounts by, up to 255 characters; default none.
     category: Option<Label>,
 }
 
@@ -65,11 +58,12 @@ pub(super) fn input(options: &ToolOptions) -> JsonObject {
     schema::set(&mut input, "workspace_id", "description", json!(place));
     let roles: Vec<_> = policy.roles().map(Role::name).collect();
     schema::set(&mut input, "role", "enum", json!(roles));
+    let rights = rights(policy);
+    schema::set(&mut input, "role", "description", json!(rights));
     let allowed = policy.allowed_workspaces.as_ref();
     if let Some(allowed) = allowed.filter(|allowed| allowed.len() <= LISTED) {
         let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
         schema::set(&mut input, "workspace_id", "enum", json!(ids));
-        schema::set(&mut input, "workspace_id", "pattern", Value::Null);
     }
     input
 }
@@ -79,11 +73,31 @@ fn place_description(options: &ToolOptions) -> &'static str {
         options.policy.has_deployments(),
         options.has_default_workspace,
     ) {
-        (true, true) => "The workspace it is for. Default without deployment_id: the one set.",
-        (true, false) => "The workspace it is for; this or deployment_id is needed.",
-        (false, true) => "The workspace it is for. Default: the one set.",
-        (false, false) => "The workspace it is for.",
+        (true, true) => {
+            "Id of its workspace; default without deployment_id: the one set for this server."
+        }
+        (true, false) => "Id of its workspace; this or deployment_id.",
+        (false, true) => "Id of its workspace; default: the one set for this server.",
+        (false, false) => "Id of its workspace.",
     }
+}
+
+/// A clause on what each rank allows.
+fn rights(policy: &Policy) -> String {
+    let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
+    let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let clauses: Vec<_> = offered
+        .map(|rank| match rank {
+            Rank::Viewer => "VIEWER (default) reads",
+            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Admin => "ADMIN also manages users and accounts",
+        })
+        .collect();
+    let levels = match policy.has_deployments() {
+        true => " DEPLOYMENT_ roles with deployment_id.",
+        false => "",
+    };
+    format!("{}.{levels}", clauses.join(", "))
 }
 
 /// The account that the arguments ask for.
@@ -111,7 +125,7 @@ pub(super) async fn read(
     }
     let place = named.resolve(call).await?;
     Ok(NewServiceAccount {
-        place: place.ok_or_else(|| invalid(&[NO_PLACE.to_owned()]))?,
+        place: place.ok_or_else(|| invalid(&[no_place()]))?,
         label: arguments.label,
         role,
         category: arguments.category,
@@ -125,7 +139,7 @@ fn faults_of_place_and_role(given: &JsonObject, policy: &Policy) -> Vec<String> 
         is_given(given, "deployment_id"),
     ) {
         (_, true) if policy.has_deployments() => Level::Deployment,
-        (false, false) if policy.has_deployments() => return vec![NO_PLACE.to_owned()],
+        (false, false) if policy.has_deployments() => return vec![no_place()],
         _ => Level::Workspace,
     };
     let role = given.get("role").and_then(Value::as_str);

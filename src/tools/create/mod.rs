@@ -17,7 +17,7 @@ use failures::{
 use sending::{NoAccount, send};
 use storage::Storage;
 
-use crate::apc::operations::Candidate;
+use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::Published;
 use crate::guards::policy::KeyOutput;
@@ -52,17 +52,16 @@ const NAME: &str = "create_service_account";
 
 fn description(options: &ToolOptions) -> String {
     let key = match options.policy.key_output {
-        KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
+        KeyOutput::File => {
+            "its API key masked, and api_key_file, a private file with the whole key"
+        }
         KeyOutput::Show => "its API key",
     };
-    let (places, place) = match options.policy.has_deployments() {
-        true => ("workspace or deployment", "place"),
-        false => ("workspace", "workspace"),
-    };
     format!(
-        "Create a service account in a {places}, for a script or CI job that needs access of its own; give the lowest \
-         role that will do. A label that the {place} already has is refused. Label, role and key cannot be changed \
-         later: create another account instead. Returns the account, {key}."
+        "Create a service account, for a script or CI job that needs access of its own; give the lowest role that will do. \
+         An account cannot be changed and its key not renewed: to rotate a key, or to change a role or label, create a \
+         successor under another label, have its key put to use, then delete the old account. A label that is taken is \
+         refused. Returns the account, {key}; recovered: found again after a lost answer."
     )
 }
 

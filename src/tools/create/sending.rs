@@ -3,7 +3,8 @@
 
 use super::failures::{already_exists, outcome_unknown, refused_creation, unclear};
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate};
+use crate::apc::operations;
+use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;

@@ -17,9 +17,10 @@ use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_
 use selection::select;
 
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::Candidate;
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::guards::policy::Policy;
+use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
@@ -30,7 +31,9 @@ use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
 use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
-use crate::tools::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
+use crate::tools::{
+    Definition, Hints, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
+};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -42,41 +45,55 @@ pub const TOOL: ToolEntry = ToolEntry {
         idempotent: true,
     },
     define: |options| Definition {
-        description: description(&options.policy),
-        input: INPUT.under(&options.policy).clone(),
+        description: description(options),
+        input: input(options),
         output: by_levels::output::<DeleteResult>(&options.policy),
     },
 };
 
 const NAME: &str = "delete_service_account";
 
-fn description(policy: &Policy) -> String {
-    let place = match policy.has_deployments() {
-        true => "place named",
-        false => "workspace",
+fn description(options: &ToolOptions) -> String {
+    let asked = match options.policy.confirm {
+        Confirm::Auto => {
+            "This server itself asks the user to confirm where the client shows questions; elsewhere have the user's yes \
+             before you call."
+        }
+        Confirm::Always => {
+            "This server itself asks the user to confirm, and deletes nothing where the client shows no questions."
+        }
+        Confirm::Never => {
+            "This server does not ask the user, except for an account with further roles or its own: have the user's yes \
+             before you call."
+        }
     };
     format!(
-        "Delete a service account for good; what uses its key stops working. get_service_accounts finds its id. It is \
-         looked up first: one that is not in the {place} is not touched. The user may be asked to confirm. Returns the \
-         account as it was."
+        "Delete a service account for good; what uses its key stops working at once, and nothing brings it back. \
+         get_service_accounts finds its id. It is looked up first: one of another place is not touched. {asked} Returns the \
+         account as it was, deleted: true; recovered: gone, although the answer was lost."
     )
 }
 
-static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
-    ByLevels::new(schema::input::<Arguments>(), |input| {
-        let place = "Its workspace. Without it: the default one, or else all are searched.";
-        schema::set(input, "workspace_id", "description", json!(place));
-    })
-});
+fn input(options: &ToolOptions) -> JsonObject {
+    let mut input = INPUT.under(&options.policy).clone();
+    if options.has_default_workspace {
+        let described = "Id of its workspace; default: the one set for this server.";
+        schema::set(&mut input, "workspace_id", "description", json!(described));
+    }
+    input
+}
+
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// The account. Without it the user is asked to select one.
+    /// Its id; default: the user is asked to select one of its place.
     service_account_id: Option<ServiceAccountId>,
-    /// Its workspace. Without a place: the default workspace, or else all places are searched.
+    /// Id of its workspace; default: all are searched.
     workspace_id: Option<WorkspaceId>,
-    /// Its deployment.
+    /// Id of its deployment.
     deployment_id: Option<DeploymentId>,
 }
 
@@ -112,6 +129,7 @@ async fn run(
     mut given: JsonObject,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, NoResult> {
+    arguments::omit_empty(&mut given, INPUT.under(call.policy()));
     call.add_default_workspace(&mut given);
     let Arguments {
         service_account_id: id,
