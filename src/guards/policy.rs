@@ -143,27 +143,45 @@ impl ChangeRate {
     /// Counts a change that is about to be sent.
     ///
     /// # Errors
-    /// The time to wait before the next one may be sent.
-    pub fn take(&self) -> Result<(), Duration> {
+    /// There were as many as may be sent in a minute.
+    pub fn take(&self) -> Result<(), TooMany> {
         if self.limit == 0 {
             return Ok(());
         }
         let now = Instant::now();
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        while sent
-            .front()
-            .is_some_and(|first| now.duration_since(*first) >= MINUTE)
-        {
+        while sent.front().is_some_and(|first| *first + MINUTE <= now) {
             sent.pop_front();
         }
         match sent.front() {
             Some(first) if sent.len() >= self.limit as usize => {
-                Err(MINUTE - now.duration_since(*first))
+                Err(TooMany::until(*first + MINUTE, now, &sent))
             }
             _ => {
                 sent.push_back(now);
                 Ok(())
             }
+        }
+    }
+}
+
+/// The limit of changes is reached.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// The seconds to wait, rounded up: a change made after that many has to pass.
+    pub seconds: u64,
+    /// The number of changes that may be sent then.
+    pub fitting: usize,
+}
+
+impl TooMany {
+    fn until(free: Instant, now: Instant, sent: &VecDeque<Instant>) -> Self {
+        let seconds = free.duration_since(now).as_secs() + 1;
+        let then = now + Duration::from_secs(seconds);
+        let old = sent.iter().take_while(|change| **change + MINUTE <= then);
+        Self {
+            seconds,
+            fitting: old.count(),
         }
     }
 }
@@ -178,9 +196,26 @@ mod tests {
         assert_eq!(rate.take(), Ok(()));
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(rate.take(), Ok(()));
-        assert_eq!(rate.take(), Err(Duration::from_secs(40)));
+        let (seconds, fitting) = (41, 1);
+        assert_eq!(rate.take(), Err(TooMany { seconds, fitting }));
         tokio::time::advance(Duration::from_secs(40)).await;
         assert_eq!(rate.take(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_changes_fit_after_the_wait_as_are_told() {
+        let rate = ChangeRate::new(5);
+        for pause in [0, 0, 0, 30, 1] {
+            tokio::time::advance(Duration::from_secs(pause)).await;
+            assert_eq!(rate.take(), Ok(()));
+        }
+        let too_many = rate.take().unwrap_err();
+        assert_eq!(too_many.fitting, 3);
+        tokio::time::advance(Duration::from_secs(too_many.seconds)).await;
+        for _ in 0..too_many.fitting {
+            assert_eq!(rate.take(), Ok(()));
+        }
+        assert!(rate.take().is_err());
     }
 
     #[tokio::test]

@@ -208,7 +208,7 @@ pub trait ChangedAccount: Send + 'static {
 
 /// Nothing is known of the change any more.
 fn fault() -> Failure {
-    let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Look with get_service_accounts before trying again.";
+    let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Wait 60 s, then look with get_service_accounts: if it was not made, it is safe to try again.";
     Failure::new(Code::OutcomeUnknown, text)
 }
 

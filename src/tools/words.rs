@@ -13,7 +13,7 @@ use crate::config::advice;
 use crate::config::setting::API_TOKEN;
 use crate::guards::audit::AuditLog;
 use crate::guards::key_files::KeyDirProblem;
-use crate::guards::policy::Policy;
+use crate::guards::policy::{Policy, TooMany};
 use crate::guards::secret::Secrets;
 use crate::guards::text::{gist, harmless, quoted};
 
@@ -37,7 +37,7 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::ConnectionLost => Failure::new(
             Code::Unreachable,
             format!(
-                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a while."
+                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
             ),
         ),
         ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
@@ -60,14 +60,14 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::Incompatible { message } => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server.",
+                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release.",
                 foreign(message, secrets)
             ),
         ),
         ApiError::MissingData => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} answered without the data it promises. This release may be too old or too new for this server."
+                "The API at {host} answered without the data it promises. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
             ),
         ),
         other => Failure::new(
@@ -135,14 +135,20 @@ pub fn read_only() -> Failure {
 }
 
 /// The failure of a change that would be one too many in a minute.
-pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
-    // Rounded up: a call made after that many seconds has to pass.
-    let seconds = wait.as_secs() + 1;
+pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
+    let TooMany { seconds, fitting } = too_many;
+    let changes = if *fitting == 1 {
+        "change fits"
+    } else {
+        "changes fit"
+    };
     let text = format!(
-        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s.",
+        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s: {fitting} {changes} then.",
         policy.changes_per_minute
     );
-    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+    Failure::new(Code::RateLimited, text)
+        .with("retry_after_seconds", json!(seconds))
+        .with("changes_then", json!(fitting))
 }
 
 /// The failure of a change that cannot be recorded in the audit log.
@@ -233,7 +239,7 @@ fn rate_limited(retry_after: Option<Duration>, host: &str) -> Failure {
     // Without a word from the API, what ingresses usually count in.
     let seconds = retry_after.map_or(60, |wait| wait.as_secs().max(1));
     let text = format!(
-        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s."
+        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s, one call at first: it does not say how many fit then."
     );
     Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
 }

@@ -8,6 +8,7 @@
     clippy::print_stdout
 )]
 
+mod advice;
 mod arguments;
 mod asking;
 #[cfg(unix)]

@@ -46,7 +46,7 @@ pub(super) fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAc
     let label = quoted(new.label.as_str());
     let which = account.map(particulars).unwrap_or_default();
     let text = format!(
-        "There is a service account {label} in {} already{which}. Nothing was created. Choose another label, or delete that account first if it is no longer used; its key cannot be shown again.",
+        "There is a service account {label} in {} already{which}. Nothing was created. There are three ways on: create it under another label; or go on with that account, where its key is kept, since a key cannot be shown again; or, if the user says that nothing uses it, delete that account and create it again.",
         new.place
     );
     let failure = Failure::new(Code::AlreadyExists, text).about_place(&new.place);
@@ -86,7 +86,7 @@ pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
 pub(super) fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure {
     let label = quoted(new.label.as_str());
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. After that call get_service_accounts with {}_id {} and label {label}: if it is not there, it is safe to create it again; if it is, delete it first, since nobody holds its key.",
+        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. Wait that long, then call get_service_accounts with {}_id {} and label {label}: if it is not there, it is safe to create it again. If it is there, notes say where its key is; if they do not, nobody holds its key: delete it, and create it again.",
         call.still_to_show().as_secs(),
         new.place.kind(),
         quoted(new.place.id())
@@ -157,7 +157,7 @@ pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
 
 pub(super) fn still_busy(new: &NewServiceAccount) -> Failure {
     let text = format!(
-        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
+        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a minute to see what became of it.",
         quoted(new.label.as_str()),
         new.place.kind()
     );

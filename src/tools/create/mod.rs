@@ -109,7 +109,7 @@ async fn run(
     call.shared
         .rate
         .take()
-        .map_err(|wait| too_many_changes(wait, call.policy()))?;
+        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
     let undecided = outcome_unknown(
         call,
         &new,

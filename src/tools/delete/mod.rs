@@ -216,8 +216,12 @@ async fn delete(
     call.shared
         .rate
         .take()
-        .map_err(|wait| too_many_changes(wait, call.policy()))?;
-    let undecided = outcome_unknown(&account, "This server was stopped before the answer came.");
+        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
+    let undecided = outcome_unknown(
+        call,
+        &account,
+        "This server was stopped before the answer came.",
+    );
     let work = {
         let call = call.clone();
         async move { send(&call, account).await }
@@ -274,10 +278,12 @@ async fn answered(
             recovered: true,
         }),
         Some(_) => Err(outcome_unknown(
+            call,
             &account,
             &format!("{what} Not every account could be read afterwards."),
         )),
         None => Err(outcome_unknown(
+            call,
             &account,
             &format!(
                 "{what} Its {} could not be read afterwards.",
@@ -330,5 +336,5 @@ async fn find_lost(
         Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
         None => format!("Its {} could not be read afterwards.", account.place.kind()),
     };
-    Err(outcome_unknown(&account, &format!("{what} {seen}")))
+    Err(outcome_unknown(call, &account, &format!("{what} {seen}")))
 }
