@@ -8,21 +8,15 @@ use crate::guards::policy::{Confirm, KeyOutput, Policy};
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-const ADVICE: &str = "Start with get_service_accounts without arguments to learn ids. Delete only what the user named. Tell \
-    the user what notes say. An error's text says what to do next.";
+const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. Start with get_service_accounts without \
+    arguments to learn ids. Delete only what the user named. Tell the user what notes say. An error's text says what to do \
+    next.";
 
 /// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {
     let mut sentences = Vec::new();
     sentences.extend(config.sandbox.then(|| SANDBOX.to_owned()));
-    let places = match config.policy.has_deployments() {
-        true => "workspaces and deployments",
-        false => "workspaces",
-    };
-    sentences.push(format!(
-        "Administers the service accounts of Astro Private Cloud {places}."
-    ));
-    sentences.push(ADVICE.to_owned());
+    sentences.push(PURPOSE.to_owned());
     sentences.extend(restrictions(&config.policy));
     sentences.join(" ")
 }
@@ -65,10 +59,8 @@ fn limits(policy: &Policy) -> Vec<String> {
             policy.changes_per_minute
         ));
     }
-    let offered: Vec<_> = policy.roles().collect();
-    let here =
-        Role::all().filter(|role| policy.has_deployments() || role.level == Level::Workspace);
-    let off = here.filter(|role| !offered.contains(role));
+    let off = Role::all().filter(|role| role.rank > policy.max_role);
+    let off = off.filter(|role| policy.has_deployments() || role.level == Level::Workspace);
     let off: Vec<_> = off.map(Role::name).collect();
     if !off.is_empty() {
         let verb = if off.len() == 1 { "is" } else { "are" };

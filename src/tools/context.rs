@@ -250,9 +250,9 @@ impl Call {
         Ok(listing)
     }
 
-    /// Lists the first accounts of an order in a place of several. Whether it exists is known where the API has listed it
-    /// itself.
-    pub(super) async fn list_listed_first<R: Ord>(
+    /// Lists the first accounts of a place that the API has named itself in this call, so that it exists and the token is
+    /// good. What dead processes left there is looked at first.
+    pub(super) async fn list_named_by_api<R: Ord>(
         &self,
         place: &Place,
         most: usize,

@@ -13,7 +13,12 @@ use crate::guards::text::quoted;
 const NAMED: usize = 50;
 
 /// The fault of a call that needs a place and names none.
-pub const NO_PLACE: &str = "workspace_id and deployment_id are both missing; one of them is needed, and get_service_accounts shows both";
+pub fn no_place() -> String {
+    format!(
+        "workspace_id and deployment_id are both missing; one of them is needed, which get_service_accounts shows; accepted: {}",
+        WorkspaceId::ACCEPTED.0
+    )
+}
 
 /// The failure of a call about a place that does not exist.
 pub fn unknown_place(place: &Place) -> Failure {

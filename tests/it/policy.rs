@@ -244,7 +244,7 @@ async fn a_default_workspace_that_is_not_allowed_is_never_asked_about() {
             schema["properties"]["workspace_id"]["description"]
                 .as_str()
                 .unwrap(),
-            &["this or deployment_id is needed"],
+            &["this or deployment_id"],
         );
     }
 }

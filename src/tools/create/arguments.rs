@@ -16,7 +16,7 @@ use crate::tools::by_levels::ByLevels;
 use crate::tools::change::AuditRecord;
 use crate::tools::context::{Call, is_given};
 use crate::tools::failure::{Code, Failure};
-use crate::tools::place_words::NO_PLACE;
+use crate::tools::place_words::no_place;
 use crate::tools::places::NamedPlace;
 use crate::tools::words::{role_not_allowed, role_of_other_level};
 use crate::tools::{ToolOptions, schema};
@@ -27,13 +27,10 @@ const LISTED: usize = 20;
 static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
     ByLevels::new(schema::input::<Arguments>(), |input| {
         schema::make_required(input, "workspace_id");
-        schema::set(input, "label", "description", json!(LABEL_OF_WORKSPACE));
         let lowest = Role::lowest(Level::Workspace).name();
         schema::set(input, "role", "default", json!(lowest));
     })
 });
-
-const LABEL_OF_WORKSPACE: &str = "What it is for, 1 to 255 characters; unique in its workspace. No secrets: the platform logs it.";
 
 /// The arguments. The default workspace stands in where no place is named.
 #[derive(Deserialize, JsonSchema)]
@@ -42,7 +39,7 @@ struct Arguments {
     label: Label,
     /// Id of its workspace.
     workspace_id: Option<WorkspaceId>,
-    /// Id of its deployment, in place of a workspace.
+    /// Id of its deployment.
     deployment_id: Option<DeploymentId>,
     /// Its rights there.
     role: Option<Role>,
@@ -61,7 +58,8 @@ pub(super) fn input(options: &ToolOptions) -> JsonObject {
     schema::set(&mut input, "workspace_id", "description", json!(place));
     let roles: Vec<_> = policy.roles().map(Role::name).collect();
     schema::set(&mut input, "role", "enum", json!(roles));
-    schema::set(&mut input, "role", "description", json!(rights(policy)));
+    let rights = rights(policy);
+    schema::set(&mut input, "role", "description", json!(rights));
     let allowed = policy.allowed_workspaces.as_ref();
     if let Some(allowed) = allowed.filter(|allowed| allowed.len() <= LISTED) {
         let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
@@ -76,29 +74,30 @@ fn place_description(options: &ToolOptions) -> &'static str {
         options.has_default_workspace,
     ) {
         (true, true) => {
-            "Id of its workspace; default, without deployment_id: the one set for this server."
+            "Id of its workspace; default without deployment_id: the one set for this server."
         }
-        (true, false) => "Id of its workspace; this or deployment_id is needed.",
+        (true, false) => "Id of its workspace; this or deployment_id.",
         (false, true) => "Id of its workspace; default: the one set for this server.",
         (false, false) => "Id of its workspace.",
     }
 }
 
-/// A clause on the rights of each rank, which are alike on both levels.
+/// A clause on what each rank allows.
 fn rights(policy: &Policy) -> String {
-    let clause = |role: Role| match role.rank {
-        Rank::Viewer => "VIEWER (default) reads",
-        Rank::Editor => "EDITOR also deploys and changes",
-        Rank::Admin => "ADMIN also manages users and accounts",
-    };
-    let here = Level::Workspace.roles().into_iter();
-    let offered = here.filter(|role| role.rank <= policy.max_role);
-    let clauses: Vec<_> = offered.map(clause).collect();
+    let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
+    let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let clauses: Vec<_> = offered
+        .map(|rank| match rank {
+            Rank::Viewer => "VIEWER (default) reads",
+            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Admin => "ADMIN also manages users and accounts",
+        })
+        .collect();
     let levels = match policy.has_deployments() {
-        true => "; DEPLOYMENT_ ones go with deployment_id",
+        true => " DEPLOYMENT_ roles with deployment_id.",
         false => "",
     };
-    format!("{}{levels}.", clauses.join(", "))
+    format!("{}.{levels}", clauses.join(", "))
 }
 
 /// The account that the arguments ask for.
@@ -126,7 +125,7 @@ pub(super) async fn read(
     }
     let place = named.resolve(call).await?;
     Ok(NewServiceAccount {
-        place: place.ok_or_else(|| invalid(&[NO_PLACE.to_owned()]))?,
+        place: place.ok_or_else(|| invalid(&[no_place()]))?,
         label: arguments.label,
         role,
         category: arguments.category,
@@ -140,7 +139,7 @@ fn faults_of_place_and_role(given: &JsonObject, policy: &Policy) -> Vec<String> 
         is_given(given, "deployment_id"),
     ) {
         (_, true) if policy.has_deployments() => Level::Deployment,
-        (false, false) if policy.has_deployments() => return vec![NO_PLACE.to_owned()],
+        (false, false) if policy.has_deployments() => return vec![no_place()],
         _ => Level::Workspace,
     };
     let role = given.get("role").and_then(Value::as_str);

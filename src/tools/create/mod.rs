@@ -57,14 +57,11 @@ fn description(options: &ToolOptions) -> String {
         }
         KeyOutput::Show => "its API key",
     };
-    let places = match options.policy.has_deployments() {
-        true => "workspace or deployment",
-        false => "workspace",
-    };
     format!(
-        "Create a service account in a {places}, for a script or CI job that needs access of its own; give the lowest role \
-         that will do. An account cannot be changed and its key not renewed: to rotate a key, or to change a role or label, \
-         create a successor under another label, have its key put to use, then delete the old account. Returns the account, {key}; recovered: the answer was lost, and the account is found."
+        "Create a service account, for a script or CI job that needs access of its own; give the lowest role that will do. \
+         An account cannot be changed and its key not renewed: to rotate a key, or to change a role or label, create a \
+         successor under another label, have its key put to use, then delete the old account. A label that is taken is \
+         refused. Returns the account, {key}; recovered: found again after a lost answer."
     )
 }
 

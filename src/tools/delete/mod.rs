@@ -20,7 +20,7 @@ use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::Candidate;
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
-use crate::guards::policy::{Confirm, Policy};
+use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
@@ -45,7 +45,7 @@ pub const TOOL: ToolEntry = ToolEntry {
         idempotent: true,
     },
     define: |options| Definition {
-        description: description(&options.policy),
+        description: description(options),
         input: input(options),
         output: by_levels::output::<DeleteResult>(&options.policy),
     },
@@ -53,12 +53,8 @@ pub const TOOL: ToolEntry = ToolEntry {
 
 const NAME: &str = "delete_service_account";
 
-fn description(policy: &Policy) -> String {
-    let place = match policy.has_deployments() {
-        true => "place",
-        false => "workspace",
-    };
-    let asked = match policy.confirm {
+fn description(options: &ToolOptions) -> String {
+    let asked = match options.policy.confirm {
         Confirm::Auto => {
             "This server itself asks the user to confirm where the client shows questions; elsewhere have the user's yes \
              before you call."
@@ -72,9 +68,9 @@ fn description(policy: &Policy) -> String {
         }
     };
     format!(
-        "Delete a service account for good; what uses its key stops working at once. \
-         get_service_accounts finds its id. It is looked up first: one of another {place} is not touched. {asked} Returns \
-         the account as it was, deleted: true; recovered: the answer was lost, and the account is gone."
+        "Delete a service account for good; what uses its key stops working at once, and nothing brings it back. \
+         get_service_accounts finds its id. It is looked up first: one of another place is not touched. {asked} Returns the \
+         account as it was, deleted: true; recovered: gone, although the answer was lost."
     )
 }
 
@@ -87,19 +83,15 @@ fn input(options: &ToolOptions) -> JsonObject {
     input
 }
 
-static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
-    ByLevels::new(schema::input::<Arguments>(), |input| {
-        let place = "Id of its workspace; default: all are searched.";
-        schema::set(input, "workspace_id", "description", json!(place));
-    })
-});
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Its id; default: the user is asked to select one of its place.
     service_account_id: Option<ServiceAccountId>,
-    /// Id of its workspace; default: all places are searched.
+    /// Id of its workspace; default: all are searched.
     workspace_id: Option<WorkspaceId>,
     /// Id of its deployment.
     deployment_id: Option<DeploymentId>,

@@ -20,7 +20,7 @@ use super::arguments::{Search, Whole};
 use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::{Code, Failure};
-use super::places::{self, Gaps, NamedPlace, ReadWorkspace, WorkspaceView};
+use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
@@ -51,11 +51,11 @@ fn description(policy: &Policy) -> String {
         false => "workspace or, without one, of all",
     };
     format!(
-        "List service accounts of one {place} that the token sees. Finds ids, free labels, the account of a leaked key, unused \
-         accounts; limit 0 only counts. A whole key cannot be shown again. No last_used_at means never used, \
-         as far as the platform knows: releases before 0.35 hardly record uses, so ask before deleting for that. Returns \
-         accounts by creation, total of all pages, next_cursor if there are more, now (the platform's clock), and notes: \
-         tell them to the user."
+        "List service accounts of one {place} that the token sees. Use it to find ids, free labels, a leaked key's account, \
+         unused accounts; limit 0 only counts. Changes nothing. A whole key cannot be shown again. No last_used_at means no \
+         use recorded: releases before 0.35 hardly record any, so ask before deleting for that. Returns accounts by \
+         creation, total of all pages, next_cursor if there are more, now (the platform's clock), and notes: tell them to \
+         the user."
     )
 }
 
@@ -72,7 +72,7 @@ struct Arguments {
     workspace_id: Option<WorkspaceId>,
     /// Id of one deployment.
     deployment_id: Option<DeploymentId>,
-    /// Also the deployments of these workspaces, and their accounts; default false.
+    /// true: also the workspaces' deployments, with names and counts; default false.
     include_deployments: Option<bool>,
     /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
     label: Option<Search>,
@@ -120,16 +120,12 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> 
     let place = named.resolve(call).await?;
     let found = match &place {
         Some(Place::Workspace(id)) if query.include_deployments => {
-            let one = Workspace {
-                id: id.clone(),
-                label: None,
-            };
-            several(call, &query, vec![one], None).await?
+            several(call, &query, Places::Named(id.clone())).await?
         }
         Some(place) => in_one(call, &query, place).await?,
         None => {
             let visible = places::visible(call).await?;
-            several(call, &query, visible.workspaces, Some(visible.gaps)).await?
+            several(call, &query, Places::Visible(visible)).await?
         }
     };
     if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
@@ -278,65 +274,70 @@ impl Shared {
     }
 }
 
-/// Reads several workspaces, and their deployments where they are wanted or the account is in none of the workspaces. A
-/// place that could not be read is listed without a count. The API has listed visible workspaces itself, and told of gaps;
-/// it is not known whether one exists that the call names.
-async fn several(
-    call: &Call,
-    query: &Query,
-    workspaces: Vec<Workspace>,
-    visible: Option<Gaps>,
-) -> Result<Found, Failure> {
-    let is_known = visible.is_some();
+/// The workspaces that a call reads together.
+enum Places {
+    /// The one that it names, with its deployments.
+    Named(WorkspaceId),
+    /// All that are visible. The API has named them itself.
+    Visible(Visible),
+}
+
+/// Reads several workspaces, and their deployments where those are wanted, or the account is in none of the workspaces. A
+/// place that could not be read is listed without a count.
+async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
+    let is_named = matches!(places, Places::Named(_));
+    let (workspaces, mut gaps) = match places {
+        Places::Named(id) => (vec![Workspace { id, label: None }], Gaps::default()),
+        Places::Visible(visible) => (visible.workspaces, visible.gaps),
+    };
     let shared = Shared(Mutex::new(First::new(query.most())));
-    let read = |place| read_one_of_several(call, query, &shared, place, is_known);
-    let wants_deployments = |read: &[ReadWorkspace<PlaceMatches>]| {
-        let mut outcomes = read.iter().flat_map(|read| &read.outcome);
-        let is_missing = outcomes.all(|matches| !matches.tally.has_id);
-        query.include_deployments
-            || (query.filter.service_account_id.is_some()
-                && is_missing
-                && call.policy().has_deployments())
+    let read = |place: Place| {
+        let is_known = !(is_named && matches!(place, Place::Workspace(_)));
+        read_one(call, query, &shared, place, is_known)
+    };
+    let wants_deployments = |read: &[ReadWorkspace<Read>]| {
+        let has_id =
+            |read: &ReadWorkspace<Read>| read.outcome.as_ref().is_ok_and(|read| read.1.has_id);
+        let is_missing = query.filter.service_account_id.is_some() && !read.iter().any(has_id);
+        query.include_deployments || (is_missing && call.policy().has_deployments())
     };
     let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
-    let mut gaps = visible.unwrap_or_default();
     gaps.add_unread(&reading);
-    let views = reading.views(query.include_deployments, |matches| matches.tally.matches);
+    let views = reading.views(query.include_deployments, |(_, tally)| tally.matches);
     let (mut sum, mut clock_ahead) = (Tally::default(), None);
-    for (place, PlaceMatches { listing, tally }) in reading.into_lists() {
+    for (place, (listing, tally)) in reading.into_lists() {
         gaps.add_unreadable_accounts(&place, &listing);
         clock_ahead = clock_ahead.or(listing.clock_ahead);
         sum.add(&tally);
     }
+    let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
     Ok(Found {
         first: shared.into_accounts(),
         tally: sum,
-        workspaces: Some(views),
+        workspaces: Some(views.into_iter().map(clean).collect()),
         clock_ahead,
         gaps,
     })
 }
 
-/// The matches in one place of several. The accounts themselves have joined those of the other places.
-struct PlaceMatches {
-    listing: Listing,
-    tally: Tally,
-}
+/// The list of a place without its accounts, and their tally.
+type Read = (Listing, Tally);
 
-/// Reads the list of one place of several.
-async fn read_one_of_several(
+/// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named
+/// itself may not exist.
+async fn read_one(
     call: &Call,
     query: &Query,
     shared: &Shared,
     place: Place,
     is_known: bool,
-) -> Result<PlaceMatches, Failure> {
+) -> Result<Read, Failure> {
     let mut tally = Tally::default();
     let rank = query.rank(&place, &mut tally);
-    let mut listing = match &place {
-        Place::Workspace(_) if !is_known => call.list_first(&place, query.most(), rank).await?,
-        _ => call.list_listed_first(&place, query.most(), rank).await?,
+    let mut listing = match is_known {
+        true => call.list_named_by_api(&place, query.most(), rank).await?,
+        false => call.list_first(&place, query.most(), rank).await?,
     };
     shared.add(std::mem::take(&mut listing.accounts), query.order);
-    Ok(PlaceMatches { listing, tally })
+    Ok((listing, tally))
 }

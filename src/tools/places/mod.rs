@@ -20,8 +20,8 @@ pub use gaps::Gaps;
 pub use homes::{Homes, check_deployment};
 pub use progress::Progress;
 pub use reading::{ReadWorkspace, read_all};
-pub use views::WorkspaceView;
-pub use visible::visible;
+pub use views::{Unshown, WorkspaceView, shortened};
+pub use visible::{Visible, visible};
 
 use homes::{Search, deployments_of, find};
 

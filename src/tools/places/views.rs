@@ -42,14 +42,6 @@ impl WorkspaceView {
         }
     }
 
-    /// Tells whether everything of it was read, and nothing in it matches.
-    pub fn is_without_matches(&self) -> bool {
-        let deployments = self.deployments.iter().flatten().map(|one| one.count);
-        deployments
-            .chain([self.count])
-            .all(|count| count == Some(0))
-    }
-
     /// Without secrets. The lists that were read after the places may have told some.
     pub fn scrubbed(self, secrets: &Secrets) -> Self {
         let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));
@@ -101,4 +93,55 @@ impl<T> Reading<T> {
         });
         views.collect()
     }
+}
+
+/// The numbers of places that did not fit.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unshown {
+    /// Workspaces, with their deployments.
+    pub workspaces: usize,
+    /// Deployments of workspaces that did fit.
+    pub deployments: usize,
+}
+
+/// The places that fit into so many characters: those with matches first, where not all do.
+pub fn shortened(mut all: Vec<WorkspaceView>, most: usize) -> (Vec<WorkspaceView>, Unshown) {
+    let mut unshown = Unshown::default();
+    if length(&all) <= most {
+        return (all, unshown);
+    }
+    all.sort_by_key(|view| !view.has_matches());
+    let (mut room, mut shown) = (most, Vec::new());
+    for mut view in all {
+        let deployments = view.deployments.take();
+        view.deployments = deployments.as_ref().map(|_| Vec::new());
+        let Some(left) = room.checked_sub(length(&view) + 1) else {
+            unshown.workspaces += 1;
+            continue;
+        };
+        room = left;
+        for deployment in deployments.into_iter().flatten() {
+            match room.checked_sub(length(&deployment) + 1) {
+                Some(left) => {
+                    room = left;
+                    view.deployments.get_or_insert_default().push(deployment);
+                }
+                None => unshown.deployments += 1,
+            }
+        }
+        shown.push(view);
+    }
+    (shown, unshown)
+}
+
+impl WorkspaceView {
+    fn has_matches(&self) -> bool {
+        let has = |count: Option<u64>| count != Some(0);
+        let mut deployments = self.deployments.iter().flatten();
+        has(self.count) || deployments.any(|deployment| has(deployment.count))
+    }
+}
+
+fn length<T: Serialize>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |text| text.chars().count())
 }
