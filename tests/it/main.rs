@@ -52,6 +52,7 @@ mod secrets;
 mod settings;
 mod snapshots;
 mod support;
+mod tasks;
 mod tls;
 mod today;
 mod tokens;
