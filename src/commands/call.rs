@@ -10,6 +10,7 @@ use crate::cli;
 use crate::commands::in_process::{InProcessClient, RequestError};
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::Config;
+use crate::guards::encoding;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
 use crate::session::LINE_MAX;
@@ -82,7 +83,9 @@ fn standard_input() -> Result<Vec<u8>, Failed> {
             "the arguments of the tool are longer than {most} bytes"
         ))
         .into()),
-        false => Ok(bytes),
+        false => encoding::utf8(bytes).map_err(|problem| {
+            cli::usage(format!("standard input cannot be read: {problem}")).into()
+        }),
     }
 }
 

@@ -77,6 +77,22 @@ async fn arguments_come_from_standard_input_where_a_hyphen_stands_for_them() {
     assert_eq!(result["next_offset"], 1);
 }
 
+#[tokio::test]
+async fn a_byte_order_mark_on_standard_input_is_dropped_and_utf16_is_named() {
+    let sandbox = sandbox().await;
+    let arguments = ["call", "get_service_accounts", "-"];
+    let marked = "\u{feff}{\"limit\": 1}".as_bytes().to_vec();
+    let output = run_with_input(command(&sandbox, &arguments), marked).await;
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["service_accounts"].as_array().unwrap().len(), 1);
+    let units = "\u{feff}{\"limit\": 1}".encode_utf16();
+    let utf16 = units.flat_map(u16::to_le_bytes).collect();
+    let output = run_with_input(command(&sandbox, &arguments), utf16).await;
+    assert_eq!(output.status.code(), Some(2));
+    let says = ["standard input", "UTF-16", "UTF-8"];
+    assert_says(&String::from_utf8(output.stderr).unwrap(), &says);
+}
+
 /// Runs a command with so much on its input, to its end.
 async fn run_with_input(mut command: Command, input: Vec<u8>) -> std::process::Output {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
