@@ -4,6 +4,7 @@
 mod account;
 mod answer;
 mod bounded;
+mod certificate;
 pub mod document;
 mod documents;
 pub mod error;
@@ -11,6 +12,8 @@ pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+pub mod proxy;
+pub mod unreachable;
 mod wire;
 
 use std::fmt;

@@ -9,6 +9,7 @@ mod fields;
 mod flags;
 mod not_configured;
 mod placeholder;
+mod proxy;
 mod report;
 pub(crate) mod setting;
 mod values;
@@ -79,6 +80,7 @@ impl Config {
     /// A broken flag, which is a usage error.
     pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
         let mut config = Self::default();
+        config.connecting.proxies = environment.proxies();
         for setting in ALL {
             if !INSTALLATION.contains(setting) {
                 config.read(setting, flags, environment);

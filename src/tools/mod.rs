@@ -13,6 +13,7 @@ mod label_locks;
 mod places;
 mod recovery;
 mod schema;
+mod unreachable;
 pub mod user;
 mod words;
 

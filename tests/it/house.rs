@@ -23,7 +23,7 @@ const MAP: &[(&str, &[&str])] = &[
 
 /// Words with a home: where else than there they may not stand. A path that ends in `/` is a whole room.
 const HOMES: &[(&str, &[&str])] = &[
-    ("reqwest", &["apc/http.rs"]),
+    ("reqwest", &["apc/http/"]),
     ("include_str!", &["apc/documents/"]),
     ("mutation {", &[]),
     ("mutation($", &[]),

@@ -187,6 +187,32 @@ async fn a_login_without_a_workspace_leaves_the_argument_required() {
 }
 
 #[tokio::test]
+async fn the_entry_of_a_context_is_found_whatever_its_case() {
+    let sandbox = sandbox().await;
+    let text = login_of(&sandbox).replace("context: localhost", "context: LocalHost");
+    outcome(Program::bare().file(LOGIN, &text))
+        .await
+        .structured();
+    let text = "context: Acme.Invalid\n\
+                contexts:\n\
+                \x20 acme_invalid:\n\
+                \x20   domain: Acme.Invalid\n\
+                \x20   token: 0123456789abcdef0123456789abcdef\n";
+    for program in [
+        Program::bare(),
+        Program::bare().env("APC_DOMAIN", "ACME.invalid"),
+        Program::bare().env("ASTRO_DOMAIN", "deployments.acme.invalid"),
+    ] {
+        let program = program.file(LOGIN, text).env("APC_TIMEOUT", "2");
+        let refused = outcome(program).await;
+        assert_says(
+            refused.refusal("unreachable"),
+            &["houston.acme.invalid:443"],
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_spelling_of_a_url_makes_no_other_url() {
     let sandbox = sandbox().await;
     let token = sandbox.token(Persona::WorkspaceAdmin);

@@ -575,6 +575,46 @@ async fn a_client_is_told_that_a_variable_of_the_shell_may_not_reach_the_server(
 
 // Domains and URLs.
 
+#[tokio::test]
+async fn every_host_of_the_platform_leads_to_its_api_and_keeps_its_port() {
+    for service in [
+        "",
+        "houston.",
+        "app.",
+        "deployments.",
+        "registry.",
+        "grafana.",
+        "kibana.",
+        "prometheus.",
+        "alertmanager.",
+        "mcp-server.",
+    ] {
+        let program = Program::bare()
+            .env(
+                "APC_DOMAIN",
+                format!("https://{service}acme.invalid:8443/orbit-1/airflow"),
+            )
+            .env("APC_API_TOKEN", UNKNOWN_KEY)
+            .env("APC_TIMEOUT", "2");
+        let refused = outcome(program).await;
+        // Nobody answers there; the words name host and port.
+        let text = refused.refusal("unreachable");
+        assert_says(text, &[" houston.acme.invalid:8443"]);
+    }
+}
+
+#[tokio::test]
+async fn a_url_without_the_version_is_named_as_that() {
+    let sandbox = sandbox().await;
+    let root = sandbox.url().replace("/v1", "");
+    for url in [root.clone(), format!("{root}/"), format!("{root}/graphql")] {
+        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", &url);
+        let refused = outcome(program).await;
+        let text = refused.refusal("api_error");
+        assert_says_no_other(text, &["/v1", "APC_API_URL"], &["firewall", "login page"]);
+    }
+}
+
 // The command line.
 
 #[tokio::test]

@@ -1,24 +1,29 @@
 //! Talks to the Private Cloud API. Knows HTTP and nothing of GraphQL or MCP.
 //! Follows no redirect, reads no body over 32 MiB, and sends the token to the one URL it belongs to.
 
+mod connecting;
+mod failure;
+
 use std::collections::HashMap;
-use std::error::Error;
-use std::path::PathBuf;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
 };
-use reqwest::{Certificate, ClientBuilder, Response, StatusCode, redirect, retry};
-use rustls::CertificateError;
+use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::error::{ApiError, Unreachable};
+use super::error::ApiError;
 use super::installation::{ApiUrl, Installation};
+use super::unreachable::ProxyFault;
+use connecting::Reach;
+use failure::{by_proxy, classify};
+
+pub use connecting::Connecting;
 
 /// The largest answer that is read, in bytes.
 const BODY_MAX: usize = 32 * 1024 * 1024;
@@ -26,20 +31,8 @@ const BODY_MAX: usize = 32 * 1024 * 1024;
 /// The number of requests that are under way at once; the others wait.
 const AT_ONCE: usize = 64;
 
-/// Ingresses close idle connections without a word; ours are dropped before that.
-const IDLE: Duration = Duration::from_secs(5);
-
 /// The longest a connection may take, TLS and proxy included.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// How connections are made, the same for every call of a server.
-#[derive(Debug, Clone, Default)]
-pub struct Connecting {
-    /// A file with further trusted authorities (PEM), beside the system's.
-    pub ca_cert: Option<PathBuf>,
-    /// Whether certificates go unchecked.
-    pub insecure: bool,
-}
 
 /// What a request may do, which decides how its connection is come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,17 +63,6 @@ pub struct HttpClient {
     connect_timeout: Duration,
     clients: Mutex<HashMap<(Reach, Purpose), reqwest::Client>>,
     permits: Semaphore,
-}
-
-/// The kinds of host that need their own way of connecting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Reach {
-    /// This machine without TLS: no trust store is read and no proxy is used.
-    PlainLoopback,
-    /// This machine with TLS: no proxy is used.
-    Loopback,
-    /// Anywhere else.
-    Remote,
 }
 
 impl HttpClient {
@@ -119,8 +101,13 @@ impl HttpClient {
         if !token.is_empty() {
             request = request.header(AUTHORIZATION, token);
         }
-        let response = request.send().await.map_err(|error| classify(&error))?;
-        reply(response).await
+        let answered = async {
+            let response = request.send().await.map_err(|error| classify(&error))?;
+            reply(response).await
+        };
+        answered
+            .await
+            .map_err(|error| self.connecting.blame_proxy(error, &installation.url))
     }
 
     /// Waits until one more request may be under way. Dropping the permit lets the next one begin.
@@ -129,120 +116,18 @@ impl HttpClient {
     }
 
     fn connected(&self, url: &ApiUrl, purpose: Purpose) -> Result<reqwest::Client, ApiError> {
-        let key = (Reach::of(url), purpose);
+        let key = (self.connecting.reach(url), purpose);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
         let client = self
             .connecting
-            .client(key.0, purpose, self.connect_timeout)
+            .client(url, purpose, self.connect_timeout)
             .map_err(ApiError::Unreachable)?;
         clients.insert(key, client.clone());
         Ok(client)
     }
-}
-
-/// The proxy that requests to this URL go through, without its login; none for this machine.
-pub fn proxy(url: &ApiUrl) -> Option<String> {
-    if Reach::of(url) != Reach::Remote {
-        return None;
-    }
-    let target = url.as_str().parse().ok()?;
-    let found = Matcher::from_system().intercept(&target)?;
-    let proxy = found.uri();
-    let port = proxy.port_u16().map(|port| format!(":{port}"));
-    Some(format!(
-        "{}://{}{}",
-        proxy.scheme_str()?,
-        proxy.host()?,
-        port.unwrap_or_default()
-    ))
-}
-
-impl Reach {
-    fn of(url: &ApiUrl) -> Self {
-        match (url.is_loopback(), url.is_plain()) {
-            (true, true) => Self::PlainLoopback,
-            (true, false) => Self::Loopback,
-            _ => Self::Remote,
-        }
-    }
-}
-
-impl Connecting {
-    fn client(
-        &self,
-        reach: Reach,
-        purpose: Purpose,
-        connect_timeout: Duration,
-    ) -> Result<reqwest::Client, Unreachable> {
-        install_crypto();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("apc-mcp/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .connect_timeout(connect_timeout)
-            .pool_idle_timeout(IDLE);
-        if purpose == Purpose::Change {
-            builder = builder.pool_max_idle_per_host(0);
-        }
-        if reach != Reach::Remote {
-            builder = builder.no_proxy();
-        }
-        self.trusting(builder, reach)?
-            .build()
-            .map_err(|error| self.build_failure(&error))
-    }
-
-    fn trusting(&self, builder: ClientBuilder, reach: Reach) -> Result<ClientBuilder, Unreachable> {
-        if reach == Reach::PlainLoopback {
-            // Reading the system's store takes longer than everything else at start, and fails where
-            // it is empty, even for plain http. Without any authority TLS could only fail closed.
-            return Ok(builder.tls_certs_only([]));
-        }
-        let mut builder = builder.tls_danger_accept_invalid_certs(self.insecure);
-        for certificate in self.authorities()? {
-            builder = builder.add_root_certificate(certificate);
-        }
-        Ok(builder)
-    }
-
-    fn authorities(&self) -> Result<Vec<Certificate>, Unreachable> {
-        let Some(path) = &self.ca_cert else {
-            return Ok(Vec::new());
-        };
-        let unusable = |problem: String| Unreachable::CaFile { problem };
-        let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let found = Certificate::from_pem_bundle(&pem)
-            .map_err(|_| unusable("it is not a PEM file".to_owned()))?;
-        if found.is_empty() {
-            return Err(unusable("it holds no PEM certificate".to_owned()));
-        }
-        Ok(found)
-    }
-
-    /// What our authorities hold is looked at here and not before.
-    fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
-        if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
-            return Unreachable::NoTrustStore;
-        }
-        match self.ca_cert {
-            Some(_) => Unreachable::CaFile {
-                problem: "it holds something that is no certificate".to_owned(),
-            },
-            None => Unreachable::Tls,
-        }
-    }
-}
-
-/// reqwest panics without a provider; a second installation is harmless and refused.
-fn install_crypto() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 async fn reply(mut response: Response) -> Result<Reply, ApiError> {
@@ -252,6 +137,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let date = header(response.headers(), &DATE).and_then(http_date);
+    let encoding = header(response.headers(), &CONTENT_ENCODING).map(str::to_owned);
     let promised = response.content_length().unwrap_or(0);
     if promised > BODY_MAX as u64 {
         return Err(ApiError::TooLarge);
@@ -263,6 +149,10 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         }
         body.extend_from_slice(&chunk);
     }
+    let compression = compression(encoding, &body).filter(|_| may_be_the_api(status));
+    if let Some(encoding) = compression {
+        return Err(ApiError::Compressed { encoding });
+    }
     Ok(Reply {
         status,
         retry_after,
@@ -271,12 +161,27 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     })
 }
 
+/// The statuses that the API itself answers with.
+fn may_be_the_api(status: u16) -> bool {
+    matches!(status, 200..=299 | 400)
+}
+
+/// The compression of a body, which nobody asked for. A body that is JSON is none, whatever its header says.
+fn compression(encoding: Option<String>, body: &[u8]) -> Option<String> {
+    let named = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+    let is_gzip = body.starts_with(b"\x1f\x8b");
+    let is_text = std::str::from_utf8(body).is_ok();
+    named
+        .filter(|_| !is_text)
+        .or_else(|| is_gzip.then(|| "gzip".to_owned()))
+}
+
 /// Statuses that say all there is to say, whatever the body holds.
 fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<ApiError> {
     match status {
         StatusCode::UNAUTHORIZED => Some(ApiError::Unauthenticated),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Some(ApiError::Unreachable(Unreachable::ProxyLogin))
+            Some(ApiError::Unreachable(by_proxy(ProxyFault::Login)))
         }
         StatusCode::TOO_MANY_REQUESTS => Some(ApiError::RateLimited {
             retry_after: retry_after(headers),
@@ -311,68 +216,6 @@ fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     http_date(text).map(|until| (until - now).to_std().unwrap_or_default())
-}
-
-fn classify(error: &reqwest::Error) -> ApiError {
-    if error.is_connect() {
-        return ApiError::Unreachable(unreachable(error));
-    }
-    if error.is_timeout() {
-        ApiError::TimedOut
-    } else {
-        ApiError::ConnectionLost
-    }
-}
-
-fn unreachable(error: &reqwest::Error) -> Unreachable {
-    for cause in causes(error) {
-        if let Some(found) = cause.downcast_ref::<rustls::Error>() {
-            return tls(found);
-        }
-        let text = cause.to_string();
-        if text.contains("proxy authorization required") {
-            return Unreachable::ProxyLogin;
-        }
-        if text.starts_with("tunnel error") {
-            return Unreachable::Proxy;
-        }
-    }
-    match error {
-        error if error.is_timeout() => Unreachable::ConnectTimedOut,
-        error if error.is_dns() => Unreachable::Dns,
-        _ => Unreachable::Connect,
-    }
-}
-
-/// The causes of an error, those inside an `io::Error` included: rustls hides there.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&cause| {
-        let hidden = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        hidden
-            .map(|inner| inner as &(dyn Error + 'static))
-            .or_else(|| cause.source())
-    })
-}
-
-fn tls(error: &rustls::Error) -> Unreachable {
-    let rustls::Error::InvalidCertificate(problem) = error else {
-        return Unreachable::Tls;
-    };
-    match problem {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            Unreachable::CertificateExpired
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Unreachable::CertificateNotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Unreachable::CertificateForAnotherHost
-        }
-        CertificateError::UnknownIssuer => Unreachable::UnknownAuthority,
-        _ => Unreachable::Tls,
-    }
 }
 
 #[cfg(test)]
