@@ -43,7 +43,14 @@ pub enum Command {
     Demo,
     /// Check settings, connection, token and directories, and say what to do
     #[command(after_help = variables_alone())]
-    Doctor,
+    Doctor {
+        /// Show the settings that are left at their default as well
+        #[arg(long)]
+        all: bool,
+        /// Print one JSON document: {"ok": true, "checks": [...]}
+        #[arg(long)]
+        json: bool,
+    },
     /// Call a tool and print its structured result
     #[command(after_help = variables_alone())]
     Call {

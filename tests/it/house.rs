@@ -328,8 +328,19 @@ fn the_readme_and_the_help_have_the_same_settings() {
 #[test]
 fn every_setting_that_the_code_names_is_one_of_the_help() {
     let help = help();
-    // A variable and a flag of the astro CLI and of Claude Code, and the one of `apc-mcp sandbox`.
-    let others = BTreeSet::from(["ASTRO_HOME", "--scope", "--port"]);
+    // A variable and flags of the astro CLI and of clients, and those of single commands.
+    let others = BTreeSet::from([
+        "ASTRO_HOME",
+        "--scope",
+        "--port",
+        "--env",
+        "--add-mcp",
+        "--all",
+        "--json",
+        "--write",
+        "--yes",
+        "--background",
+    ]);
     let settings: BTreeSet<_> = &(&flags(&help) | &variables(&help)) | &others;
     for file in sources() {
         let code = file.code();
