@@ -1,7 +1,7 @@
 //! The program: parses the command line, starts the log, runs the command, and ends with an exit code.
 
 pub mod call;
-pub mod client_config;
+pub mod client;
 pub mod demo;
 pub mod doctor;
 pub mod in_process;
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Cli, Command};
+use crate::commands::client::Task;
 use crate::commands::doctor::{Form, Shown};
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::setting::INSECURE;
@@ -91,7 +92,14 @@ async fn run(typed: Typed, config: Config, secrets: Secrets) -> Result<ExitCode,
     match command {
         None => serve(config, secrets).await?,
         Some(Command::Demo) => demo::run(secrets).await?,
-        Some(Command::Client { name }) => client_config::run(name, &flags)?,
+        Some(Command::Client { name, write, yes }) => {
+            let task = match (write, yes) {
+                (false, _) => Task::Print,
+                (true, false) => Task::Write,
+                (true, true) => Task::WriteUnasked,
+            };
+            client::run(name, task, &config, &flags, &environment)?;
+        }
         Some(Command::Sandbox { port }) => sandbox::run(port, &config).await?,
         Some(Command::Doctor { all, json }) => {
             let form = if json { Form::Json } else { Form::Lines };

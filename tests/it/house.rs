@@ -31,11 +31,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("query($", &[]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/", "session/prompts/"]),
-    // client_config.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
-    (
-        "std::env",
-        &["config/", "commands/client_config.rs", "cli.rs"],
-    ),
+    // client/mod.rs asks for the path of this executable, cli.rs for the number of arguments, and no more.
+    ("std::env", &["config/", "commands/client/mod.rs", "cli.rs"]),
     ("env::var", &["config/"]),
     ("APC_API_TOKEN", &["config/setting.rs"]),
     ("stdout()", &["session/", "commands/"]),
