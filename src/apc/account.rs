@@ -141,6 +141,23 @@ impl Bindings {
         Self::Known(bindings)
     }
 
+    /// The role in a place.
+    pub fn role_in(&self, place: &Place) -> Option<&str> {
+        let here = self.known().get(self.index_of(place)?)?;
+        here.role.as_deref()
+    }
+
+    /// The binding on a place; else one that does not tell its entity. Of several on the place the first one that
+    /// is no system role, so that a system role shows among the others.
+    fn index_of(&self, place: &Place) -> Option<usize> {
+        let position = |is_it: &dyn Fn(&Binding) -> bool| self.known().iter().position(is_it);
+        let is_here =
+            |binding: &Binding| matches!(&binding.entity, Entity::Place(bound) if bound == place);
+        position(&|binding| is_here(binding) && !binding.is_system_role())
+            .or_else(|| position(&is_here))
+            .or_else(|| position(&|binding| binding.entity == Entity::Unknown))
+    }
+
     /// Tells whether an account of this place's list belongs there. An account without bindings belongs to the list
     /// it stands in; otherwise one of them has to be on the place, or on something unknown.
     pub fn allow(&self, place: &Place) -> bool {
@@ -230,8 +247,7 @@ impl ServiceAccount {
 
     /// The role in the place in whose list it stands.
     pub fn role(&self) -> Option<&str> {
-        let here = self.bindings.known().get(self.index_of_place()?)?;
-        here.role.as_deref()
+        self.bindings.role_in(&self.place)
     }
 
     /// The account with its key masked, unless it has a date. The API of 2020 masks an old key only where the date of
@@ -245,7 +261,7 @@ impl ServiceAccount {
 
     /// Every binding but the one that [`role`](Self::role) tells.
     pub fn other_bindings(&self) -> impl Iterator<Item = &Binding> {
-        let here = self.index_of_place();
+        let here = self.bindings.index_of(&self.place);
         let numbered = self.bindings.known().iter().enumerate();
         numbered
             .filter(move |(index, _)| Some(*index) != here)
@@ -263,17 +279,6 @@ impl ServiceAccount {
         self.bindings == Bindings::Unreadable
             || self.other_bindings().next().is_some()
             || !self.bindings.known().iter().all(is_of_place)
-    }
-
-    /// The binding on its place; else one that does not tell its entity. Of several on the place the first one that
-    /// is no system role, so that a system role shows among the others.
-    fn index_of_place(&self) -> Option<usize> {
-        let position =
-            |is_it: &dyn Fn(&Binding) -> bool| self.bindings.known().iter().position(is_it);
-        let is_here = |binding: &Binding| binding.entity == Entity::Place(self.place.clone());
-        position(&|binding| is_here(binding) && !binding.is_system_role())
-            .or_else(|| position(&is_here))
-            .or_else(|| position(&|binding| binding.entity == Entity::Unknown))
     }
 }
 

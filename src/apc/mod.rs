@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+pub mod selection;
 mod wire;
 
 use std::fmt;

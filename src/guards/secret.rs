@@ -52,6 +52,16 @@ impl Secret {
         }
     }
 
+    /// The value as results show it: at most its first six characters, and a sign for the rest.
+    pub fn abbreviated(&self) -> String {
+        let shown = match self.0.split_once('*') {
+            Some((shown, _)) => Self::new(shown).beginning().to_owned(),
+            None if self.beginning().len() < self.0.len() => self.beginning().to_owned(),
+            None => String::new(),
+        };
+        shown + "…"
+    }
+
     /// Tells whether a masked value may be this one: its visible part is the beginning of this one.
     pub fn may_be(&self, whole: &Self) -> bool {
         match self.0.split_once('*') {
@@ -203,6 +213,21 @@ mod tests {
         );
         for short in ["123456", "", "äöüäöü"] {
             assert_eq!(Secret::new(short).masked(), "*".repeat(32));
+        }
+    }
+
+    #[test]
+    fn results_show_six_characters_at_most() {
+        for (key, shown) in [
+            (KEY, "012345…"),
+            ("012345**************************", "012345…"),
+            ("01234567****", "012345…"),
+            ("01****", "01…"),
+            ("****", "…"),
+            ("123456", "…"),
+            ("", "…"),
+        ] {
+            assert_eq!(Secret::new(key).abbreviated(), shown, "{key}");
         }
     }
 

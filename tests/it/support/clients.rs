@@ -229,7 +229,7 @@ impl Question {
 
 /// The first reaction to a call.
 pub enum First {
-    Question(Question),
+    Question(Box<Question>),
     Outcome(Outcome),
 }
 
@@ -237,7 +237,7 @@ impl First {
     #[track_caller]
     pub fn question(self) -> Question {
         match self {
-            Self::Question(question) => question,
+            Self::Question(question) => *question,
             Self::Outcome(outcome) => panic!("it did not ask: {}", outcome.result),
         }
     }
@@ -281,11 +281,11 @@ impl Session {
         if let Some(request) = self.questions.pop_front() {
             assert_ne!(self.era, Era::Stateless, "{request}");
             assert_eq!(request["method"], "elicitation/create", "{request}");
-            return First::Question(Question {
+            return First::Question(Box::new(Question {
                 params: request["params"].clone(),
                 request: request["id"].clone(),
                 ..question
-            });
+            }));
         }
         let outcome = self.outcome(tool, call).await;
         if outcome.result["resultType"] != "input_required" {
@@ -296,12 +296,12 @@ impl Session {
         assert_eq!(requests.len(), 1, "one question per call: {requests:?}");
         let (key, request) = requests.iter().next().unwrap();
         assert_eq!(request["method"], "elicitation/create");
-        First::Question(Question {
+        First::Question(Box::new(Question {
             key: Some(key.clone()),
             params: request["params"].clone(),
             state: outcome.result.get("requestState").cloned(),
             ..question
-        })
+        }))
     }
 
     /// Answers as a person does, and waits for what comes of the call, which must not ask again.

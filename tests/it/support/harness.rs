@@ -595,10 +595,12 @@ pub fn exists(handle: &Handle, id: &str) -> bool {
     handle.accounts().iter().any(|account| account.id == id)
 }
 
-/// The names of an object's members.
+/// The names of an object's members, sorted.
 pub fn keys(value: &Value) -> Vec<&str> {
     let object: &Map<String, Value> = value.as_object().expect("an object");
-    object.keys().map(String::as_str).collect()
+    let mut names: Vec<_> = object.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Fails the test where the future does not come to an end.
