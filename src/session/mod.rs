@@ -5,6 +5,7 @@ pub mod elicitation;
 pub mod prompts;
 mod refusals;
 pub mod server;
+mod service;
 pub mod shutdown;
 mod transport;
 
