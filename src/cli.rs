@@ -43,7 +43,14 @@ pub enum Command {
     Demo,
     /// Check settings, connection, token and directories, and say what to do
     #[command(after_help = variables_alone())]
-    Doctor,
+    Doctor {
+        /// Show the settings that are left at their default as well
+        #[arg(long)]
+        all: bool,
+        /// Print one JSON document: {"ok": true, "checks": [...]}
+        #[arg(long)]
+        json: bool,
+    },
     /// Call a tool and print its structured result
     #[command(after_help = variables_alone())]
     Call {
@@ -52,11 +59,18 @@ pub enum Command {
         /// Its arguments as a JSON object; - reads them from standard input [default: none]
         json: Option<String>,
     },
-    /// Print what to put into a client's configuration, with the flags given here
+    /// Print or write what belongs into a client's configuration, with the settings given here
+    #[command(after_help = EXIT_CODES)]
     Client {
         /// The client
         #[arg(value_enum)]
         name: ClientName,
+        /// Show the change of the client's configuration, ask, and make it
+        #[arg(long)]
+        write: bool,
+        /// With --write: do not ask
+        #[arg(long, requires = "write")]
+        yes: bool,
     },
     /// Serve the embedded sandbox on loopback, for any other program, until interrupted
     Sandbox {
@@ -83,7 +97,24 @@ pub enum ClientName {
     Gemini,
     /// Zed
     Zed,
+    /// OpenCode
+    Opencode,
+    /// GitHub Copilot CLI
+    Copilot,
+    /// Cline
+    Cline,
+    /// Continue
+    Continue,
+    /// Qwen Code
+    Qwen,
+    /// Windsurf
+    Windsurf,
+    /// Junie, by JetBrains
+    JetbrainsJunie,
 }
+
+/// The exit codes of every command.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 not a command line of this program.";
 
 /// A usage error about the command line.
 pub fn usage(problem: impl Display) -> clap::Error {

@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+pub mod selection;
 mod wire;
 
 use std::fmt;
@@ -19,7 +20,7 @@ pub use account::{
     Binding, Bindings, Category, Entity, NewServiceAccount, Place, ServiceAccount, Workspace,
 };
 
-/// Why a text is not a value of the vocabulary: what would have been accepted.
+/// The error for a text that is no value of the vocabulary: the texts that are accepted, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted(pub &'static str);
 
@@ -36,13 +37,13 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// What [`parse`](Self::parse) accepts, in words.
+            /// The texts that [`parse`](Self::parse) accepts, in words.
             pub const ACCEPTED: Accepted = Accepted("1 to 128 of the characters A-Z a-z 0-9 _ -");
 
             /// Reads an id.
             ///
             /// # Errors
-            /// What is accepted, where the text is anything else.
+            /// The texts that are accepted, if this is none of them.
             pub fn parse(text: &str) -> Result<Self, Accepted> {
                 let fits = (1..=ID_MAX).contains(&text.len())
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -94,14 +95,14 @@ id! {
 pub struct Label(String);
 
 impl Label {
-    /// What [`parse`](Self::parse) accepts, in words.
+    /// The texts that [`parse`](Self::parse) accepts, in words.
     pub const ACCEPTED: Accepted =
         Accepted("text of 1 to 255 characters after trimming, without control characters");
 
     /// Reads a label, without the blanks around it.
     ///
     /// # Errors
-    /// What is accepted, where the text is anything else.
+    /// The texts that are accepted, if this is none of them.
     pub fn parse(text: &str) -> Result<Self, Accepted> {
         let text = text.trim();
         let fits =

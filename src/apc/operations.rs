@@ -15,6 +15,7 @@ use super::documents::{
 };
 use super::error::{ApiError, GraphqlError, Rejection};
 use super::exchange::Api;
+use super::selection::{Candidate, First};
 use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
 use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
 
@@ -30,7 +31,7 @@ pub struct Workspaces {
     pub unreadable: usize,
 }
 
-/// The accounts of one place, in the API's order.
+/// The accounts of one place, in the API's order unless another one was asked for.
 #[derive(Debug)]
 pub struct Listing {
     /// The accounts that were selected.
@@ -41,9 +42,9 @@ pub struct Listing {
     pub unreadable: usize,
     /// The number of accounts of which something could not be read.
     pub partly_read: usize,
-    /// Whether every id could be read, so that an account that is not listed is not there.
+    /// True if every id could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
-    /// Whether every label could be read as well, so that a label that is not listed is free.
+    /// True if every label could be read as well, so that a label that is not listed is free.
     pub labels_are_known: bool,
     /// The ids of accounts in the answer that belong to other places.
     pub foreign: Vec<String>,
@@ -52,7 +53,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether the API has shown no account at all.
+    /// Tells whether the API has shown no account at all.
     pub fn is_empty(&self) -> bool {
         self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
     }
@@ -92,7 +93,7 @@ impl<'a> From<&'a Place> for InPlace<'a> {
 /// Asks the platform for its version; needs no token.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
     answer.read()?.ok_or(ApiError::MissingData)
@@ -143,7 +144,7 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 /// Reads one workspace; none where the API knows no such id.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = InPlace::Workspace(id.as_str());
     let found = api.query(&WORKSPACE, &variables).await;
@@ -157,7 +158,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.
 ///
 /// # Errors
-/// What happened instead of an answer.
+/// The error that came in place of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = InPlace::Workspace(NO_WORKSPACE);
     let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
@@ -177,24 +178,29 @@ pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
     api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS)
 }
 
-/// The parts of an account that decide whether it is selected.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its label.
-    pub label: Option<&'a str>,
-}
-
 /// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page
 /// a hundred. A place that does not exist has none, for a system-level token.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn service_accounts(
     api: &Api<'_>,
     place: &Place,
     mut select: impl FnMut(Candidate<'_>) -> bool,
+) -> Result<Listing, ApiError> {
+    let rank = |account: Candidate<'_>| select(account).then_some(());
+    first_service_accounts(api, place, usize::MAX, rank).await
+}
+
+/// Lists the accounts of a place that get a rank: the first of them, in that order, and at most this many.
+///
+/// # Errors
+/// What happened, with a bad token and a missing permission told apart.
+pub async fn first_service_accounts<R: Ord>(
+    api: &Api<'_>,
+    place: &Place,
+    most: usize,
+    mut rank: impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let document = match place {
         Place::Workspace(_) => &WORKSPACE_SERVICE_ACCOUNTS,
@@ -202,7 +208,7 @@ pub async fn service_accounts(
     };
     let variables = InPlace::from(place);
     let listed = match api.query(document, &variables).await {
-        Ok(answer) => listing(api, place, &answer, &mut select).await,
+        Ok(answer) => listing(api, place, &answer, most, &mut rank).await,
         Err(error) => Err(error),
     };
     match listed {
@@ -213,11 +219,12 @@ pub async fn service_accounts(
 
 /// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
 /// label of an account before its own.
-async fn listing<'a>(
+async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
     answer: &'a Answer,
-    select: &mut impl FnMut(Candidate<'_>) -> bool,
+    most: usize,
+    rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let failed = failed_members(&answer.errors);
     let mut listing = Listing {
@@ -233,7 +240,7 @@ async fn listing<'a>(
         foreign: Vec::new(),
         clock_ahead: answer.date.map(|date| date - Utc::now()),
     };
-    let (mut keys, mut selected, mut index) = (Vec::new(), Vec::new(), 0);
+    let (mut keys, mut selected, mut index) = (Vec::new(), First::new(most), 0);
     let take = |row: Option<WireAccount<'a>>| {
         let failed = failed.get(&index);
         index += 1;
@@ -246,13 +253,14 @@ async fn listing<'a>(
             row.mark_failed(members);
         }
         keys.extend(row.whole_key());
-        if !row.bindings().allow(place) {
+        let bindings = row.bindings();
+        if !bindings.allow(place) {
             listing.foreign.extend(row.id.map(Text::into_string));
             return;
         }
         listing.size += 1;
-        if row.candidate().is_some_and(&mut *select) {
-            selected.push(row);
+        if let Some(rank) = row.candidate(&bindings, place).and_then(&mut *rank) {
+            selected.push(rank, row);
         }
     };
     if !answer.rows(take).await? {
@@ -265,7 +273,7 @@ async fn listing<'a>(
     }
     let scrubber = api.remember_keys(keys);
     let read = |row: WireAccount<'_>| row.read(&scrubber, place);
-    let accounts = selected.into_iter().filter_map(read);
+    let accounts = selected.into_items().filter_map(read);
     listing.accounts = accounts
         .map(ServiceAccount::with_masked_key_if_undated)
         .collect();
@@ -298,7 +306,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
+/// The error of the request; [`ApiError::effect`] tells whether there may be an account all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
@@ -337,7 +345,7 @@ pub async fn create_service_account(
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
+/// The error of the request; [`ApiError::effect`] tells whether the account may be gone all the same.
 pub async fn delete_service_account(
     api: &Api<'_>,
     place: &Place,

@@ -1,11 +1,12 @@
 //! The program: parses the command line, starts the log, runs the command, and ends with an exit code.
 
 pub mod call;
-pub mod client_config;
+pub mod client;
 pub mod demo;
 pub mod doctor;
 pub mod in_process;
 pub mod sandbox;
+pub mod terminal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Cli, Command};
+use crate::commands::client::Task;
+use crate::commands::doctor::{Form, Shown};
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::setting::INSECURE;
 use crate::config::{Config, Environment, Flags};
@@ -26,7 +29,8 @@ type Failed = Box<dyn std::error::Error>;
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::of_process();
-    let mut config = match Config::new(&cli.flags, &Environment::of_process()) {
+    let environment = Environment::of_process();
+    let mut config = match Config::new(&cli.flags, &environment) {
         Ok(config) => config,
         Err(broken) => cli::usage(broken).exit(),
     };
@@ -43,7 +47,12 @@ pub fn main() -> ExitCode {
         None => logged,
         Some(_) => explained,
     };
-    let done = runtime.block_on(run(cli.command, cli.flags, config, secrets));
+    let typed = Typed {
+        command: cli.command,
+        flags: cli.flags,
+        environment,
+    };
+    let done = runtime.block_on(run(typed, config, secrets));
     // A read from standard input cannot be cancelled; waiting for it would hang.
     runtime.shutdown_background();
     done.unwrap_or_else(failed)
@@ -60,13 +69,20 @@ fn runtime() -> Result<Runtime, NoRuntime> {
     Ok(built.unwrap_or_else(|_| Err(io::Error::other("no socket for signals")))?)
 }
 
-async fn run(
+/// The command line and the environment, as they were found.
+struct Typed {
     command: Option<Command>,
     flags: Flags,
-    config: Config,
-    secrets: Secrets,
-) -> Result<ExitCode, Failed> {
+    environment: Environment,
+}
+
+async fn run(typed: Typed, config: Config, secrets: Secrets) -> Result<ExitCode, Failed> {
     shutdown::survive_file_size_limit();
+    let Typed {
+        command,
+        flags,
+        environment,
+    } = typed;
     let uses_the_token = matches!(command, None | Some(Command::Call { .. }));
     if uses_the_token && config.connecting.insecure {
         tracing::warn!(
@@ -76,9 +92,20 @@ async fn run(
     match command {
         None => serve(config, secrets).await?,
         Some(Command::Demo) => demo::run(secrets).await?,
-        Some(Command::Client { name }) => client_config::run(name, &flags)?,
+        Some(Command::Client { name, write, yes }) => {
+            let task = match (write, yes) {
+                (false, _) => Task::Print,
+                (true, false) => Task::Write,
+                (true, true) => Task::WriteUnasked,
+            };
+            client::run(name, task, &config, &flags, &environment)?;
+        }
         Some(Command::Sandbox { port }) => sandbox::run(port, &config).await?,
-        Some(Command::Doctor) => return doctor::run(config, secrets).await,
+        Some(Command::Doctor { all, json }) => {
+            let form = if json { Form::Json } else { Form::Lines };
+            let shown = if all { Shown::All } else { Shown::Set };
+            return doctor::run(config, secrets, &environment, (form, shown)).await;
+        }
         Some(Command::Call { tool, json }) => {
             return call::run(&tool, json.as_deref(), config, secrets).await;
         }

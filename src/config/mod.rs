@@ -4,6 +4,7 @@
 
 pub mod advice;
 mod astro_login;
+mod carried;
 mod credential;
 mod fields;
 mod flags;
@@ -26,6 +27,7 @@ use values::Problem;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
+pub use carried::{Carried, NotCarried};
 pub use credential::NotConfigured;
 pub use fields::{Broken, Config, Origin};
 pub use flags::Flags;

@@ -61,6 +61,11 @@ impl Setting {
         self.variables.first().copied().unwrap_or_default()
     }
 
+    /// Tells if the setting names an installation or its credential.
+    pub fn names_the_installation(&self) -> bool {
+        INSTALLATION.contains(&self)
+    }
+
     /// The help of the flag: the meaning, the variables and the default.
     pub fn help(&self) -> String {
         let variables = self.variables.join(", ");

@@ -1,5 +1,5 @@
-//! What this server may do, whatever the token could: the settings that bind the tools.
-//! Decides and counts; the words of a refusal are `tools::result`'s.
+//! The policy: settings that forbid things to the tools, whatever the token allows.
+//! Decides and counts. The words of a refusal are in `tools::words`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -12,13 +12,13 @@ use crate::apc::{Role, WorkspaceId};
 /// The time in which changes are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many changes a minute are sent, unless set.
+/// The default for the number of changes a minute.
 pub const CHANGES_PER_MINUTE: u32 = 30;
 
-/// What this server may do.
+/// The policy of this server.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Whether it only reads.
+    /// True if the server only reads.
     pub read_only: bool,
     /// The workspaces it may touch; all where absent.
     pub allowed_workspaces: Option<BTreeSet<WorkspaceId>>,
@@ -26,9 +26,9 @@ pub struct Policy {
     pub max_role: Role,
     /// When the user is asked before a deletion.
     pub confirm: Confirm,
-    /// Where keys go.
+    /// The place for new keys.
     pub key_output: KeyOutput,
-    /// How many changes a minute it sends; 0 for any number.
+    /// The highest number of changes a minute; 0 for any number.
     pub changes_per_minute: u32,
 }
 
@@ -48,7 +48,7 @@ impl Default for Policy {
 /// When the user is asked before a deletion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Confirm {
-    /// Where the client can ask.
+    /// Ask if the client can.
     #[default]
     Auto,
     /// Always: where the client cannot ask, nothing is deleted.
@@ -57,7 +57,7 @@ pub enum Confirm {
     Never,
 }
 
-/// Where keys go.
+/// The place for new keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyOutput {
     /// To private files; results show them masked.
@@ -68,7 +68,7 @@ pub enum KeyOutput {
 }
 
 impl Policy {
-    /// Whether calls may be about this workspace.
+    /// Tells whether calls may be about this workspace.
     pub fn allows(&self, workspace: &WorkspaceId) -> bool {
         self.allowed_workspaces
             .as_ref()
@@ -120,7 +120,7 @@ impl ChangeRate {
     /// Counts a change that is about to be sent.
     ///
     /// # Errors
-    /// How long to wait before the next one may be sent.
+    /// The time to wait before the next one may be sent.
     pub fn take(&self) -> Result<(), Duration> {
         if self.limit == 0 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Opens regular files that the settings name, and refuses whatever could block: a pipe waits for its other end.
+//! Opens the regular files that settings name. Refuses files that could block, such as pipes.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -57,7 +57,7 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a file without waiting, whatever it is.
+/// Opens a file of any kind without waiting.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {

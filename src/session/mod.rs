@@ -2,6 +2,7 @@
 //! Knows no HTTP and no tool from the inside; a call goes to [`crate::tools`].
 
 pub mod elicitation;
+mod instructions;
 pub mod prompts;
 mod refusals;
 pub mod server;

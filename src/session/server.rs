@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::elicitation::{RemoteUser, Seal};
 use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
-use super::{prompts, refusals};
+use super::{instructions, prompts, refusals};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::tools::{self, SharedState, ToolOptions};
@@ -82,19 +82,6 @@ impl Server {
         Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title(title)
     }
 
-    fn instructions(&self) -> String {
-        let sandbox = match self.shared.config().sandbox {
-            true => {
-                "This is a sandbox: an embedded API with invented accounts, gone when the server ends. "
-            }
-            false => "",
-        };
-        format!(
-            "{sandbox}Administers the service accounts of Astro Private Cloud workspaces. Start with get_service_accounts \
-             without arguments to learn ids. Delete only what the user named. An error's text says what to do next."
-        )
-    }
-
     fn tools(&self) -> &[Tool] {
         self.tools.get_or_init(|| tools::definitions(&self.options))
     }
@@ -145,7 +132,7 @@ impl ServerHandler for Server {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.identity())
-            .with_instructions(self.instructions())
+            .with_instructions(instructions::text(self.shared.config()))
     }
 
     async fn list_tools(

@@ -20,7 +20,8 @@ use super::words;
 use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::installation::Installation;
-use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::Candidate;
 use crate::apc::{Place, WorkspaceId};
 use crate::config::Config;
 use crate::guards::policy::{ChangeRate, Policy};
@@ -129,7 +130,10 @@ impl Call {
         schema: &JsonObject,
         given: JsonObject,
     ) -> Result<T, Failure> {
-        let roles = |name: &str| (name == "role").then(|| self.policy().accepted_roles());
+        // A role that is searched for may be any; one that is given may not.
+        let gives_role = tool != super::get::TOOL.name;
+        let roles =
+            |name: &str| (gives_role && name == "role").then(|| self.policy().accepted_roles());
         let reader = Reader {
             tool,
             schema,
@@ -193,10 +197,23 @@ impl Call {
     pub(super) async fn list(
         &self,
         place: &Place,
-        select: impl FnMut(Candidate<'_>) -> bool,
+        mut select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
+        let rank = |account: Candidate<'_>| select(account).then_some(());
+        self.list_first(place, usize::MAX, rank).await
+    }
+
+    /// The same for the first accounts of an order, at most this many.
+    pub(super) async fn list_first<R: Ord>(
+        &self,
+        place: &Place,
+        most: usize,
+        rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
         unfinished::finish(self, place).await;
-        let listing = self.list_known(&self.api(), place, select).await?;
+        let listing = self
+            .list_known_first(&self.api(), place, most, rank)
+            .await?;
         if listing.is_empty() {
             self.check_existence(&self.api(), place).await?;
         }
@@ -208,9 +225,21 @@ impl Call {
         &self,
         api: &Api<'_>,
         place: &Place,
-        select: impl FnMut(Candidate<'_>) -> bool,
+        mut select: impl FnMut(Candidate<'_>) -> bool,
     ) -> Result<Listing, Failure> {
-        let listing = operations::service_accounts(api, place, select).await;
+        let rank = |account: Candidate<'_>| select(account).then_some(());
+        self.list_known_first(api, place, usize::MAX, rank).await
+    }
+
+    /// The same for the first accounts of an order, at most this many.
+    pub(super) async fn list_known_first<R: Ord>(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+        most: usize,
+        rank: impl FnMut(Candidate<'_>) -> Option<R>,
+    ) -> Result<Listing, Failure> {
+        let listing = operations::first_service_accounts(api, place, most, rank).await;
         listing.map_err(|error| self.failure(&error).about_place(place))
     }
 

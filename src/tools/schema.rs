@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 use super::arguments::{Search, Whole};
 use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
-/// The schema of a tool's arguments.
+/// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
+/// refuses itself: two client libraries fail on `additionalProperties: false`.
 pub fn input<T: JsonSchema>() -> JsonObject {
-    let mut schema = flat::<T>(SchemaSettings::draft2020_12());
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema
+    flat::<T>(SchemaSettings::draft2020_12())
 }
 
 /// The schema of a tool's result.
@@ -103,8 +102,8 @@ fn tidy(schema: &mut Schema) {
 
 macro_rules! inlined_schema {
     ($type:ty, $name:literal, $schema:expr) => {
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
@@ -112,19 +111,21 @@ macro_rules! inlined_schema {
                 true
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 $schema
             }
         }
     };
 }
 
-inlined_schema!(WorkspaceId, "WorkspaceId", id());
-inlined_schema!(ServiceAccountId, "ServiceAccountId", id());
+pub(super) use inlined_schema;
+
+inlined_schema!(WorkspaceId, "WorkspaceId", text());
+inlined_schema!(ServiceAccountId, "ServiceAccountId", text());
 inlined_schema!(
     Label,
     "Label",
-    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+    json_schema!({"type": "string", "maxLength": TEXT_MAX})
 );
 inlined_schema!(
     Role,
@@ -135,8 +136,13 @@ inlined_schema!(
 inlined_schema!(
     Search,
     "Search",
-    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+    json_schema!({"type": "string", "maxLength": TEXT_MAX})
 );
+
+/// The schema of an argument whose form its description tells.
+pub fn text() -> Schema {
+    json_schema!({"type": "string"})
+}
 
 impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     fn schema_name() -> Cow<'static, str> {
@@ -148,17 +154,6 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = json_schema!({"type": "integer", "minimum": MIN});
-        if MAX <= MAX_SHOWN {
-            schema.insert("maximum".to_owned(), json!(MAX));
-        }
-        schema
+        json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX})
     }
-}
-
-/// A larger bound is one of the representation, and of no use to a reader.
-const MAX_SHOWN: u64 = u32::MAX as u64;
-
-fn id() -> Schema {
-    json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"})
 }

@@ -19,6 +19,7 @@ mod certainty;
 #[cfg(unix)]
 mod changes;
 mod client_config;
+mod client_write;
 mod connection;
 #[cfg(unix)]
 mod crashes;

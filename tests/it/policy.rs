@@ -1,4 +1,4 @@
-//! What the settings forbid: in the schema, in the call, and on the wire.
+//! The policy forbids things in the schema, in the call and on the wire.
 
 use apc_sandbox::{Handle, Persona, Sandbox};
 use serde_json::{Value, json};

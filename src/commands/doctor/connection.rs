@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::Doctor;
+use super::{Doctor, Words};
 use crate::apc::error::{ApiError, Unreachable};
 use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::http;
@@ -28,7 +28,8 @@ impl Doctor<'_> {
     /// What can be said where there is no token to ask with.
     pub(super) async fn without_installation(&mut self, missing: &str) -> io::Result<()> {
         if self.config.is_broken() {
-            return self.fail("API", "not asked: the settings that say fail come first");
+            let text = "not asked, since a setting is wrong";
+            return self.fail("API", (text, "Correct the settings that say fail first"));
         }
         self.fail("installation and token", missing)?;
         let Some(url) = self.config.url_from_settings() else {
@@ -88,7 +89,7 @@ impl Doctor<'_> {
             Err(ApiError::Unreachable(why)) => {
                 let subject = subject(&why);
                 let text = self.explained(&ApiError::Unreachable(why), found);
-                self.fail(subject, &text)?;
+                self.fail(subject, text)?;
                 Ok(false)
             }
             answer => {
@@ -118,15 +119,14 @@ impl Doctor<'_> {
                 .ok("DNS", &format!("{host} is {}", address.ip()))
                 .map(|()| true),
             None => {
-                let text = format!(
-                    "{host} has no address. Check the domain for a typing error, and whether a VPN or a proxy (HTTPS_PROXY) is needed"
-                );
-                self.fail("DNS", &text).map(|()| false)
+                let text = format!("{host} has no address");
+                let advice = "Check the domain for a typing error, and whether a VPN or a proxy (HTTPS_PROXY) is needed";
+                self.fail("DNS", (text, advice)).map(|()| false)
             }
         }
     }
 
-    fn tls(&self, url: &ApiUrl) -> io::Result<()> {
+    fn tls(&mut self, url: &ApiUrl) -> io::Result<()> {
         if url.is_plain() {
             return self.ok("TLS", "none: plain http, which does not leave this machine");
         }
@@ -170,17 +170,26 @@ impl Doctor<'_> {
                 .map(|()| true),
             Err(error) => {
                 let text = self.explained(&error, found);
-                self.fail("platform", &text).map(|()| false)
+                self.fail("platform", text).map(|()| false)
             }
         }
     }
 
-    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> String {
+    /// The words of an error of the API: the fact, and the advice after it.
+    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> Words {
         let text = tools::explained(error, found, self.secrets);
-        let text = text.strip_suffix(" Nothing was sent.").unwrap_or(&text);
-        text.to_owned()
+        // The doctor changes nothing, so it need not say so.
+        let parts = NOTHING_DONE.iter().find_map(|said| text.split_once(said));
+        match parts {
+            Some((fact, "")) => fact.into(),
+            Some((fact, advice)) => (fact, advice.trim_start()).into(),
+            None => text.into(),
+        }
     }
 }
+
+/// The sentences of a failed call that say what it left undone.
+const NOTHING_DONE: [&str; 2] = [" Nothing was changed.", " Nothing was sent."];
 
 /// The line that a failure to connect belongs to.
 fn subject(why: &Unreachable) -> &'static str {

@@ -17,6 +17,7 @@ use rmcp::model::{
     InputRequiredResult, InputResponses, ProtocolVersion,
 };
 use rmcp::service::RequestContext;
+use serde_json::json;
 
 use crate::session::shutdown::Shutdown;
 use crate::tools::user::{Answer, Machine, Question, Refusal, User};
@@ -47,6 +48,13 @@ struct Round {
     asked: Option<(Asked, Duration)>,
 }
 
+/// A call as bytes. The same arguments in another order are the same call.
+fn bytes_of(request: &CallToolRequestParams) -> Vec<u8> {
+    let mut call = json!([request.name, request.arguments]);
+    call.sort_all_objects();
+    call.to_string().into_bytes()
+}
+
 impl RemoteUser {
     /// The user behind a call, with the answers that it brings. The end of input ends an open question.
     pub fn new(
@@ -55,7 +63,7 @@ impl RemoteUser {
         seal: Arc<Seal>,
         shutdown: Shutdown,
     ) -> Self {
-        let call = serde_json::to_vec(&(&request.name, &request.arguments)).unwrap_or_default();
+        let call = bytes_of(request);
         let user = Self {
             context,
             call,

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use storage::Storage;
 
@@ -20,7 +20,8 @@ use failures::{
 };
 
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate};
+use crate::apc::operations;
+use crate::apc::selection::Candidate;
 use crate::apc::{
     Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
 };
@@ -58,12 +59,16 @@ const NAME: &str = "create_service_account";
 
 fn description(options: &ToolOptions) -> String {
     let key = match options.policy.key_output {
-        KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
+        KeyOutput::File => {
+            "its API key masked, and api_key_file, a private file with the whole key"
+        }
         KeyOutput::Show => "its API key",
     };
     format!(
-        "Create a service account in a workspace, for a script or CI job that needs access of its own; give the lowest \
-         role that will do. A label that the workspace already has is refused. Returns the account, {key}."
+        "Create a service account, for a script or CI job that needs access of its own; give the lowest role that will do. \
+         An account cannot be changed and its key not renewed: to rotate a key, or to change a role or label, create a \
+         successor under another label, have its key put to use, then delete the old account. A label that is taken is \
+         refused. Returns the account, {key}; recovered: the answer was lost, and the account is found and complete."
     )
 }
 
@@ -71,15 +76,31 @@ fn input(options: &ToolOptions) -> JsonObject {
     let mut input = INPUT.clone();
     if options.has_default_workspace {
         schema::make_optional(&mut input, "workspace_id");
+        let described = "Id of its workspace; default: the one set for this server.";
+        schema::set(&mut input, "workspace_id", "description", json!(described));
     }
     let roles: Vec<_> = options.policy.roles().map(Role::name).collect();
     schema::set(&mut input, "role", "enum", json!(roles));
+    schema::set(&mut input, "role", "description", json!(rights(&roles)));
     if let Some(allowed) = &options.policy.allowed_workspaces {
         let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
         schema::set(&mut input, "workspace_id", "enum", json!(ids));
-        schema::set(&mut input, "workspace_id", "pattern", Value::Null);
     }
     input
+}
+
+/// A clause on what each role allows.
+fn rights(roles: &[&str]) -> String {
+    let clauses = [
+        ("_VIEWER", "VIEWER (default) reads"),
+        ("_EDITOR", "EDITOR also deploys and changes"),
+        ("_ADMIN", "ADMIN also manages users and accounts"),
+    ];
+    let offered = clauses
+        .iter()
+        .filter(|(end, _)| roles.iter().any(|role| role.ends_with(end)));
+    let clauses: Vec<_> = offered.map(|(_, clause)| *clause).collect();
+    format!("{}.", clauses.join(", "))
 }
 
 static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
@@ -87,14 +108,14 @@ static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
 /// The arguments. The default workspace stands in where there is one.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// What the account is for; unique in its workspace. Not for secrets: the platform logs it.
+    /// What it is for, 1 to 255 characters; unique in its place. No secrets: the platform logs it.
     label: Label,
-    /// The workspace it is for.
+    /// Id of its workspace.
     workspace_id: WorkspaceId,
-    /// What it may do there.
+    /// Its rights there.
     #[serde(default)]
     role: Role,
-    /// A word to group accounts by.
+    /// A word to group accounts by, up to 255 characters; default none.
     category: Option<Label>,
 }
 

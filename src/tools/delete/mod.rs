@@ -10,14 +10,17 @@ use std::sync::LazyLock;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use consent::confirm;
 use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
 use selection::select;
 
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate, Listing};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::Candidate;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::change::{
     AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
@@ -27,7 +30,9 @@ use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps};
 use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
-use crate::tools::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
+use crate::tools::{
+    Definition, Hints, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
+};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -38,27 +43,53 @@ pub const TOOL: ToolEntry = ToolEntry {
         destructive: true,
         idempotent: true,
     },
-    define: |_| Definition {
-        description: DESCRIPTION.to_owned(),
-        input: INPUT.clone(),
+    define: |options| Definition {
+        description: description(options),
+        input: input(options),
         output: schema::output::<DeleteResult>(),
     },
 };
 
 const NAME: &str = "delete_service_account";
 
-const DESCRIPTION: &str = "Delete a service account for good; what uses its key stops working. get_service_accounts \
-    finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
-    confirm. Returns the account as it was.";
+fn description(options: &ToolOptions) -> String {
+    let asked = match options.policy.confirm {
+        Confirm::Auto => {
+            "This server itself asks the user to confirm where the client shows questions; elsewhere have the user's yes \
+             before you call."
+        }
+        Confirm::Always => {
+            "This server itself asks the user to confirm, and deletes nothing where the client shows no questions."
+        }
+        Confirm::Never => {
+            "This server does not ask the user, except for an account with further roles or its own: have the user's yes \
+             before you call."
+        }
+    };
+    format!(
+        "Delete a service account for good; what uses its key stops working at once, and nothing brings it back. \
+         get_service_accounts finds its id. It is looked up first: one of another place is not touched. {asked} Returns the \
+         account as it was, deleted: true; recovered: the answer was lost, and the account is gone."
+    )
+}
+
+fn input(options: &ToolOptions) -> JsonObject {
+    let mut input = INPUT.clone();
+    if options.has_default_workspace {
+        let described = "Id of its workspace; default: the one set for this server.";
+        schema::set(&mut input, "workspace_id", "description", json!(described));
+    }
+    input
+}
 
 static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// The account. Without it the user is asked to select one.
+    /// Its id; default: the user is asked to select one of its place.
     service_account_id: Option<ServiceAccountId>,
-    /// Its workspace. Without it: the default one, or else all are searched.
+    /// Id of its workspace; default: all are searched.
     workspace_id: Option<WorkspaceId>,
 }
 
@@ -94,6 +125,7 @@ async fn run(
     mut given: JsonObject,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, NoResult> {
+    arguments::omit_empty(&mut given, &INPUT);
     call.add_default_workspace(&mut given);
     let Arguments {
         service_account_id: id,

@@ -1,0 +1,295 @@
+//! `get_service_accounts`: the accounts of one place, or of all that are visible.
+//! Reads lists only: the API's single read hands out accounts of other workspaces.
+
+mod cursor;
+mod filter;
+mod page;
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use rmcp::model::{CallToolResult, JsonObject};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use cursor::{Cursor, Order, Position};
+use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
+use page::{GetResult, Matches, WorkspaceView};
+
+use super::arguments::{Search, Whole};
+use super::context::Call;
+use super::failure::{Code, Failure};
+use super::places::{self, Gaps, ReadWorkspace};
+use super::recovery::unfinished;
+use super::{Definition, Hints, Run, ToolEntry, schema, success};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::{Candidate, First};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "List service accounts",
+    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
+    hints: Hints {
+        destructive: false,
+        idempotent: true,
+    },
+    define: |_| Definition {
+        description: DESCRIPTION.to_owned(),
+        input: INPUT.clone(),
+        output: schema::output::<GetResult>(),
+    },
+};
+
+const NAME: &str = "get_service_accounts";
+
+const DESCRIPTION: &str = "List service accounts of one workspace or, without one, of all that the token sees. Use it \
+    to find ids, free labels, a leaked key's account, unused accounts; limit 0 only counts. Changes nothing. A whole key \
+    cannot be shown again. No last_used_at means never used, as far as the platform knows: releases before 0.35 hardly \
+    record uses, so ask before deleting for that. Returns accounts by creation, total of all pages, next_cursor if \
+    there are more, now (the platform's clock), and notes: tell them to the user.";
+
+/// The number of accounts on a page, unless the call says another.
+const LIMIT_DEFAULT: u32 = 50;
+
+static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
+    /// Id of one workspace; default all.
+    workspace_id: Option<WorkspaceId>,
+    /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
+    label: Option<Search>,
+    /// Id of one account.
+    service_account_id: Option<ServiceAccountId>,
+    /// Only this role; its whole name, up to 255 characters.
+    role: Option<Search>,
+    /// Only this category; the whole of it, up to 255 characters.
+    category: Option<Search>,
+    /// First 6 to 255 characters of a key.
+    key_prefix: Option<KeyPrefix>,
+    /// Date such as 2026-08-01: last used before it, or never.
+    unused_since: Option<Moment>,
+    /// By creation: oldest (default) or newest first.
+    #[serde(default)]
+    order: Order,
+    /// Accounts per page, 0 to 200; default 50.
+    #[schemars(extend("default" = LIMIT_DEFAULT))]
+    limit: Option<Whole<0, 200>>,
+    /// next_cursor of the page before; other arguments unchanged.
+    cursor: Option<Cursor>,
+}
+
+/// A call's question, in the terms of this tool.
+struct Query {
+    place: Option<Place>,
+    filter: Filter,
+    order: Order,
+    limit: usize,
+    /// The end of the page before.
+    after: Option<Position>,
+    /// The other arguments, which a cursor is bound to.
+    binding: Vec<u8>,
+}
+
+/// Runs the tool.
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+    let binding = binding(&given);
+    let query = Query::of(call.read(NAME, &INPUT, given)?, binding)?;
+    let found = match &query.place {
+        Some(place) => in_one(call, &query, place).await?,
+        None => everywhere(call, &query).await?,
+    };
+    if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
+        return Err(found.gaps.missing_account(id, query.place.as_ref()));
+    }
+    Ok(success(&found.into_matches(call).into_page(&query, call)))
+}
+
+/// The arguments but the cursor, in one form for one meaning: without defaults, sorted, numbers as one kind.
+fn binding(given: &JsonObject) -> Vec<u8> {
+    let is_left_out = |name: &str, value: &Value| match name {
+        "cursor" => true,
+        "order" => value == "oldest",
+        "limit" => value.as_f64() == Some(f64::from(LIMIT_DEFAULT)),
+        _ => value == false,
+    };
+    let mut rest: JsonObject = given
+        .iter()
+        .filter(|(_, value)| !value.is_null() && *value != "")
+        .filter(|(name, value)| !is_left_out(name, value))
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                value.as_f64().map_or(value.clone(), Value::from),
+            )
+        })
+        .collect();
+    rest.sort_keys();
+    serde_json::to_vec(&rest).unwrap_or_default()
+}
+
+impl Query {
+    fn of(arguments: Arguments, binding: Vec<u8>) -> Result<Self, Failure> {
+        let limit = arguments
+            .limit
+            .map_or(LIMIT_DEFAULT.into(), |limit| limit.0);
+        let after = arguments
+            .cursor
+            .map(|cursor| cursor.position(arguments.order, &binding));
+        Ok(Self {
+            place: arguments.workspace_id.map(Place::Workspace),
+            filter: Filter {
+                service_account_id: arguments.service_account_id,
+                label: arguments.label.as_ref().map(LabelPattern::new),
+                role: arguments.role,
+                category: arguments.category,
+                key_prefix: arguments.key_prefix,
+                unused_since: arguments.unused_since,
+            },
+            order: arguments.order,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            after: after
+                .map(|after| after.ok_or_else(other_cursor))
+                .transpose()?,
+            binding,
+        })
+    }
+
+    /// The number of accounts to read: one more tells whether there is a further page. Who only counts needs none.
+    fn most(&self) -> usize {
+        match self.limit {
+            0 => 0,
+            limit => limit + 1,
+        }
+    }
+
+    /// The position of an account that fits and stands behind the cursor. The tally counts all that fit.
+    fn rank<'a>(
+        &'a self,
+        place: &'a Place,
+        tally: &'a mut Tally,
+    ) -> impl FnMut(Candidate<'_>) -> Option<Position> + 'a {
+        move |account| {
+            let fits = tally.count(&self.filter, account);
+            let position = fits.then(|| Position::of(account, place, self.order))?;
+            let is_behind = self.after.as_ref().is_none_or(|after| position > *after);
+            is_behind.then_some(position)
+        }
+    }
+}
+
+fn other_cursor() -> Failure {
+    let text = format!(
+        "cursor is not of a call with these arguments; accepted: {}. Nothing was sent; call again with that changed.",
+        Cursor::ACCEPTED.0
+    );
+    Failure::new(Code::InvalidArguments, text)
+}
+
+/// The accounts and counts of all places that were read.
+struct Found {
+    first: Vec<ServiceAccount>,
+    tally: Tally,
+    workspaces: Option<Vec<WorkspaceView>>,
+    clock_ahead: Option<chrono::TimeDelta>,
+    gaps: Gaps,
+}
+
+impl Found {
+    fn into_matches(self, call: &Call) -> Matches {
+        let shows_roles = operations::role_field(&call.api()).is_some();
+        let mut notes = call.unfinished.notes();
+        notes.extend(self.gaps.into_notes().into_iter().flatten());
+        notes.extend(self.tally.notes(shows_roles));
+        Matches {
+            first: self.first,
+            total: self.tally.matches,
+            workspaces: self.workspaces,
+            clock_ahead: self.clock_ahead,
+            notes,
+        }
+    }
+}
+
+async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Found, Failure> {
+    call.check_place(place)?;
+    let mut tally = Tally::default();
+    let rank = query.rank(place, &mut tally);
+    let listing = call.list_first(place, query.most(), rank).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    Ok(Found {
+        first: listing.accounts,
+        tally,
+        workspaces: None,
+        clock_ahead: listing.clock_ahead,
+        gaps,
+    })
+}
+
+/// The first accounts of all places, whichever is read first.
+struct Shared(Mutex<First<Position, ServiceAccount>>);
+
+impl Shared {
+    fn add(&self, accounts: Vec<ServiceAccount>, order: Order) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in accounts {
+            first.push(Position::of_account(&account, order), account);
+        }
+    }
+
+    fn into_accounts(self) -> Vec<ServiceAccount> {
+        let first = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        first.into_items().collect()
+    }
+}
+
+/// Reads every visible workspace; one that could not be read is listed without a count.
+async fn everywhere(call: &Call, query: &Query) -> Result<Found, Failure> {
+    let visible = places::visible(call).await?;
+    let shared = Shared(Mutex::new(First::new(query.most())));
+    let read = |place| read_known(call, query, &shared, place);
+    let all = places::read_each(visible.workspaces, read).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_visible(&visible.gaps);
+    gaps.add_unread(&all);
+    let (mut sum, mut clock_ahead) = (Tally::default(), None);
+    let mut workspaces = Vec::with_capacity(all.len());
+    for ReadWorkspace { workspace, outcome } in all {
+        let read = outcome.ok();
+        let count = read.as_ref().map(|(_, tally)| tally.matches);
+        workspaces.push(WorkspaceView::new(&workspace, count, call.secrets()));
+        if let Some((listing, tally)) = read {
+            gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
+            clock_ahead = clock_ahead.or(listing.clock_ahead);
+            sum.add(&tally);
+        }
+    }
+    Ok(Found {
+        first: shared.into_accounts(),
+        tally: sum,
+        workspaces: Some(workspaces),
+        clock_ahead,
+        gaps,
+    })
+}
+
+/// Reads the list of a place that the API has named itself. Its accounts join those of the other places.
+async fn read_known(
+    call: &Call,
+    query: &Query,
+    shared: &Shared,
+    place: Place,
+) -> Result<(Listing, Tally), Failure> {
+    let (api, mut tally) = (call.api().with_good_token(), Tally::default());
+    unfinished::finish(call, &place).await;
+    let rank = query.rank(&place, &mut tally);
+    let mut listing = call
+        .list_known_first(&api, &place, query.most(), rank)
+        .await?;
+    shared.add(std::mem::take(&mut listing.accounts), query.order);
+    Ok((listing, tally))
+}
