@@ -230,6 +230,14 @@ pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     Failure::new(Code::InternalError, text).into_result(secrets)
 }
 
+/// The result of a call with this kind of value in place of its arguments.
+pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> CallToolResult {
+    let text = format!(
+        "The arguments of {name} are {kind} and have to be an object, such as {{}} or {{\"label\": \"etl\"}}. Nothing was done. Call {name} again and send the arguments as a JSON object, not as text or as a list."
+    );
+    Failure::new(Code::InvalidArguments, text).into_result(secrets)
+}
+
 /// The result of a call that has not ended when the server stops.
 pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
