@@ -51,6 +51,7 @@ mod secrets;
 mod settings;
 mod snapshots;
 mod support;
+mod terminal;
 mod tls;
 mod today;
 mod tokens;
