@@ -3,6 +3,7 @@
 
 mod account_view;
 mod arguments;
+mod by_levels;
 mod change;
 mod context;
 mod create;
@@ -10,6 +11,7 @@ mod delete;
 mod failure;
 mod get;
 mod label_locks;
+mod place_words;
 mod places;
 mod recovery;
 mod schema;

@@ -338,7 +338,13 @@ async fn the_highest_role_may_be_a_rank_or_a_full_name() {
         let mut session = program.serve(Era::USUAL).await;
         let tools = session.list_tools().await;
         let roles = &tools[0]["inputSchema"]["properties"]["role"]["enum"];
-        assert_eq!(*roles, json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]));
+        let expected = [
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+        ];
+        assert_eq!(*roles, json!(expected));
     }
 }
 
