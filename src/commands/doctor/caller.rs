@@ -122,7 +122,7 @@ impl Doctor<'_> {
                     format!("accepted; a user's token from {source}, which expires on {expires}");
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
-                    true => self.warn("token", &format!("{text}, within the hour")),
+                    true => self.warn("token", format!("{text}, within the hour")),
                     false => self.ok("token", &text),
                 }
             }
@@ -202,8 +202,8 @@ impl Doctor<'_> {
             named.push(format!("{} more workspaces", workspaces.len() - NAMED));
         }
         match is_listed {
-            true => self.ok("deployments", &named.join(", ")),
-            false => self.warn("deployments", &named.join(", ")),
+            true => self.ok("deployments", named.join(", ")),
+            false => self.warn("deployments", named.join(", ")),
         }
     }
 
@@ -253,7 +253,7 @@ impl Doctor<'_> {
         id: &WorkspaceId,
     ) -> io::Result<()> {
         match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
+            Ok(Some(workspace)) => self.ok(setting, in_words(&workspace)),
             Ok(None) => {
                 let text = format!("there is no workspace {id}");
                 self.fail(setting, (text, "Take one of those above"))
