@@ -20,6 +20,7 @@ mod certainty;
 #[cfg(unix)]
 mod changes;
 mod client_config;
+mod client_write;
 mod connection;
 #[cfg(unix)]
 mod crashes;
@@ -53,6 +54,7 @@ mod settings;
 mod snapshots;
 mod support;
 mod tasks;
+mod terminal;
 mod tls;
 mod today;
 mod tokens;
