@@ -99,6 +99,10 @@ fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
     for (id, label) in sandbox.handle().workspaces() {
         writeln!(out, "{id:<26} {label}")?;
     }
+    writeln!(out, "\n{TITLE}deployments{TITLE:#}")?;
+    for (id, label) in sandbox.handle().deployments() {
+        writeln!(out, "{id:<26} {label}")?;
+    }
     writeln!(
         out,
         "\nIn another terminal: {}={url} {}=<a token> apc-mcp call get_service_accounts",
