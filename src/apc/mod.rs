@@ -4,6 +4,7 @@
 mod account;
 mod answer;
 mod bounded;
+mod certificate;
 pub mod document;
 mod documents;
 pub mod error;
@@ -11,8 +12,10 @@ pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+pub mod proxy;
 mod role;
 pub mod selection;
+pub mod unreachable;
 mod wire;
 
 use std::fmt;

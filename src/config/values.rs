@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use apc_sandbox::Line;
 use url::Url;
 
+use super::placeholder::{self, Kind, Unmeant};
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Rank, WorkspaceId};
 use crate::guards::logging::Level;
@@ -31,8 +32,8 @@ pub(super) const OFF: &str = "off";
 /// A reason why the value of a setting cannot be used. Its text follows the name of the setting.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Problem {
-    #[error("is {value}, a placeholder that the client did not fill in")]
-    Placeholder { value: String },
+    #[error(transparent)]
+    Unmeant(#[from] Unmeant),
     #[error(
         "is a value of {length} characters that looks like a token, which has a setting of its own"
     )]
@@ -43,6 +44,8 @@ pub(super) enum Problem {
     UrlRefused { value: String, reason: UrlRefused },
     #[error("is not UTF-8 text")]
     NotText,
+    #[error("begins with ~, and there is no home directory")]
+    NoHome,
     #[error("and {other} are both set; unset one of them")]
     SecondToken { other: &'static str },
     #[error("names a file that cannot be opened: {0}")]
@@ -61,6 +64,8 @@ impl Problem {
 /// A reason why a text cannot be an API token.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenProblem {
+    #[error("it {0}")]
+    Unmeant(#[from] Unmeant),
     #[error("it holds blanks, line breaks or characters that are not ASCII")]
     Characters,
     #[error("it is shorter than {} characters", TOKEN_MIN)]
@@ -104,15 +109,13 @@ pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("202
 
 const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
 
-/// Refuses a text that is nothing but a placeholder: several clients pass `${NAME}` on if the variable is unset.
-pub(super) fn not_a_placeholder(text: &str) -> Result<&str, Problem> {
-    let trimmed = text.trim();
-    if trimmed.starts_with("${") && trimmed.find('}') == Some(trimmed.len() - 1) {
-        return Err(Problem::Placeholder {
-            value: shown(trimmed),
-        });
-    }
-    Ok(text)
+/// Refuses a text that nobody meant: several clients pass `${NAME}` on if the variable is unset.
+pub(super) fn not_a_placeholder(text: &str, kind: Kind) -> Result<(), Unmeant> {
+    let text = match kind {
+        Kind::Token => without_scheme(text),
+        _ => text,
+    };
+    placeholder::find(text, kind).map_or(Ok(()), Err)
 }
 
 /// Refuses a text that is a token, or has one in a list. It would be looked up as a name, or become a file.
@@ -127,7 +130,7 @@ pub(super) fn not_a_token(text: &str) -> Result<&str, Problem> {
 }
 
 /// The form of a refused value that may be shown. The value may be a secret in the wrong setting.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     if let Ok(mut url) = Url::parse(value)
         && url.has_host()
     {
@@ -231,13 +234,31 @@ pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
         .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
 }
 
+/// Parses a path. A leading `~/` is the home directory: only a shell would have replaced it.
+pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
+    let is_separator = |letter: char| letter == '/' || letter == std::path::MAIN_SEPARATOR;
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(text.into());
+    };
+    match rest.strip_prefix(is_separator) {
+        Some(below) => Ok(home()?.join(below.trim_start_matches(is_separator))),
+        None if rest.is_empty() => home(),
+        None if rest.contains(is_separator) => {
+            let accepted = "a path from the root, or from ~/ for your own home directory";
+            Err(Problem::not_accepted(text, accepted))
+        }
+        None => Ok(text.into()),
+    }
+}
+
+fn home() -> Result<PathBuf, Problem> {
+    std::env::home_dir().ok_or(Problem::NoHome)
+}
+
 /// The token without the blanks and the `Bearer` that people paste around it.
 pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
-    let text = token.expose().trim();
-    let text = match text.split_once(char::is_whitespace) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
-        _ => text,
-    };
+    let text = without_scheme(token.expose());
+    not_a_placeholder(text, Kind::Token)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(TokenProblem::Characters);
     }
@@ -245,6 +266,14 @@ pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
         return Err(TokenProblem::Short);
     }
     Ok(Secret::new(text))
+}
+
+fn without_scheme(token: &str) -> &str {
+    let token = token.trim();
+    match token.split_once(char::is_whitespace) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
+        _ => token,
+    }
 }
 
 /// The shown form of a token: its length.

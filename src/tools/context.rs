@@ -201,7 +201,7 @@ impl Call {
 
     /// One sentence on what happened to a request.
     pub(super) fn happened(&self, error: &ApiError) -> String {
-        words::happened(error, self.installation.url.host(), self.secrets())
+        words::happened(error, &self.installation.url, self.secrets())
     }
 
     /// The default workspace.

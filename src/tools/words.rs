@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::failure::{Code, Failure};
-use crate::apc::error::{ApiError, Rejection, Unreachable};
-use crate::apc::installation::{Installation, TokenKind, TokenSource};
+use super::unreachable::unreachable;
+use crate::apc::error::{ApiError, Rejection};
+use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
 use crate::apc::{Level, Role};
 use crate::config::advice;
 use crate::config::setting::API_TOKEN;
@@ -25,19 +26,19 @@ const MESSAGE_MAX: usize = 300;
 
 /// The failure of a request, in words that fit every tool. A tool that knows better says so itself.
 pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
-    let host = installation.url.host();
+    let (host, at) = (installation.url.host(), installation.url.address());
     match error {
-        ApiError::Unreachable(why) => unreachable(why, host),
+        ApiError::Unreachable(why) => unreachable(why, &installation.url),
         ApiError::TimedOut => Failure::new(
             Code::TimedOut,
             format!(
-                "The Private Cloud API at {host} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
+                "The Private Cloud API at {at} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
             ),
         ),
         ApiError::ConnectionLost => Failure::new(
             Code::Unreachable,
             format!(
-                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
+                "The connection to {at} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
             ),
         ),
         ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
@@ -72,7 +73,10 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ),
         other => Failure::new(
             Code::ApiError,
-            format!("{} {ASK_OPERATORS}", happened(other, host, secrets)),
+            format!(
+                "{} {ASK_OPERATORS}",
+                happened(other, &installation.url, secrets)
+            ),
         ),
     }
 }
@@ -173,15 +177,28 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
+/// The way out where the path of the URL is not that of an API.
+const NO_VERSION: &str = "The URL of this server has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as https://houston.acme.dev/v1.";
+
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
 /// One sentence on what happened to a request, without advice.
-pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
+pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
+    let (host, at) = (url.host(), url.address());
     match error {
-        ApiError::TimedOut => format!("The API at {host} did not answer in time."),
+        ApiError::TimedOut => format!("The API at {at} did not answer in time."),
         ApiError::ConnectionLost => {
-            format!("The connection to {host} ended before the whole answer came.")
+            format!("The connection to {at} ended before the whole answer came.")
         }
+        ApiError::Status { status } if url.lacks_version() => format!(
+            "{host} answered with a page of HTTP status {status} in place of the API's answer. {NO_VERSION}"
+        ),
+        ApiError::NotGraphql if url.lacks_version() => {
+            format!("{host} answered with something that is not the API's. {NO_VERSION}")
+        }
+        ApiError::Status { status: 404 } => format!(
+            "{host} answered with a page of HTTP status 404: there is no API at this address, or something in front of it, such as a proxy, a firewall or an ingress, does not let the request through. A data plane has no API of its own: use the domain of its control plane."
+        ),
         ApiError::Status { status } => {
             format!(
                 "{host} answered with a page of HTTP status {status} in place of the API's answer; it comes from something in front of the API, such as a proxy, a firewall or an ingress."
@@ -190,6 +207,10 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         ApiError::NotGraphql => {
             format!("{host} answered with something that is not the API's, perhaps a login page.")
         }
+        ApiError::Compressed { encoding } => format!(
+            "{host} answered with a body in the compression {}, which was not asked for, so it was not read. Something in front of the API compresses it, such as a proxy or an ingress: those who run that have to switch it off for requests without Accept-Encoding.",
+            quoted(encoding)
+        ),
         ApiError::TooLarge => {
             format!("The answer of {host} is larger than 32 MiB and was not read.")
         }
@@ -278,75 +299,4 @@ fn unauthenticated(installation: &Installation) -> Failure {
         "The Private Cloud API at {host} refused the token from {source}{expired}. Nothing was changed. {way_out}"
     );
     Failure::new(Code::Unauthenticated, text)
-}
-
-fn unreachable(why: &Unreachable, host: &str) -> Failure {
-    let ca_cert = "--ca-cert (APC_CA_CERT)";
-    let text = match why {
-        Unreachable::Dns => {
-            format!(
-                "The host {host} has no address. Check the domain for a typing error, and whether a VPN is needed."
-            )
-        }
-        Unreachable::Connect => {
-            format!(
-                "No connection to {host} could be made. Check the network, a VPN, and the port if one is set."
-            )
-        }
-        Unreachable::ConnectTimedOut => {
-            format!(
-                "The connection to {host} took too long. A firewall or a missing VPN often is the reason."
-            )
-        }
-        Unreachable::UnknownAuthority => format!(
-            "The certificate of {host} is from an authority that this machine does not know. Set {ca_cert} to the PEM file of that authority."
-        ),
-        Unreachable::CertificateExpired => {
-            format!(
-                "The certificate of {host} has expired. Those who run it have to renew it; check this machine's clock, too."
-            )
-        }
-        Unreachable::CertificateNotYetValid => {
-            format!("The certificate of {host} is not valid yet. Check this machine's clock.")
-        }
-        Unreachable::CertificateForAnotherHost => {
-            format!(
-                "The certificate of {host} is for another name. Check the domain or URL for a typing error."
-            )
-        }
-        Unreachable::Tls => {
-            format!(
-                "No secure connection to {host} could be agreed on. Check that the URL's port speaks https."
-            )
-        }
-        Unreachable::Proxy => {
-            format!("The proxy did not connect to {host}. Check HTTPS_PROXY and NO_PROXY.")
-        }
-        Unreachable::ProxyLogin => {
-            format!(
-                "The proxy on the way to {host} wants a login. Put it into HTTPS_PROXY, or {host} into NO_PROXY."
-            )
-        }
-        Unreachable::NoTrustStore => format!(
-            "This machine has no trusted certificate authorities, so {host} cannot be verified. Install its CA certificates, or set {ca_cert} or SSL_CERT_FILE."
-        ),
-        Unreachable::CaFile { problem } => {
-            return Failure::new(
-                Code::NotConfigured,
-                format!(
-                    "The file of {ca_cert} cannot be used: {}. Nothing was sent; set it to a PEM file with certificates.",
-                    harmless(problem, REASON_MAX)
-                ),
-            );
-        }
-        Unreachable::NoTimeLeft => {
-            return Failure::new(
-                Code::TimedOut,
-                format!(
-                    "The time for the call was over before {host} could be asked. Nothing was changed. Call again."
-                ),
-            );
-        }
-    };
-    Failure::new(Code::Unreachable, format!("{text} Nothing was sent."))
 }

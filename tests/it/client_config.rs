@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::harness::*;
 
 /// Each client, and the object its configuration has entries in.
-const CLIENTS: [(&str, &str); 7] = [
+const CLIENTS: [(&str, &str); 14] = [
     ("claude-code", "mcpServers"),
     ("claude-desktop", "mcpServers"),
     ("cursor", "mcpServers"),
@@ -15,6 +15,13 @@ const CLIENTS: [(&str, &str); 7] = [
     ("codex", "mcp_servers"),
     ("gemini", "mcpServers"),
     ("zed", "context_servers"),
+    ("opencode", "mcp"),
+    ("copilot", "mcpServers"),
+    ("cline", "mcpServers"),
+    ("continue", "mcpServers"),
+    ("qwen", "mcpServers"),
+    ("windsurf", "mcpServers"),
+    ("jetbrains-junie", "mcpServers"),
 ];
 
 async fn printed(client: &str, flags: &[&str]) -> Ended {
@@ -35,8 +42,21 @@ fn entry(client: &str, root: &str, text: &str) -> Value {
     file[root]["apc-mcp"].clone()
 }
 
+/// The command and its arguments. OpenCode has them in one list.
+fn words(entry: &Value) -> Vec<String> {
+    let parts = [&entry["command"], &entry["args"]];
+    let texts = parts.into_iter().flat_map(|part| match part {
+        Value::Array(several) => several.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    });
+    texts
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
+}
+
 fn arguments(entry: &Value) -> Vec<String> {
-    serde_json::from_value(entry["args"].clone()).unwrap()
+    words(entry).split_off(1)
 }
 
 #[tokio::test]
@@ -44,7 +64,7 @@ async fn every_snippet_starts_this_program_which_lists_its_tools() {
     for (client, root) in CLIENTS {
         let printed = printed(client, &["--sandbox"]).await;
         let entry = entry(client, root, &printed.stdout);
-        let command = entry["command"].as_str().unwrap();
+        let command = &words(&entry)[0];
         assert!(Path::new(command).is_absolute() && Path::new(command).is_file());
         let program = Program::bare().named(command).args(&arguments(&entry));
         let mut session = program.serve(Era::USUAL).await;
@@ -63,10 +83,12 @@ async fn a_snippet_holds_nothing_that_a_client_would_have_to_fill_in() {
         let entry = entry(client, root, &printed.stdout);
         let expected: &[&str] = match client {
             "vscode" => &["args", "command", "type"],
+            "copilot" => &["args", "command", "tools", "type"],
+            "opencode" => &["command", "enabled", "type"],
             _ => &["args", "command"],
         };
         assert_eq!(keys(&entry), expected, "{client}");
-        assert_eq!(entry["args"], json!([]));
+        assert_eq!(arguments(&entry), Vec::<String>::new());
     }
 }
 
@@ -121,13 +143,179 @@ async fn the_file_and_the_way_to_sign_in_are_told_on_standard_error() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_environment_stays_there() {
+async fn a_token_in_the_environment_stays_there_and_is_named() {
     let program = Program::bare()
         .args(&["client", "cursor"])
         .env("APC_API_TOKEN", UNKNOWN_KEY)
         .env("APC_DOMAIN", "acme.dev");
     let ended = program.run().await;
     assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(UNKNOWN_KEY));
+    assert_says(
+        &ended.stderr,
+        &["Not carried over: APC_API_TOKEN", "--api-token-file"],
+    );
+}
+
+#[tokio::test]
+async fn every_setting_of_the_environment_is_carried_over() {
+    for (client, root) in CLIENTS {
+        let program = Program::bare()
+            .args(&["client", client, "--timeout", "9"])
+            .env("APC_READ_ONLY", "1")
+            .env("APC_ALLOWED_WORKSPACES", "ck1, ck2")
+            .env("ASTRO_DOMAIN", "acme.dev")
+            .env("APC_TIMEOUT", "8")
+            .env("APC_INSECURE", "false")
+            .env("APC_CA_CERT", "ca.pem")
+            .env("HTTPS_PROXY", "http://proxy:3128")
+            .env("NO_PROXY", "localhost,.acme.dev")
+            .env("SSL_CERT_FILE", "/certs/all.pem");
+        let authority = program.path("ca.pem");
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        let entry = entry(client, root, &ended.stdout);
+        let mut carried = arguments(&entry);
+        carried.sort();
+        let expected = [
+            "--allow-workspace=ck1",
+            "--allow-workspace=ck2",
+            &format!("--ca-cert={authority}"),
+            "--domain=acme.dev",
+            "--read-only",
+            "--timeout=9",
+        ];
+        assert_eq!(carried, expected, "{client}");
+        let variables = match client {
+            "opencode" => &entry["environment"],
+            _ => &entry["env"],
+        };
+        let expected = json!({
+            "APC_INSECURE": "false",
+            "HTTPS_PROXY": "http://proxy:3128",
+            "NO_PROXY": "localhost,.acme.dev",
+            "SSL_CERT_FILE": "/certs/all.pem",
+        });
+        assert_eq!(variables, &expected, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn every_row_of_the_settings_is_carried_over_or_named() {
+    let help = Program::bare().args(&["--help"]).run().await.stdout;
+    let is_variable = |word: &&str| word.starts_with("APC_");
+    let words = help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let variables: Vec<_> = words.filter(is_variable).collect();
+    assert!(variables.len() > 15, "{help}");
+    for variable in variables {
+        let value = match variable {
+            "APC_DOMAIN" => "acme.dev",
+            "APC_API_URL" => "https://houston.acme.dev/v1",
+            "APC_MAX_ROLE" => "VIEWER",
+            "APC_KEY_OUTPUT" => "show",
+            "APC_CONFIRM" => "never",
+            "APC_LOG" => "info",
+            "APC_SANDBOX_LINE" => "2020",
+            "APC_READ_ONLY" | "APC_INSECURE" | "APC_SANDBOX" => "true",
+            "APC_API_TOKEN" => UNKNOWN_KEY,
+            "APC_LEVELS" => "workspace",
+            _ => "7",
+        };
+        let program = Program::bare()
+            .args(&["client", "cursor"])
+            .env(variable, value);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{variable}: {}", ended.stderr);
+        let entry = entry("cursor", "mcpServers", &ended.stdout);
+        let is_named = ended
+            .stderr
+            .contains(&format!("Not carried over: {variable} "));
+        assert_eq!(
+            arguments(&entry).len() + usize::from(is_named),
+            1,
+            "{variable}"
+        );
+        assert_eq!(is_named, variable == "APC_API_TOKEN");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_with_a_password_is_named_and_not_carried_over() {
+    let program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("HTTPS_PROXY", "http://me:geheim@proxy:3128");
+    let ended = program.run().await;
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("geheim"));
+    assert_says(
+        &ended.stderr,
+        &["Not carried over: HTTPS_PROXY", "password"],
+    );
+}
+
+#[tokio::test]
+async fn a_broken_variable_is_refused_before_anything_is_printed() {
+    let program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_READ_ONLY", "maybe");
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.stdout, "");
+    assert_says(
+        &ended.stderr,
+        &["APC_READ_ONLY is 'maybe'", "Nothing was printed"],
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_name_on_the_path_is_taken_only_if_it_is_this_program() {
+    let printed = |program: Program| async move {
+        let ended = program.args(&["client", "cursor"]).run().await;
+        words(&entry("cursor", "mcpServers", &ended.stdout))[0].clone()
+    };
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let linked = Program::bare();
+    std::fs::create_dir(linked.path("bin")).unwrap();
+    std::os::unix::fs::symlink(this, linked.path("bin/apc-mcp")).unwrap();
+    let path = linked.path("bin");
+    assert_eq!(printed(linked.env("PATH", path)).await, "apc-mcp");
+
+    let other = Program::bare();
+    std::fs::create_dir(other.path("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", other.path("bin/apc-mcp")).unwrap();
+    let path = other.path("bin");
+    assert_eq!(printed(other.env("PATH", path)).await, this);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_clients_own_command_is_one_line_that_a_shell_reads_as_it_was_meant() {
+    for (client, start) in [
+        ("claude-code", "claude mcp add "),
+        ("codex", "codex mcp add "),
+        ("gemini", "gemini mcp add "),
+        ("qwen", "qwen mcp add "),
+        ("copilot", "copilot mcp add "),
+        ("vscode", "code --add-mcp "),
+    ] {
+        let ended = printed(client, &["--audit-log", "/it's a/log $HOME"]).await;
+        let line = ended.stderr.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| panic!("{client}: {}", ended.stderr));
+        let script = format!("for word in {line}; do printf '%s\\n' \"$word\"; done");
+        let read = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        let read = String::from_utf8(read.stdout).unwrap();
+        let last = read.lines().last().unwrap();
+        match client {
+            "vscode" => {
+                let server: Value = serde_json::from_str(last).unwrap();
+                assert_eq!(server["name"], "apc-mcp");
+                assert_eq!(server["args"], json!(["--audit-log=/it's a/log $HOME"]));
+            }
+            _ => assert_eq!(last, "--audit-log=/it's a/log $HOME", "{client}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -171,7 +359,10 @@ async fn the_readme_shows_the_snippet_of_every_client() {
     for (client, root) in CLIENTS {
         let printed = printed(client, &[]).await;
         let mut entry = entry(client, root, &printed.stdout);
-        entry["command"] = json!("apc-mcp");
+        entry["command"] = match client {
+            "opencode" => json!(["apc-mcp"]),
+            _ => json!("apc-mcp"),
+        };
         let file = json!({root: {"apc-mcp": entry}});
         assert!(shown.contains(&file), "{client}: {file}");
     }

@@ -2,7 +2,7 @@
 
 use apc_sandbox::{Entity, Fault, Line, On, Persona, Role, Sandbox};
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::clients::TERRAFORM;
 use crate::support::harness::*;
@@ -29,9 +29,18 @@ struct Report {
 }
 
 async fn examine(program: Program) -> Report {
-    let ended = program.args(&["doctor"]).run().await;
+    report_of(program.args(&["doctor"])).await
+}
+
+/// The report with the settings that are left at their default.
+async fn examine_all(program: Program) -> Report {
+    report_of(program.args(&["doctor", "--all"])).await
+}
+
+async fn report_of(program: Program) -> Report {
+    let ended = program.run().await;
     assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);
-    assert!(ended.stdout.contains("\nAll of it can be used.\n") == ended.status.success());
+    assert!(ended.stdout.contains("\nAll checks passed.") == ended.status.success());
     assert!(
         ended.status.success() || ended.status.code() == Some(1),
         "{}",
@@ -81,7 +90,6 @@ async fn a_sound_setup_passes_every_check() {
     report
         .only_fails(&[])
         .says("ok", "--api-url", &[&sandbox.url(), "variable APC_API_URL"])
-        .says("ok", "--timeout", &["20 s", "default"])
         .says("ok", "API URL", &[&sandbox.url()])
         .says("ok", "proxy", &["none"])
         .says("ok", "TLS", &["plain http"])
@@ -129,7 +137,7 @@ async fn the_ways_out_are_told_if_nothing_is_set() {
             &["astro login", "APC_DOMAIN", "APC_API_TOKEN"],
         )
         .says(
-            "ok",
+            "warn",
             "astro login",
             &["none", ".astro/config.yaml does not exist"],
         );
@@ -142,7 +150,7 @@ async fn a_flag_is_told_from_a_variable_and_a_default() {
         .args(&["--timeout", "7", "--read-only"])
         .env("APC_TIMEOUT", "8")
         .env("APC_CONFIRM", "never");
-    examine(program)
+    examine_all(program)
         .await
         .says("ok", "--timeout", &["7 s (flag)"])
         .says("ok", "--read-only", &["on (flag)"])
@@ -152,9 +160,10 @@ async fn a_flag_is_told_from_a_variable_and_a_default() {
 }
 
 #[tokio::test]
-async fn every_flag_of_the_help_has_its_line() {
+async fn every_flag_of_the_help_has_its_line_where_all_are_asked_for() {
     let help = Program::bare().args(&["--help"]).run().await.stdout;
-    let report = examine(Program::bare()).await;
+    let sandbox = sandbox().await;
+    let report = examine_all(at(&sandbox, Persona::WorkspaceAdmin)).await;
     let flags = help.lines().filter_map(|line| {
         let flag = line.trim_start().strip_prefix("--")?;
         flag.split([' ', '=']).next()
@@ -165,6 +174,140 @@ async fn every_flag_of_the_help_has_its_line() {
         seen += 1;
     }
     assert!(seen > 15, "{help}");
+}
+
+#[tokio::test]
+async fn a_setting_that_nobody_has_set_is_not_shown_unless_asked_for() {
+    let sandbox = sandbox().await;
+    let report = examine(at(&sandbox, Persona::WorkspaceAdmin)).await;
+    assert!(!report.lines.concat().contains("(default)"));
+    report.says("ok", "APC_API_TOKEN", &["variable APC_API_TOKEN"]);
+}
+
+#[tokio::test]
+async fn a_missing_token_is_never_green() {
+    for program in [
+        Program::bare(),
+        Program::bare().env("APC_DOMAIN", "acme.invalid"),
+    ] {
+        examine_all(program)
+            .await
+            .says("warn", "APC_API_TOKEN", &["not set"])
+            .says("warn", "--api-token-file", &["not set"])
+            .says("ok", "--timeout", &["20 s (default)"]);
+    }
+}
+
+#[tokio::test]
+async fn the_summary_names_what_failed_and_what_is_warned_about() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin).env("APC_TIMEOUT", "soon");
+    let report = examine(program.args(&["--insecure"])).await;
+    let summary = report.lines.last().unwrap();
+    assert_eq!(
+        summary,
+        "2 checks failed: --timeout, API. Begin with the first one. 2 warnings: --insecure, variables."
+    );
+    let missing = with_token(&sandbox, "").without("APC_API_TOKEN");
+    assert_eq!(
+        examine(missing).await.lines.last().unwrap(),
+        "1 check failed: installation and token. 2 warnings: astro login, variables."
+    );
+}
+
+/// The document that is printed for programs.
+async fn document(program: Program) -> (Value, Option<i32>) {
+    let ended = program.args(&["doctor", "--json"]).run().await;
+    assert_eq!(ended.stderr, "");
+    (
+        serde_json::from_str(&ended.stdout).unwrap(),
+        ended.status.code(),
+    )
+}
+
+#[tokio::test]
+async fn a_program_gets_the_checks_as_json() {
+    let sandbox = sandbox().await;
+    let (sound, code) = document(at(&sandbox, Persona::WorkspaceAdmin)).await;
+    assert_eq!((&sound["ok"], code), (&json!(true), Some(0)));
+    assert_eq!(keys(&sound), ["checks", "ok"]);
+    let checks = sound["checks"].as_array().unwrap();
+    for check in checks {
+        let mut expected = vec!["name", "section", "text", "verdict"];
+        if check.get("advice").is_some() {
+            expected.insert(0, "advice");
+        }
+        assert_eq!(keys(check), expected);
+    }
+    let sections: Vec<_> = checks
+        .iter()
+        .map(|check| check["section"].as_str())
+        .collect();
+    for section in ["settings", "connection", "token", "machine", "clients"] {
+        assert!(sections.contains(&Some(section)), "{section}");
+    }
+
+    let (broken, code) = document(with_token(&sandbox, UNKNOWN_KEY)).await;
+    assert_eq!((&broken["ok"], code), (&json!(false), Some(1)));
+    let checks = broken["checks"].as_array().unwrap();
+    let failed: Vec<_> = checks
+        .iter()
+        .filter(|check| check["verdict"] == "fail")
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["name"], "token");
+    assert_says(failed[0]["text"].as_str().unwrap(), &["refused the token"]);
+    assert_says(failed[0]["advice"].as_str().unwrap(), &["token"]);
+}
+
+#[tokio::test]
+async fn a_variable_that_a_client_may_not_pass_on_is_named() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_READ_ONLY", "true")
+        .env("NO_PROXY", "*");
+    examine(program).await.only_fails(&[]).says(
+        "warn",
+        "variables",
+        &[
+            "APC_API_URL",
+            "APC_API_TOKEN",
+            "APC_READ_ONLY",
+            "NO_PROXY",
+            "Codex",
+            "apc-mcp client NAME",
+            "except APC_API_TOKEN",
+        ],
+    );
+    examine(Program::bare().args(&["--sandbox"])).await.says(
+        "ok",
+        "variables",
+        &["the same settings"],
+    );
+}
+
+#[tokio::test]
+async fn the_rights_of_a_token_are_told() {
+    let sandbox = sandbox().await;
+    let admin = examine(at(&sandbox, Persona::WorkspaceAdmin)).await;
+    admin.says(
+        "ok",
+        "rights",
+        &["may list", "'Analytics'", "WORKSPACE_EDITOR"],
+    );
+    let system = examine(at(&sandbox, Persona::SystemAdmin)).await;
+    system.says("ok", "rights", &["system level", "every workspace"]);
+    let key = truth(&sandbox.handle(), "terraform").key;
+    let own = examine(with_token(&sandbox, &key)).await;
+    own.says(
+        "ok",
+        "rights",
+        &[
+            "the key of 'terraform'",
+            "'WORKSPACE_ADMIN' in workspace",
+            "creates and deletes",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -440,7 +583,7 @@ async fn a_keys_own_account_is_told_with_all_its_roles() {
     let report = examine(program).await;
     report.only_fails(&[]).says(
         "ok",
-        "roles",
+        "rights",
         &["'terraform'", "WORKSPACE_ADMIN", "WORKSPACE_VIEWER"],
     );
     assert!(!report.lines.iter().any(|line| line.contains(&key)));

@@ -20,6 +20,7 @@ mod certainty;
 #[cfg(unix)]
 mod changes;
 mod client_config;
+mod client_write;
 mod connection;
 #[cfg(unix)]
 mod crashes;
@@ -52,6 +53,7 @@ mod secrets;
 mod settings;
 mod snapshots;
 mod support;
+mod terminal;
 mod tls;
 mod today;
 mod tokens;

@@ -1,4 +1,4 @@
-//! The token and its holder: whether the API accepts it, what kind of caller it is, and which roles show.
+//! The token and its holder: its acceptance by the API, its kind, its workspaces, and the line of the API.
 //! Reads lists only; changes nothing.
 
 use std::io;
@@ -7,23 +7,24 @@ use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
-use super::Doctor;
+use super::rights::Lists;
+use super::{Doctor, Section, Words};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::installation::{Installation, TokenKind};
 use crate::apc::operations::{self, Workspaces};
-use crate::apc::{Place, ServiceAccount, Workspace, WorkspaceId};
+use crate::apc::{Workspace, WorkspaceId};
 use crate::config::setting::{ALLOW_WORKSPACE, WORKSPACE_ID};
 use crate::guards::text::{on_one_line, quoted};
 
 /// The number of workspaces that are named, and searched for the token's own account.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 
 /// The number of lists that are read at once.
 const AT_ONCE: usize = 8;
 
 /// The kind of caller that a token stands for.
-enum Caller {
+pub(super) enum Caller {
     /// Bound to workspaces.
     Workspaces(Workspaces),
     /// Bound to the whole installation; its workspaces where the release lists them.
@@ -54,7 +55,7 @@ impl Caller {
         })
     }
 
-    fn workspaces(&self) -> &[Workspace] {
+    pub(super) fn workspaces(&self) -> &[Workspace] {
         match self {
             Self::Workspaces(found) | Self::System(Some(found)) => &found.listed,
             Self::System(None) | Self::Neither | Self::Unclear(_) => &[],
@@ -63,35 +64,43 @@ impl Caller {
 }
 
 impl Doctor<'_> {
-    /// Prints a line for the token, its kind, its workspaces, and the roles that show.
+    /// Checks the token, its kind, its workspaces, and its rights.
     pub(super) async fn caller(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<()> {
+        self.report.begin(Section::Token, "")?;
         let caller = match Caller::of(api).await {
             Ok(caller) => caller,
-            Err(error) => return self.fail("token", &self.not_accepted(&error, found)),
+            Err(error) => {
+                let words = self.not_accepted(&error, found);
+                return self.fail("token", words);
+            }
         };
         self.token(found)?;
         self.kind(&caller, found)?;
         if self.config.policy.has_deployments() {
             self.deployments(api, caller.workspaces()).await?;
         }
-        self.roles(api, found, &caller).await?;
+        let lists = Lists::read(api, found, &caller).await;
+        self.roles(api, lists.were_answered)?;
+        self.rights(&caller, &lists)?;
         self.named_workspaces(api, found, caller.workspaces()).await
     }
 
     /// The API has answered without the token by now, so silence is the token's doing.
-    fn not_accepted(&self, error: &ApiError, found: &Installation) -> String {
+    fn not_accepted(&self, error: &ApiError, found: &Installation) -> Words {
         let source = &found.token_source;
         match error {
             ApiError::TimedOut
             | ApiError::ConnectionLost
-            | ApiError::Status { status: 502..=504 } => format!(
-                "the API answers without the token from {source}, and not with it. The key of an account whose workspace was deleted does that. Set another token"
-            ),
+            | ApiError::Status { status: 502..=504 } => (
+                format!("the API answers without the token from {source}, and not with it"),
+                "The key of an account whose workspace was deleted does that. Set another token",
+            )
+                .into(),
             error => self.explained(error, found),
         }
     }
 
-    fn token(&self, found: &Installation) -> io::Result<()> {
+    fn token(&mut self, found: &Installation) -> io::Result<()> {
         let source = &found.token_source;
         match TokenKind::of(&found.token) {
             TokenKind::ServiceAccountKey => {
@@ -113,22 +122,23 @@ impl Doctor<'_> {
                     format!("accepted; a user's token from {source}, which expires on {expires}");
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
-                    true => self.warn("token", &format!("{text}, within the hour")),
+                    true => self.warn("token", format!("{text}, within the hour")),
                     false => self.ok("token", &text),
                 }
             }
         }
     }
 
-    fn kind(&self, caller: &Caller, found: &Installation) -> io::Result<()> {
+    fn kind(&mut self, caller: &Caller, found: &Installation) -> io::Result<()> {
         match caller {
             Caller::Workspaces(found) => {
                 let text = format!("bound to {}: {}", counted(found), named(&found.listed));
                 self.ok("workspaces", &text)
             }
-            Caller::System(Some(found)) if found.listed.is_empty() => {
-                self.warn("workspaces", "a system-level token; the platform has no workspace yet")
-            }
+            Caller::System(Some(found)) if found.listed.is_empty() => self.warn(
+                "workspaces",
+                "a system-level token; the platform has no workspace yet",
+            ),
             Caller::System(Some(found)) => {
                 let text = format!(
                     "a system-level token, which sees {}: {}",
@@ -139,28 +149,36 @@ impl Doctor<'_> {
             }
             Caller::System(None) => self.warn(
                 "workspaces",
-                "a system-level token, and this release does not list all workspaces: calls have to name a workspace_id",
+                (
+                    "a system-level token, and this release does not list all workspaces",
+                    "Name a workspace_id in each call",
+                ),
             ),
             Caller::Unclear(error) => {
-                let text = format!(
-                    "the token is bound to none by itself, and it is not known whether it is a system-level one: {}",
-                    self.explained(error, found)
+                let words = self.explained(error, found).after(
+                    "the token is bound to none by itself, and it is not known whether it is a system-level one: ",
                 );
-                self.warn("workspaces", &text)
+                self.warn("workspaces", words)
             }
             Caller::Neither if self.config.policy.has_deployments() => self.warn(
                 "workspaces",
-                "none: the token has no role in any workspace, or only roles on deployments. Calls have to name a deployment_id then; else ask an admin of a workspace for a role there",
+                (
+                    "none: the token has no role in any workspace, or only roles on deployments",
+                    "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
+                ),
             ),
             Caller::Neither => self.warn(
                 "workspaces",
-                "none: the token has no role in any workspace. Ask an admin of a workspace for a role there",
+                (
+                    "none: the token has no role in any workspace",
+                    "Ask an admin of a workspace for a role there",
+                ),
             ),
         }
     }
 
-    /// Prints the number of deployments of each of the first workspaces.
-    async fn deployments(&self, api: &Api<'_>, workspaces: &[Workspace]) -> io::Result<()> {
+    /// Counts the deployments of each of the first workspaces.
+    async fn deployments(&mut self, api: &Api<'_>, workspaces: &[Workspace]) -> io::Result<()> {
         let api = &api.with_good_token();
         let counts = workspaces.iter().take(NAMED).map(|workspace| async move {
             let listed = operations::deployments(api, &workspace.id).await;
@@ -184,31 +202,26 @@ impl Doctor<'_> {
             named.push(format!("{} more workspaces", workspaces.len() - NAMED));
         }
         match is_listed {
-            true => self.ok("deployments", &named.join(", ")),
-            false => self.warn("deployments", &named.join(", ")),
+            true => self.ok("deployments", named.join(", ")),
+            false => self.warn("deployments", named.join(", ")),
         }
     }
 
-    /// The lists tell which line of the API answers, and the token's own account tells its roles.
-    async fn roles(&self, api: &Api<'_>, found: &Installation, caller: &Caller) -> io::Result<()> {
-        let Some(own) = own_account(api, found, caller.workspaces()).await else {
+    /// The lists tell which line of the API answers.
+    fn roles(&mut self, api: &Api<'_>, were_answered: bool) -> io::Result<()> {
+        if !were_answered {
             return self.warn("roles", "not known: no list of accounts could be read");
-        };
-        let line = match operations::role_field(api) {
-            Some("roleBindings") => {
-                "shown, several an account (roleBindings: the API as it is since 2021)"
-            }
-            Some(_) => "shown, one an account (roleBinding: the API of 2020)",
-            None => {
-                return self.warn("roles", "this release shows none: results are without a role, and lost creations cannot be found again");
-            }
-        };
-        match own {
-            Some(account) => self.ok(
+        }
+        match operations::role_field(api) {
+            Some("roleBindings") => self.ok(
                 "roles",
-                &format!("{line}; the token's own account is {}", described(&account)),
+                "shown, several an account (roleBindings: the API as it is since 2021)",
             ),
-            None => self.ok("roles", line),
+            Some(_) => self.ok("roles", "shown, one an account (roleBinding: the API of 2020)"),
+            None => self.warn(
+                "roles",
+                "this release shows none: results are without a role, and lost creations cannot be found again",
+            ),
         }
     }
 
@@ -240,61 +253,17 @@ impl Doctor<'_> {
         id: &WorkspaceId,
     ) -> io::Result<()> {
         match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
+            Ok(Some(workspace)) => self.ok(setting, in_words(&workspace)),
             Ok(None) => {
-                let text = format!("there is no workspace {id}. Take one of those above");
-                self.fail(setting, &text)
+                let text = format!("there is no workspace {id}");
+                self.fail(setting, (text, "Take one of those above"))
             }
             Err(error) => {
-                let text = format!("{id}: {}", self.explained(&error, found));
-                self.fail(setting, &text)
+                let words = self.explained(&error, found).after(&format!("{id}: "));
+                self.fail(setting, words)
             }
         }
     }
-}
-
-/// The account whose key the token is, where one of the first lists shows it. None where no list at all was answered.
-async fn own_account(
-    api: &Api<'_>,
-    found: &Installation,
-    workspaces: &[Workspace],
-) -> Option<Option<ServiceAccount>> {
-    if workspaces.is_empty() {
-        // Asked for the sake of its fields alone: a release tells them even to a caller that it refuses.
-        return operations::is_system_level(api).await.ok().map(|_| None);
-    }
-    let mut was_answered = false;
-    let is_key = TokenKind::of(&found.token) == TokenKind::ServiceAccountKey;
-    for workspace in workspaces.iter().take(if is_key { NAMED } else { 1 }) {
-        let place = Place::Workspace(workspace.id.clone());
-        let listing = match operations::service_accounts(api, &place, |_| is_key).await {
-            Ok(listing) => listing,
-            Err(error) => {
-                was_answered |= error == ApiError::PermissionDenied;
-                continue;
-            }
-        };
-        was_answered = true;
-        let mut accounts = listing.accounts.into_iter();
-        if let Some(own) = accounts.find(|account| account.has_key(&found.token)) {
-            return Some(Some(own));
-        }
-    }
-    was_answered.then_some(None)
-}
-
-fn described(account: &ServiceAccount) -> String {
-    let label = quoted(account.label.as_deref().unwrap_or_default());
-    let role = quoted(account.role().unwrap_or("unknown"));
-    let others: Vec<_> = account
-        .other_bindings()
-        .map(|binding| quoted(&binding.to_string()))
-        .collect();
-    let more = match others.is_empty() {
-        true => String::new(),
-        false => format!(", and {}", others.join(", ")),
-    };
-    format!("{label}: {role} in {}{more}", account.place)
 }
 
 fn counted(found: &Workspaces) -> String {
@@ -312,7 +281,7 @@ fn named(visible: &[Workspace]) -> String {
     named.join(", ")
 }
 
-fn in_words(workspace: &Workspace) -> String {
+pub(super) fn in_words(workspace: &Workspace) -> String {
     let id = on_one_line(workspace.id.as_str());
     match &workspace.label {
         Some(label) => format!("{id} {}", quoted(label)),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::Doctor;
-use crate::apc::error::{ApiError, Unreachable};
+use super::{Doctor, Words};
+use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
-use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
+use crate::apc::unreachable::Unreachable;
 use crate::config::setting::{API_TOKEN, INSECURE};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
@@ -28,7 +28,8 @@ impl Doctor<'_> {
     /// What can be said where there is no token to ask with.
     pub(super) async fn without_installation(&mut self, missing: &str) -> io::Result<()> {
         if self.config.is_broken() {
-            return self.fail("API", "not asked: the settings that say fail come first");
+            let text = "not asked, since a setting is wrong";
+            return self.fail("API", (text, "Correct the settings that say fail first"));
         }
         self.fail("installation and token", missing)?;
         let Some(url) = self.config.url_from_settings() else {
@@ -76,11 +77,14 @@ impl Doctor<'_> {
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.as_str())?;
-        let proxy = http::proxy(url);
-        match &proxy {
-            Some(proxy) => self.ok("proxy", proxy)?,
-            None => self.ok("proxy", "none")?,
-        }
+        let proxy = match self.config.connecting.proxy(url) {
+            Ok(proxy) => proxy,
+            Err(why) => {
+                let text = self.explained(&ApiError::Unreachable(why), found);
+                return self.fail("proxy", text).map(|()| false);
+            }
+        };
+        self.ok("proxy", proxy.as_deref().unwrap_or("none"))?;
         if !self.dns(url, proxy.is_some()).await? {
             return Ok(false);
         }
@@ -88,7 +92,7 @@ impl Doctor<'_> {
             Err(ApiError::Unreachable(why)) => {
                 let subject = subject(&why);
                 let text = self.explained(&ApiError::Unreachable(why), found);
-                self.fail(subject, &text)?;
+                self.fail(subject, text)?;
                 Ok(false)
             }
             answer => {
@@ -115,30 +119,29 @@ impl Doctor<'_> {
             .and_then(|mut all| all.next())
         {
             Some(address) => self
-                .ok("DNS", &format!("{host} is {}", address.ip()))
+                .ok("DNS", format!("{host} is {}", address.ip()))
                 .map(|()| true),
             None => {
-                let text = format!(
-                    "{host} has no address. Check the domain for a typing error, and whether a VPN or a proxy (HTTPS_PROXY) is needed"
-                );
-                self.fail("DNS", &text).map(|()| false)
+                let text = format!("{host} has no address");
+                let advice = "Check the domain for a typing error, and whether a VPN or a proxy (HTTPS_PROXY) is needed";
+                self.fail("DNS", (text, advice)).map(|()| false)
             }
         }
     }
 
-    fn tls(&self, url: &ApiUrl) -> io::Result<()> {
+    fn tls(&mut self, url: &ApiUrl) -> io::Result<()> {
         if url.is_plain() {
             return self.ok("TLS", "none: plain http, which does not leave this machine");
         }
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                &format!("the certificate is not verified: {INSECURE}"),
+                format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(
             "TLS",
-            &format!("the certificate of {} is trusted", url.host()),
+            format!("the certificate of {} is trusted", url.host()),
         )
     }
 
@@ -170,17 +173,26 @@ impl Doctor<'_> {
                 .map(|()| true),
             Err(error) => {
                 let text = self.explained(&error, found);
-                self.fail("platform", &text).map(|()| false)
+                self.fail("platform", text).map(|()| false)
             }
         }
     }
 
-    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> String {
+    /// The words of an error of the API: the fact, and the advice after it.
+    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> Words {
         let text = tools::explained(error, found, self.secrets);
-        let text = text.strip_suffix(" Nothing was sent.").unwrap_or(&text);
-        text.to_owned()
+        // The doctor changes nothing, so it need not say so.
+        let parts = NOTHING_DONE.iter().find_map(|said| text.split_once(said));
+        match parts {
+            Some((fact, "")) => fact.into(),
+            Some((fact, advice)) => (fact, advice.trim_start()).into(),
+            None => text.into(),
+        }
     }
 }
+
+/// The sentences of a failed call that say what it left undone.
+const NOTHING_DONE: [&str; 2] = [" Nothing was changed.", " Nothing was sent."];
 
 /// The line that a failure to connect belongs to.
 fn subject(why: &Unreachable) -> &'static str {
@@ -189,7 +201,7 @@ fn subject(why: &Unreachable) -> &'static str {
         Unreachable::Connect | Unreachable::ConnectTimedOut | Unreachable::NoTimeLeft => {
             "connection"
         }
-        Unreachable::Proxy | Unreachable::ProxyLogin => "proxy",
+        Unreachable::Proxy { .. } | Unreachable::ProxySetting { .. } => "proxy",
         _ => "TLS",
     }
 }

@@ -1,4 +1,4 @@
-//! The doctor's lines about this machine: the key directory, the audit log and the policy.
+//! The doctor's checks of this machine: the key directory, the audit log and the policy.
 //!
 //! It creates the directory and the log as a change would, and leaves no key.
 
@@ -12,11 +12,12 @@ use crate::guards::policy::{Confirm, KeyOutput};
 use crate::guards::text::quoted;
 
 impl Doctor<'_> {
-    /// Writes a line for each.
+    /// Checks each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.audit_log()?;
-        self.ok("policy", &self.policy())
+        let policy = self.policy();
+        self.ok("policy", policy)
     }
 
     fn key_directory(&mut self) -> io::Result<()> {
@@ -33,18 +34,15 @@ impl Doctor<'_> {
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", &format!("{path} can be used"))?;
+                self.ok("key directory", format!("{path} can be used"))?;
                 self.left_behind()
             }
-            Err(problem) => {
-                let text = format!("{problem}. {}", advice::on_key_dir());
-                self.fail("key directory", &text)
-            }
+            Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
         }
     }
 
     /// Names what dead processes left, and changes nothing of it.
-    fn left_behind(&self) -> io::Result<()> {
+    fn left_behind(&mut self) -> io::Result<()> {
         let Some(directory) = self.config.key_dir.as_deref() else {
             return Ok(());
         };
@@ -54,10 +52,11 @@ impl Doctor<'_> {
         }
         for path in key_files::unpublished_keys(directory) {
             let text = format!(
-                "{} holds a key, or a part of one, that was given no name of its own. Compare its first 6 characters with the api_key of the accounts that get_service_accounts lists; move it to where it is needed, or delete that account and the file. Nothing deletes it by itself",
+                "{} holds a key, or a part of one, that was given no name of its own",
                 path.display()
             );
-            self.warn("unpublished key", &text)?;
+            let advice = "Compare its first 6 characters with the api_key of the accounts that get_service_accounts lists; move it to where it is needed, or delete that account and the file. Nothing deletes it by itself";
+            self.warn("unpublished key", (text, advice))?;
         }
         Ok(())
     }
@@ -68,14 +67,10 @@ impl Doctor<'_> {
             return self.ok("audit log", "off");
         };
         match audit.check() {
-            Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
+            Ok(_) => self.ok("audit log", format!("{} can be written", path.display())),
             Err(error) => {
-                let text = format!(
-                    "{} cannot be opened: {error}. {}",
-                    path.display(),
-                    advice::on_audit_log()
-                );
-                self.fail("audit log", &text)
+                let text = format!("{} cannot be opened: {error}", path.display());
+                self.fail("audit log", (text, advice::on_audit_log()))
             }
         }
     }

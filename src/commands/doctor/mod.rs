@@ -1,33 +1,42 @@
-//! `apc-mcp doctor`: whether a call could work, line by line, and what to do where it could not.
+//! `apc-mcp doctor`: whether a call could work, check by check, and what to do where it could not.
 //! Changes nothing at the API, and prints no secret.
 
 mod caller;
+mod clients;
 mod connection;
 mod machine;
+mod report;
+mod rights;
 mod settings;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-
 use crate::commands::sandbox::EmbeddedSandbox;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::guards::secret::Secrets;
-use crate::guards::text::on_one_line;
 
-const TITLE: Style = Style::new().bold();
-const OK: Style = AnsiColor::Green.on_default();
-const WARN: Style = AnsiColor::Yellow.on_default();
-const FAIL: Style = AnsiColor::Red.on_default().bold();
+pub use report::Form;
+use report::{Report, Section, Verdict, Words};
+
+/// The settings that are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Those that somebody has set, and those that are wrong.
+    Set,
+    /// All of them, defaults included.
+    All,
+}
 
 /// Checks everything that a call needs and prints what it finds.
 ///
 /// # Errors
-/// Nobody reads what is printed, or the sandbox does not start.
+/// The report cannot be printed, or the sandbox does not start.
 pub async fn run(
     mut config: Config,
     secrets: Secrets,
+    environment: &Environment,
+    (form, shown): (Form, Shown),
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let installation = config.installation().await;
@@ -37,65 +46,38 @@ pub async fn run(
     let mut doctor = Doctor {
         config: &config,
         secrets: &secrets,
-        failed: 0,
+        report: Report::new(form, &secrets),
     };
-    doctor.settings(installation.as_ref().ok()).await?;
-    doctor.title("Connection")?;
+    doctor.settings(installation.as_ref().ok(), shown).await?;
+    doctor.report.begin(Section::Connection, "")?;
     match &installation {
         Ok(found) => doctor.connection(found).await?,
         Err(missing) => doctor.without_installation(&missing.to_string()).await?,
     }
-    doctor.title("This machine")?;
+    doctor.report.begin(Section::Machine, "")?;
     doctor.machine()?;
-    Ok(doctor.verdict()?)
+    doctor.report.begin(Section::Clients, "")?;
+    doctor.clients(environment)?;
+    Ok(doctor.report.end()?)
 }
 
-/// What is being looked at, and how many lines say that it cannot work.
+/// The setup that is examined, and the report of it.
 struct Doctor<'a> {
     config: &'a Config,
     secrets: &'a Secrets,
-    failed: usize,
+    report: Report<'a>,
 }
 
 impl Doctor<'_> {
-    fn ok(&self, subject: &str, text: &str) -> io::Result<()> {
-        self.line(OK, "ok", subject, text)
+    fn ok(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
+        self.report.add(Verdict::Ok, name, words)
     }
 
-    fn warn(&self, subject: &str, text: &str) -> io::Result<()> {
-        self.line(WARN, "warn", subject, text)
+    fn warn(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
+        self.report.add(Verdict::Warn, name, words)
     }
 
-    fn fail(&mut self, subject: &str, text: &str) -> io::Result<()> {
-        self.failed += 1;
-        self.line(FAIL, "fail", subject, text)
-    }
-
-    fn line(&self, style: Style, verdict: &str, subject: &str, text: &str) -> io::Result<()> {
-        let text = on_one_line(&self.secrets.scrub_foreign(text));
-        writeln!(
-            anstream::stdout(),
-            "{style}{verdict:<4}{style:#}  {subject}: {text}"
-        )
-    }
-
-    fn title(&self, text: &str) -> io::Result<()> {
-        writeln!(anstream::stdout(), "\n{TITLE}{text}{TITLE:#}")
-    }
-
-    fn verdict(&self) -> io::Result<ExitCode> {
-        let (text, code) = match self.failed {
-            0 => ("All of it can be used.".to_owned(), ExitCode::SUCCESS),
-            1 => (
-                "One line says fail; mend that.".to_owned(),
-                ExitCode::FAILURE,
-            ),
-            many => (
-                format!("{many} lines say fail; mend the first one first."),
-                ExitCode::FAILURE,
-            ),
-        };
-        writeln!(anstream::stdout(), "\n{text}")?;
-        Ok(code)
+    fn fail(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
+        self.report.add(Verdict::Fail, name, words)
     }
 }

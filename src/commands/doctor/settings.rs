@@ -1,78 +1,108 @@
-//! The doctor's lines about the settings, as the configuration reports them.
+//! The doctor's checks of the settings, as the configuration reports them.
 
-use std::io::{self, Write};
+use std::io;
 
-use super::{Doctor, TITLE};
+use super::{Doctor, Section, Shown, Words};
 use crate::apc::installation::Installation;
 use crate::config::setting::{
     ALLOW_WORKSPACE, CA_CERT, INSECURE, KEY_OUTPUT, SANDBOX, Setting, WORKSPACE_ID,
 };
-use crate::config::token_in_words;
+use crate::config::{CurrentSetting, Origin, token_in_words};
 use crate::guards::policy::KeyOutput;
 
 impl Doctor<'_> {
-    /// Writes a line for each setting and one for the astro login.
-    pub(super) async fn settings(&mut self, installation: Option<&Installation>) -> io::Result<()> {
+    /// Checks each setting that is shown, and the astro login.
+    pub(super) async fn settings(
+        &mut self,
+        installation: Option<&Installation>,
+        shown: Shown,
+    ) -> io::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
-        writeln!(
-            anstream::stdout(),
-            "{TITLE}apc-mcp {version}: the settings and their origins{TITLE:#}"
-        )?;
+        let remark = match shown {
+            Shown::Set => format!(" of apc-mcp {version}; --all shows those left at their default"),
+            Shown::All => format!(" of apc-mcp {version}"),
+        };
+        self.report.begin(Section::Settings, &remark)?;
         for current in self.config.settings(installation) {
-            let (name, origin) = (current.setting.name(), current.origin);
-            match (&current.value, self.warning(current.setting)) {
-                (Err(broken), _) => {
-                    let text =
-                        format!("{broken}. Every call is refused until this is corrected or unset");
-                    self.fail(name, &text)?;
-                }
-                (Ok(value), Some(warning)) => {
-                    self.warn(name, &format!("{value} ({origin}); {warning}"))?;
-                }
-                (Ok(value), None) => self.ok(name, &format!("{value} ({origin})"))?,
+            let is_default = current.origin == Origin::Default && current.value.is_ok();
+            if shown == Shown::All || !is_default {
+                self.setting(&current, installation)?;
             }
         }
         match self.config.sandbox {
             true => Ok(()),
-            false => self.astro_login().await,
+            false => self.astro_login(installation).await,
         }
+    }
+
+    fn setting(
+        &mut self,
+        current: &CurrentSetting,
+        installation: Option<&Installation>,
+    ) -> io::Result<()> {
+        let (name, origin) = (current.setting.name(), current.origin);
+        let value = match &current.value {
+            Ok(value) => format!("{value} ({origin})"),
+            Err(broken) => {
+                let advice = "Every call is refused until this is corrected or unset";
+                return self.fail(name, (broken.to_string(), advice));
+            }
+        };
+        if let Some(warning) = self.warning(current.setting, &value) {
+            return self.warn(name, warning);
+        }
+        let is_unset = origin == Origin::Default && current.setting.names_the_installation();
+        match is_unset && self.is_missing(installation) {
+            true => self.warn(name, value),
+            false => self.ok(name, value),
+        }
+    }
+
+    /// Tells if the installation or the token is missing, and not just kept back by a setting that is broken.
+    fn is_missing(&self, installation: Option<&Installation>) -> bool {
+        installation.is_none() && !self.config.is_broken()
     }
 
     /// A warning about a value that can be used.
-    fn warning(&self, setting: &Setting) -> Option<String> {
+    fn warning(&self, setting: &Setting, value: &str) -> Option<Words> {
         let config = self.config;
         if *setting == INSECURE && config.connecting.insecure {
-            return Some(format!(
-                "anybody on the way can read the token. Use {CA_CERT} instead"
-            ));
+            let text = format!("{value}; anybody on the way can read the token");
+            return Some((text, format!("Use {CA_CERT} instead")).into());
         }
         if *setting == KEY_OUTPUT && config.policy.key_output == KeyOutput::Show {
-            return Some("new keys pass through the model and its logs".to_owned());
+            let text = format!("{value}; new keys pass through the model and its logs");
+            return Some(text.into());
         }
         if *setting == WORKSPACE_ID && !config.default_workspace_is_allowed() {
-            return Some(format!(
-                "{ALLOW_WORKSPACE} does not allow it, so calls have no default workspace"
-            ));
+            let text = format!(
+                "{value}; {ALLOW_WORKSPACE} does not allow it, so calls have no default workspace"
+            );
+            return Some(text.into());
         }
-        let text =
-            "this is a sandbox with invented accounts; domain, URL, token and login are not used";
-        (*setting == SANDBOX && config.sandbox).then(|| text.to_owned())
+        let text = format!(
+            "{value}; this is a sandbox with invented accounts; domain, URL, token and login are not used"
+        );
+        (*setting == SANDBOX && config.sandbox).then(|| text.into())
     }
 
-    async fn astro_login(&self) -> io::Result<()> {
+    async fn astro_login(&mut self, installation: Option<&Installation>) -> io::Result<()> {
         let text = match self.config.astro_login().await {
             Ok(login) if login.token.expose().trim().is_empty() => {
-                format!("{}, logged out", login.domain)
+                format!("{} {}", login.domain, login.token_place())
             }
             Ok(login) => format!("{}, token {}", login.domain, token_in_words(&login.token)),
             Err(problem) => format!("none: {problem}"),
         };
-        self.ok("astro login", &text)?;
+        // Where nothing else is set up, a login that gives nothing is part of the fault.
+        match self.is_missing(installation) {
+            true => self.warn("astro login", text)?,
+            false => self.ok("astro login", text)?,
+        }
         if self.config.astro_skips_verification() {
-            let text = format!(
-                "is true in the astro CLI's configuration and is ignored here. For a private authority set {CA_CERT}"
-            );
-            self.warn("skip_verify_tls", &text)?;
+            let text = "is true in the astro CLI's configuration and is ignored here";
+            let advice = format!("For a private authority set {CA_CERT}");
+            self.warn("skip_verify_tls", (text, advice))?;
         }
         Ok(())
     }

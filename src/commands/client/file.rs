@@ -1,0 +1,225 @@
+//! A client's configuration in JSON, edited so that its comments and its order stay.
+//!
+//! A link is followed and stays a link. A copy of the file as it was is made beside it.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jsonc_parser::ParseOptions;
+use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
+use serde_json::Value;
+
+use super::entry::NAME;
+
+/// The largest configuration that is read, in bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The number of copies that may stand beside a file.
+const COPIES_MAX: u32 = 1000;
+
+/// A reason why a configuration cannot be edited. Its text follows the path.
+#[derive(Debug, thiserror::Error)]
+pub enum NotEdited {
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is no JSON, not even with comments.
+    #[error("it is not JSON: {0}")]
+    NotJson(String),
+    /// The place of the entries holds something else.
+    #[error("'{0}' in it is not an object")]
+    NoObject(String),
+    /// The edited text does not hold the entry.
+    #[error("the entry would not be read from it as it was meant")]
+    Changed,
+}
+
+/// A configuration as it was read.
+pub struct Configuration {
+    path: PathBuf,
+    text: Option<String>,
+}
+
+impl Configuration {
+    /// Reads the file. One that does not exist has no entries.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read as text.
+    pub fn read(path: &Path) -> Result<Self, NotEdited> {
+        let text = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => None,
+            Err(error) => return Err(error.into()),
+            Ok(data) if !data.is_file() || data.len() > LARGEST => {
+                return Err(io::Error::other("it is no file of a usual size").into());
+            }
+            Ok(_) => Some(fs::read_to_string(path)?),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+        })
+    }
+
+    /// Tells if the file exists.
+    pub fn exists(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// The entry of this server under the member `root`.
+    ///
+    /// # Errors
+    /// The text is not JSON, or `root` is no object.
+    pub fn entry(&self, root: &str) -> Result<Option<Value>, NotEdited> {
+        let document = self.parse()?;
+        let Some(members) = document.object_value() else {
+            return Ok(None);
+        };
+        let Some(entries) = members.get(root) else {
+            return Ok(None);
+        };
+        let entries = entries.object_value();
+        let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
+        Ok(entries
+            .get(NAME)
+            .and_then(|entry| entry.value()?.to_serde_value()))
+    }
+
+    /// The text with the entry set under the member `root`, and nothing else changed.
+    ///
+    /// # Errors
+    /// The text is not a JSON object, or `root` is none.
+    pub fn with_entry(&self, root: &str, entry: &Value) -> Result<String, NotEdited> {
+        let document = self.parse()?;
+        let whole = || NotEdited::NoObject("the whole".to_owned());
+        let members = document.object_value_or_create().ok_or_else(whole)?;
+        let entries = members.object_value_or_create(root);
+        let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
+        set(&entries, entry);
+        let mut text = document.to_string();
+        if !text.ends_with('\n') && self.text.is_none() {
+            text.push('\n');
+        }
+        let edited = Self {
+            path: self.path.clone(),
+            text: Some(text),
+        };
+        match edited.entry(root)?.as_ref() == Some(entry) {
+            true => Ok(edited.text.unwrap_or_default()),
+            false => Err(NotEdited::Changed),
+        }
+    }
+
+    /// Copies the file as it was to a new file beside it, and returns the path of the copy.
+    ///
+    /// # Errors
+    /// The copy cannot be made.
+    pub fn copy(&self) -> Result<Option<PathBuf>, NotEdited> {
+        let Some(text) = &self.text else {
+            return Ok(None);
+        };
+        let mode = self.mode();
+        for number in 1..=COPIES_MAX {
+            let mut path = self.path.clone().into_os_string();
+            path.push(format!(".before-{NAME}-{number}"));
+            match create_new(Path::new(&path), mode.as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+                Ok(mut file) => {
+                    file.write_all(text.as_bytes())?;
+                    file.sync_all()?;
+                    return Ok(Some(path.into()));
+                }
+            }
+        }
+        Err(io::Error::other("there are too many copies of it already").into())
+    }
+
+    /// Puts a text in the place of the whole file, at once. A link leads to the new text.
+    ///
+    /// # Errors
+    /// The file, or the directory of a new one, cannot be written.
+    pub fn replace(&self, text: &str) -> Result<(), NotEdited> {
+        let target = match self.exists() {
+            true => fs::canonicalize(&self.path)?,
+            false => self.path.clone(),
+        };
+        let directory = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        if let Some(permissions) = self.mode() {
+            file.as_file().set_permissions(permissions)?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(&target).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Puts the file back as it was.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn restore(&self) -> Result<(), NotEdited> {
+        match &self.text {
+            Some(text) => self.replace(text),
+            None => Ok(()),
+        }
+    }
+
+    fn parse(&self) -> Result<CstRootNode, NotEdited> {
+        let text = self.text.as_deref().unwrap_or_default();
+        let options = ParseOptions::default();
+        CstRootNode::parse(text, &options).map_err(|error| NotEdited::NotJson(error.to_string()))
+    }
+
+    /// The mode of the file, and its owner's rights to read and write in any case.
+    #[cfg(unix)]
+    fn mode(&self) -> Option<Permissions> {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = fs::metadata(&self.path).ok()?.permissions().mode();
+        Some(Permissions::from_mode((mode & 0o777) | 0o600))
+    }
+
+    #[cfg(not(unix))]
+    fn mode(&self) -> Option<Permissions> {
+        None
+    }
+}
+
+fn set(entries: &CstObject, entry: &Value) {
+    match entries.get(NAME) {
+        Some(old) => old.set_value(input(entry)),
+        None => drop(entries.append(NAME, input(entry))),
+    }
+}
+
+fn input(value: &Value) -> CstInputValue {
+    match value {
+        Value::Null => CstInputValue::Null,
+        Value::Bool(value) => CstInputValue::Bool(*value),
+        Value::Number(value) => CstInputValue::Number(value.to_string()),
+        Value::String(value) => CstInputValue::String(value.clone()),
+        Value::Array(values) => CstInputValue::Array(values.iter().map(input).collect()),
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| (name.clone(), input(value)));
+            CstInputValue::Object(members.collect())
+        }
+    }
+}
+
+/// Creates a file that is private until it gets its mode.
+fn create_new(path: &Path, mode: Option<&Permissions>) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    if let Some(mode) = mode {
+        file.set_permissions(mode.clone())?;
+    }
+    Ok(file)
+}

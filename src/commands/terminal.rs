@@ -1,0 +1,143 @@
+//! Output for people: the width of the terminal, lines wrapped to it, and JSON in colours.
+//! A reader that has gone, as with `| head`, is no failure of a command.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+const KEY: Style = AnsiColor::Cyan.on_default();
+const TEXT: Style = AnsiColor::Green.on_default();
+
+/// The width below which wrapping would only break words.
+const WIDTH_MIN: usize = 30;
+
+/// Prints a line on standard output.
+///
+/// # Errors
+/// It cannot be written although somebody reads it.
+pub fn print(line: impl Display) -> io::Result<()> {
+    unless_gone(writeln!(anstream::stdout(), "{line}"))
+}
+
+/// Prints a line on standard error.
+///
+/// # Errors
+/// As for [`print`].
+pub fn note(line: impl Display) -> io::Result<()> {
+    unless_gone(writeln!(anstream::stderr(), "{line}"))
+}
+
+fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// The width of standard output in columns, if it is a terminal.
+pub fn width() -> Option<usize> {
+    width_of(io::stdout())
+}
+
+/// The width of standard error in columns, if it is a terminal.
+pub fn width_of_errors() -> Option<usize> {
+    width_of(io::stderr())
+}
+
+#[cfg(unix)]
+fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {
+    let size = stream
+        .is_terminal()
+        .then(|| terminal_size::terminal_size_of(stream))??;
+    Some(usize::from(size.0.0).max(WIDTH_MIN))
+}
+
+#[cfg(windows)]
+fn width_of(stream: impl IsTerminal + std::os::windows::io::AsHandle) -> Option<usize> {
+    let size = stream
+        .is_terminal()
+        .then(|| terminal_size::terminal_size_of(stream))??;
+    Some(usize::from(size.0.0).max(WIDTH_MIN))
+}
+
+/// Breaks a text between words so that no line is longer than `width`, where there is one. The lines after the first begin
+/// with `indent` blanks, and the first one counts as beginning with as many. A longer word stays whole.
+pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return text.to_owned();
+    };
+    let mut lines = String::with_capacity(text.len());
+    let mut column = indent;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > width {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
+/// JSON as it is printed in lines, with colours that only a terminal shows.
+pub fn coloured(json: &str) -> String {
+    let lines: Vec<_> = json.lines().map(coloured_line).collect();
+    lines.join("\n")
+}
+
+fn coloured_line(line: &str) -> String {
+    let start = line.len() - line.trim_start().len();
+    let (blanks, rest) = line.split_at(start);
+    let (key, value) = match rest.split_once("\": ") {
+        Some((key, value)) if rest.starts_with('"') => (format!("{KEY}{key}\"{KEY:#}: "), value),
+        _ => (String::new(), rest),
+    };
+    match value.starts_with('"') {
+        true => {
+            let text = value.trim_end_matches(',');
+            let comma = value.get(text.len()..).unwrap_or_default();
+            format!("{blanks}{key}{TEXT}{text}{TEXT:#}{comma}")
+        }
+        false => format!("{blanks}{key}{value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_longer_than_the_width_and_no_word_is_lost() {
+        let text =
+            "the quick brown fox jumps over the lazy dog and a-word-that-is-longer-than-a-line";
+        let wrapped = wrapped(text, 6, Some(30));
+        let words: Vec<_> = wrapped.split_whitespace().collect();
+        assert_eq!(words.join(" "), text);
+        for (number, line) in wrapped.lines().enumerate() {
+            assert!(number == 0 || line.starts_with("      "), "{wrapped}");
+            let is_one_word = line.trim().split(' ').count() == 1;
+            let length = line.chars().count() + if number == 0 { 6 } else { 0 };
+            assert!(length <= 30 || is_one_word, "{wrapped}");
+        }
+        assert!(wrapped.lines().count() > 3);
+    }
+
+    #[test]
+    fn a_text_stays_as_it_is_where_there_is_no_width() {
+        assert_eq!(wrapped("a  b", 6, None), "a  b");
+    }
+
+    #[test]
+    fn colours_change_no_character_of_json() {
+        let json = "{\n  \"a\\\": b\": \"c: \\\",\",\n  \"d\": [\n    \"e\",\n    1\n  ]\n}";
+        let coloured = coloured(json);
+        assert!(coloured.contains('\u{1b}'));
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), json);
+    }
+}

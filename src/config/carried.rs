@@ -1,0 +1,205 @@
+//! The settings of this process in the form that a client's configuration can hold, so that a server which a client
+//! starts has them as well. Holds no secret.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Environment;
+use super::fields::{Broken, Config};
+use super::flags::Flags;
+use super::setting::{ALL, API_TOKEN, Form, Setting};
+use super::values;
+
+/// The variables that count beside the settings: the way through the network, and the places of login and keys.
+const BESIDE_SETTINGS: [&str; 12] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "ASTRO_HOME",
+    "XDG_STATE_HOME",
+];
+
+/// Those of them that hold a path.
+const PATHS: [&str; 4] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "ASTRO_HOME",
+    "XDG_STATE_HOME",
+];
+
+/// The settings as a client's configuration can hold them.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// The arguments of the server.
+    pub arguments: Vec<String>,
+    /// Its variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// The variables that are left out, each with the reason.
+    pub left_out: Vec<(&'static str, LeftOut)>,
+}
+
+/// A reason to leave a variable out. Its text follows the name of the variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// It is the API token.
+    #[error("is set in this shell and does not belong into a client's configuration")]
+    Token,
+    /// It holds a password.
+    #[error(
+        "holds a password; add it to the entry's env yourself if the client keeps that file private"
+    )]
+    Password,
+    /// It is not UTF-8.
+    #[error("is not UTF-8 text")]
+    NotText,
+}
+
+/// A reason why nothing can be carried over.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCarried {
+    /// A server with this setting would refuse every call.
+    #[error(
+        "{0}. Nothing was printed or written, since a server with this setting refuses every call. Correct or unset it"
+    )]
+    Broken(Broken),
+    /// A path is relative, and there is no current directory.
+    #[error("a relative path cannot be made absolute: {0}")]
+    Path(#[from] io::Error),
+}
+
+impl Carried {
+    /// The flags as they were typed, and the variables: a setting becomes a flag, which no other variable can overrule.
+    ///
+    /// # Errors
+    /// A setting is broken, or a path cannot be made absolute.
+    pub fn of(
+        config: &Config,
+        flags: &Flags,
+        environment: &Environment,
+    ) -> Result<Self, NotCarried> {
+        let mut broken = config.broken.iter();
+        if let Some(broken) = broken.find(|broken| broken.setting != API_TOKEN.name()) {
+            return Err(NotCarried::Broken(broken.clone()));
+        }
+        let mut carried = Self {
+            arguments: flags.arguments()?,
+            ..Self::default()
+        };
+        for setting in ALL.iter().filter(|setting| !flags.has(setting)) {
+            carried.add_setting(setting, environment)?;
+        }
+        for name in BESIDE_SETTINGS {
+            carried.add_variable(name, environment)?;
+        }
+        Ok(carried)
+    }
+
+    fn add_setting(
+        &mut self,
+        setting: &'static Setting,
+        environment: &Environment,
+    ) -> io::Result<()> {
+        let Some((name, text)) = environment.first(setting.variables) else {
+            return Ok(());
+        };
+        if *setting == API_TOKEN {
+            self.left_out.push((name, LeftOut::Token));
+            return Ok(());
+        }
+        let Ok(text) = text else {
+            self.left_out.push((name, LeftOut::NotText));
+            return Ok(());
+        };
+        match as_flags(setting, &text) {
+            Some(flags) => self.arguments.extend(flags.arguments()?),
+            None => self.variables.push((name, text)),
+        }
+        Ok(())
+    }
+
+    fn add_variable(&mut self, name: &'static str, environment: &Environment) -> io::Result<()> {
+        let Some(value) = environment.get(name) else {
+            return Ok(());
+        };
+        match value.to_str() {
+            None => self.left_out.push((name, LeftOut::NotText)),
+            Some(text) if PATHS.contains(&name) => {
+                let path = values::path(text).map_err(io::Error::other)?;
+                let path = std::path::absolute(path)?;
+                self.variables.push((name, path.display().to_string()));
+            }
+            // A login ends with this, also in a URL that is not well-formed.
+            Some(text) if text.contains('@') => self.left_out.push((name, LeftOut::Password)),
+            Some(text) => self.variables.push((name, text.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// The text of a variable, typed as flags. A switch that is off has no flag.
+fn as_flags(setting: &'static Setting, text: &str) -> Option<Flags> {
+    let texts: Vec<&str> = match setting.form {
+        Form::Switch if matches!(values::switch(text.trim()), Ok(true)) => vec![text],
+        Form::Switch => return None,
+        Form::List(_) => text.split(',').map(str::trim).collect(),
+        Form::Text(_) | Form::Path(_) => vec![text],
+    };
+    let typed = texts.into_iter().map(|text| (setting, text.to_owned()));
+    Some(Flags::new(typed))
+}
+
+impl Environment {
+    /// The names of the variables that count and are set.
+    pub fn counting(&self) -> Vec<&'static str> {
+        let of_setting = |setting: &&'static Setting| Some(self.first(setting.variables)?.0);
+        let settings = ALL.iter().filter_map(of_setting);
+        let beside = BESIDE_SETTINGS.into_iter();
+        settings
+            .chain(beside.filter(|name| self.get(name).is_some()))
+            .collect()
+    }
+
+    /// The program that a command of this name starts.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let directories = self.get("PATH")?;
+        let candidates =
+            std::env::split_paths(directories).flat_map(|directory| executables(&directory, name));
+        candidates.into_iter().find(|path| is_executable(path))
+    }
+
+    /// The directory that a variable names.
+    pub fn directory(&self, variable: &str) -> Option<PathBuf> {
+        self.get(variable).map(PathBuf::from)
+    }
+}
+
+/// The files that a command may mean in a directory.
+fn executables(directory: &Path, name: &str) -> Vec<PathBuf> {
+    let endings: &[&str] = if cfg!(windows) {
+        &[".exe", ".cmd"]
+    } else {
+        &[""]
+    };
+    let file = |ending: &&str| directory.join(format!("{name}{ending}"));
+    endings.iter().map(file).collect()
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = path.metadata();
+    metadata.is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}

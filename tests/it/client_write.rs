@@ -1,0 +1,319 @@
+//! `apc-mcp client NAME --write`: what it does to a client's own configuration, and what it leaves alone.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::harness::*;
+
+fn writing(client: &str) -> Program {
+    Program::bare().args(&["client", client, "--write", "--yes", "--read-only"])
+}
+
+fn text(program: &Program, path: &str) -> String {
+    fs::read_to_string(program.path(path)).unwrap()
+}
+
+fn names(program: &Program, directory: &str) -> Vec<String> {
+    let entries = fs::read_dir(program.path(directory)).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A client's program that writes down how it is called, and does what its script says.
+#[cfg(unix)]
+fn with_client(program: Program, name: &str, script: &str) -> Program {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = program.path("bin");
+    let calls = program.path("calls");
+    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{calls}'\n{script}\n");
+    let program = program.file(&format!("bin/{name}"), &script);
+    let path = Path::new(&directory).join(name);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    program.env("PATH", format!("{directory}:/usr/bin:/bin"))
+}
+
+#[tokio::test]
+async fn the_entry_is_added_and_comments_and_other_entries_stay() {
+    let before = "// mine\n{\n    \"theme\": \"dark\", // keep\n    \"context_servers\": {\n        \"other\": {\"command\": \"x\"}, /* last */\n    },\n}\n";
+    let program = writing("zed").file(".config/zed/settings.json", before);
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    let after = text(&program, ".config/zed/settings.json");
+    for kept in [
+        "// mine\n",
+        "\"theme\": \"dark\", // keep",
+        "\"other\": {\"command\": \"x\"}",
+        "/* last */",
+    ] {
+        assert!(after.contains(kept), "{kept}: {after}");
+    }
+    assert_says(&after, &["\"apc-mcp\"", "\"--read-only\""]);
+    let copy = text(&program, ".config/zed/settings.json.before-apc-mcp-1");
+    assert_eq!(copy, before);
+    assert_says(
+        &ended.stderr,
+        &["settings.json", "before-apc-mcp-1", "--read-only"],
+    );
+}
+
+#[tokio::test]
+async fn every_client_whose_file_is_known_gets_an_entry_that_it_can_read() {
+    for (client, file, root) in [
+        ("cursor", ".cursor/mcp.json", "mcpServers"),
+        (
+            "claude-desktop",
+            ".config/Claude/claude_desktop_config.json",
+            "mcpServers",
+        ),
+        ("zed", ".config/zed/settings.json", "context_servers"),
+        ("opencode", ".config/opencode/opencode.json", "mcp"),
+        (
+            "continue",
+            ".continue/mcpServers/apc-mcp.json",
+            "mcpServers",
+        ),
+        (
+            "windsurf",
+            ".codeium/windsurf/mcp_config.json",
+            "mcpServers",
+        ),
+        ("jetbrains-junie", ".junie/mcp/mcp.json", "mcpServers"),
+    ] {
+        let program = writing(client);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{client}: {}", ended.stderr);
+        let written: Value = serde_json::from_str(&text(&program, file)).unwrap();
+        let printed = Program::bare()
+            .args(&["client", client, "--read-only"])
+            .run()
+            .await;
+        let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
+        assert_eq!(written[root], printed[root], "{client}");
+        let again = program.run().await;
+        assert!(again.status.success());
+        assert_says(&again.stderr, &["there already", "Nothing was changed"]);
+        let directory = Path::new(file).parent().unwrap().to_str().unwrap();
+        assert_eq!(names(&program, directory).len(), 1, "{client}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_followed_and_stays_and_modes_are_kept() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    for (mode, expected) in [(0o600, 0o600), (0o644, 0o644), (0o400, 0o600)] {
+        let program = writing("cursor")
+            .file("dotfiles/mcp.json", "{}")
+            .file(".cursor/x", "");
+        let (real, link) = (
+            program.path("dotfiles/mcp.json"),
+            program.path(".cursor/mcp.json"),
+        );
+        fs::set_permissions(&real, fs::Permissions::from_mode(mode)).unwrap();
+        symlink("../dotfiles/mcp.json", &link).unwrap();
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_says(&text(&program, "dotfiles/mcp.json"), &["apc-mcp"]);
+        for path in [real, format!("{link}.before-apc-mcp-1")] {
+            let now = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(now, expected, "{path}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let program = writing("cursor");
+    assert!(program.run().await.status.success());
+    let mode = fs::metadata(program.path(".cursor/mcp.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_edited_for_certain_is_left_alone() {
+    for (before, says) in [
+        ("{\"mcpServers\": ", "not JSON"),
+        ("[1]", "is not an object"),
+        (
+            "{\"mcpServers\": []}",
+            "'mcpServers' in it is not an object",
+        ),
+    ] {
+        let program = writing("cursor").file(".cursor/mcp.json", before);
+        let ended = program.run().await;
+        assert_eq!(ended.status.code(), Some(1), "{before}");
+        assert_says(&ended.stderr, &[says, "Nothing was changed", "mcp.json"]);
+        assert_eq!(text(&program, ".cursor/mcp.json"), before);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_secrets() {
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "command": "/old/apc-mcp", "args": ["--domain=acme.dev"], "env": {"APC_API_TOKEN": UNKNOWN_KEY},
+    }}});
+    let program = writing("cursor").file(".cursor/mcp.json", &before.to_string());
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(
+        &ended.stderr,
+        &[
+            "- command  /old/apc-mcp",
+            "- argument --domain=acme.dev",
+            "+ argument --read-only",
+            "holds APC_API_TOKEN",
+        ],
+    );
+    assert!(!ended.stderr.contains(UNKNOWN_KEY));
+    let after: Value = serde_json::from_str(&text(&program, ".cursor/mcp.json")).unwrap();
+    assert_eq!(
+        after["mcpServers"]["apc-mcp"]["args"],
+        json!(["--read-only"])
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_written_where_nobody_can_be_asked() {
+    let program = Program::bare()
+        .args(&["client", "cursor", "--write"])
+        .file(".cursor/mcp.json", "{}");
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(&ended.stderr, &["--yes", "+ command"]);
+    assert_eq!(text(&program, ".cursor/mcp.json"), "{}");
+    assert_eq!(names(&program, ".cursor"), ["mcp.json"]);
+}
+
+#[tokio::test]
+async fn a_client_whose_file_is_not_certain_is_not_written() {
+    let ended = writing("cline").run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["nothing was written", "'apc-mcp client cline'"],
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_adds_servers_itself_and_is_not_installed_is_named() {
+    for (client, program) in [
+        ("claude-code", "'claude'"),
+        ("codex", "'codex'"),
+        ("gemini", "'gemini'"),
+        ("vscode", "'code'"),
+        ("qwen", "'qwen'"),
+        ("copilot", "'copilot'"),
+    ] {
+        let ended = writing(client).run().await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert_says(
+            &ended.stderr,
+            &[program, "PATH", &format!("'apc-mcp client {client}'")],
+        );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_client_that_can_adds_the_entry_itself() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    for (client, program, expected) in [
+        (
+            "claude-code",
+            "claude",
+            format!("mcp add --scope user apc-mcp --env NO_PROXY=a b -- {this} --read-only"),
+        ),
+        (
+            "gemini",
+            "gemini",
+            format!("mcp add --scope user --env NO_PROXY=a b apc-mcp {this} -- --read-only"),
+        ),
+        (
+            "qwen",
+            "qwen",
+            format!("mcp add --scope user --env NO_PROXY=a b apc-mcp {this} -- --read-only"),
+        ),
+        (
+            "copilot",
+            "copilot",
+            format!("mcp add apc-mcp --env NO_PROXY=a b -- {this} --read-only"),
+        ),
+        (
+            "codex",
+            "codex",
+            format!(
+                "mcp get apc-mcp --json\nmcp add apc-mcp --env NO_PROXY=a b -- {this} --read-only\nmcp get apc-mcp --json"
+            ),
+        ),
+    ] {
+        let silent = with_client(writing(client), program, "").env("NO_PROXY", "a b");
+        let ended = silent.run().await;
+        assert!(ended.status.success(), "{client}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+        assert_eq!(text(&silent, "calls").trim_end(), expected, "{client}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_that_is_there_is_removed_by_the_client_first_and_comes_back_if_it_fails() {
+    let before =
+        json!({"mcpServers": {"apc-mcp": {"command": "old", "args": []}}, "other": 1}).to_string();
+    let failing =
+        "case \"$2\" in remove) printf '{}' > \"$HOME/.claude.json\";; add) exit 3;; esac";
+    let program = with_client(
+        writing("claude-code").file(".claude.json", &before),
+        "claude",
+        failing,
+    );
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["claude mcp add", "exit status: 3", "as it was before"],
+    );
+    assert_eq!(text(&program, ".claude.json"), before);
+    let calls = text(&program, "calls");
+    let first = calls.lines().next().unwrap();
+    assert_eq!(first, "mcp remove --scope user apc-mcp");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_never_left_to_a_client_that_would_replace_it() {
+    for (client, program, file) in [
+        ("qwen", "qwen", ".qwen/settings.json"),
+        ("copilot", "copilot", ".copilot/mcp-config.json"),
+        ("gemini", "gemini", ".gemini/settings.json"),
+    ] {
+        let linked = writing(client)
+            .file("real.json", "{\"a\": 1}")
+            .file(file, "");
+        fs::remove_file(linked.path(file)).unwrap();
+        std::os::unix::fs::symlink("../real.json", linked.path(file)).unwrap();
+        let linked = with_client(linked, program, "");
+        assert!(linked.run().await.status.success());
+        assert!(!Path::new(&linked.path("calls")).exists(), "{client}");
+        assert!(
+            fs::symlink_metadata(linked.path(file))
+                .unwrap()
+                .is_symlink()
+        );
+        assert_says(&text(&linked, "real.json"), &["\"a\": 1", "--read-only"]);
+    }
+}
