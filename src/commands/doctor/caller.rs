@@ -115,7 +115,7 @@ impl Doctor<'_> {
                     format!("accepted; a user's token from {source}, which expires on {expires}");
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
-                    true => self.warn("token", &format!("{text}, within the hour")),
+                    true => self.warn("token", format!("{text}, within the hour")),
                     false => self.ok("token", &text),
                 }
             }
@@ -209,7 +209,7 @@ impl Doctor<'_> {
         id: &WorkspaceId,
     ) -> io::Result<()> {
         match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
+            Ok(Some(workspace)) => self.ok(setting, in_words(&workspace)),
             Ok(None) => {
                 let text = format!("there is no workspace {id}");
                 self.fail(setting, (text, "Take one of those above"))

@@ -119,7 +119,7 @@ impl Doctor<'_> {
             .and_then(|mut all| all.next())
         {
             Some(address) => self
-                .ok("DNS", &format!("{host} is {}", address.ip()))
+                .ok("DNS", format!("{host} is {}", address.ip()))
                 .map(|()| true),
             None => {
                 let text = format!("{host} has no address");
@@ -136,12 +136,12 @@ impl Doctor<'_> {
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                &format!("the certificate is not verified: {INSECURE}"),
+                format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(
             "TLS",
-            &format!("the certificate of {} is trusted", url.host()),
+            format!("the certificate of {} is trusted", url.host()),
         )
     }
 

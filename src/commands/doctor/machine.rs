@@ -33,7 +33,7 @@ impl Doctor<'_> {
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", &format!("{path} can be used"))?;
+                self.ok("key directory", format!("{path} can be used"))?;
                 self.left_behind()
             }
             Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
@@ -66,7 +66,7 @@ impl Doctor<'_> {
             return self.ok("audit log", "off");
         };
         match audit.check() {
-            Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
+            Ok(_) => self.ok("audit log", format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!("{} cannot be opened: {error}", path.display());
                 self.fail("audit log", (text, advice::on_audit_log()))
