@@ -330,10 +330,8 @@ mod in_a_terminal {
         let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
         // The terminal makes an interruption of it for the processes that it controls, which a
         // test's child is not; so the signal is sent.
-        let begun = std::time::Instant::now();
         let (_, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
         assert_eq!(ended.status.code(), Some(1));
-        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
         assert!(exists(&sandbox.handle(), MIGRATION));
     }
 
