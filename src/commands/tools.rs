@@ -50,7 +50,7 @@ pub async fn run(form: Form, config: Config, secrets: Secrets) -> Result<(), Fai
     for tool in &tools {
         show(tool)?;
     }
-    let seen = tools.iter().map(|tool| characters(tool)).sum::<usize>();
+    let seen = tools.iter().map(characters).sum::<usize>();
     note(format!(
         "\n{} tools, {seen} characters of a conversation (name, description, inputSchema).",
         tools.len()

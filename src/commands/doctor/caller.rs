@@ -100,13 +100,13 @@ impl Doctor<'_> {
                 let text = format!(
                     "accepted; a service account's key from {source}, which does not expire"
                 );
-                self.ok("token", &text)
+                self.ok("token", text)
             }
             TokenKind::UserToken { expires: None } => {
                 let text = format!(
                     "accepted; a user's token from {source}, which does not say when it expires"
                 );
-                self.ok("token", &text)
+                self.ok("token", text)
             }
             TokenKind::UserToken {
                 expires: Some(expires),
@@ -115,8 +115,8 @@ impl Doctor<'_> {
                     format!("accepted; a user's token from {source}, which expires on {expires}");
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
-                    true => self.warn("token", &format!("{text}, within the hour")),
-                    false => self.ok("token", &text),
+                    true => self.warn("token", format!("{text}, within the hour")),
+                    false => self.ok("token", text),
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Doctor<'_> {
         match caller {
             Caller::Workspaces(found) => {
                 let text = format!("bound to {}: {}", counted(found), named(&found.listed));
-                self.ok("workspaces", &text)
+                self.ok("workspaces", text)
             }
             Caller::System(Some(found)) if found.listed.is_empty() => self.warn(
                 "workspaces",
@@ -138,7 +138,7 @@ impl Doctor<'_> {
                     counted(found),
                     named(&found.listed)
                 );
-                self.ok("workspaces", &text)
+                self.ok("workspaces", text)
             }
             Caller::System(None) => self.warn(
                 "workspaces",
@@ -209,7 +209,7 @@ impl Doctor<'_> {
         id: &WorkspaceId,
     ) -> io::Result<()> {
         match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, &in_words(&workspace)),
+            Ok(Some(workspace)) => self.ok(setting, in_words(&workspace)),
             Ok(None) => {
                 let text = format!("there is no workspace {id}");
                 self.fail(setting, (text, "Take one of those above"))

@@ -79,7 +79,7 @@ impl Doctor<'_> {
         self.ok("API URL", url.as_str())?;
         let proxy = http::proxy(url);
         match &proxy {
-            Some(proxy) => self.ok("proxy", proxy)?,
+            Some(proxy) => self.ok("proxy", proxy.as_str())?,
             None => self.ok("proxy", "none")?,
         }
         if !self.dns(url, proxy.is_some()).await? {
@@ -116,7 +116,7 @@ impl Doctor<'_> {
             .and_then(|mut all| all.next())
         {
             Some(address) => self
-                .ok("DNS", &format!("{host} is {}", address.ip()))
+                .ok("DNS", format!("{host} is {}", address.ip()))
                 .map(|()| true),
             None => {
                 let text = format!("{host} has no address");
@@ -133,12 +133,12 @@ impl Doctor<'_> {
         if self.config.connecting.insecure {
             return self.warn(
                 "TLS",
-                &format!("the certificate is not verified: {INSECURE}"),
+                format!("the certificate is not verified: {INSECURE}"),
             );
         }
         self.ok(
             "TLS",
-            &format!("the certificate of {} is trusted", url.host()),
+            format!("the certificate of {} is trusted", url.host()),
         )
     }
 
@@ -157,7 +157,7 @@ impl Doctor<'_> {
                 let version = version.map_or_else(unknown, |version| quoted(&version));
                 let domain = base_domain.map_or_else(unknown, |domain| quoted(&domain));
                 let text = format!("version {version}, base domain {domain}");
-                self.ok("platform", &text).map(|()| true)
+                self.ok("platform", text).map(|()| true)
             }
             Err(
                 ApiError::Incompatible { .. }

@@ -15,8 +15,16 @@ impl Doctor<'_> {
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.audit_log()?;
-        let policy = self.policy();
-        self.ok("policy", policy)
+        match self.config.is_broken() {
+            true => self.warn(
+                "policy",
+                "not in force: no call is made while a setting is wrong",
+            ),
+            false => {
+                let policy = self.policy();
+                self.ok("policy", policy)
+            }
+        }
     }
 
     fn key_directory(&mut self) -> io::Result<()> {
@@ -33,7 +41,7 @@ impl Doctor<'_> {
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", &format!("{path} can be used"))?;
+                self.ok("key directory", format!("{path} can be used"))?;
                 self.left_behind()
             }
             Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
@@ -47,7 +55,7 @@ impl Doctor<'_> {
         };
         for left in KeyDirectory::left_intents(directory) {
             let text = format!("{}: {}", left.path().display(), unfinished(&left));
-            self.warn("unfinished creation", &text)?;
+            self.warn("unfinished creation", text)?;
         }
         for path in key_files::unpublished_keys(directory) {
             let text = format!(
@@ -66,7 +74,7 @@ impl Doctor<'_> {
             return self.ok("audit log", "off");
         };
         match audit.check() {
-            Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
+            Ok(_) => self.ok("audit log", format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!("{} cannot be opened: {error}", path.display());
                 self.fail("audit log", (text, advice::on_audit_log()))
