@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::answer::{Answer, Refusal};
 use super::document::Document;
-use super::error::{ApiError, Unreachable};
+use super::error::ApiError;
 use super::http::{Connecting, HttpClient, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
+use super::unreachable::Unreachable;
 use crate::guards::secret::Secrets;
 use crate::guards::secret_set::SecretSet;
 

@@ -2,6 +2,7 @@
 //! Each guard decides by itself. None knows a tool or a session.
 
 pub mod audit;
+pub mod encoding;
 pub mod key_files;
 pub mod logging;
 pub mod policy;

@@ -4,6 +4,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::guards::encoding;
+
 /// Opens a file for appending, and creates it with mode 0600 if there is none.
 ///
 /// # Errors
@@ -55,6 +57,14 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Reads a regular file of UTF-8 text as [`read`] does, without its byte order mark.
+///
+/// # Errors
+/// The file cannot be read, or is UTF-16.
+pub fn read_text(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    encoding::utf8(read(path, max)?)
 }
 
 /// Opens a file of any kind without waiting.

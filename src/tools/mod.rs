@@ -3,6 +3,7 @@
 
 mod account_view;
 mod arguments;
+mod by_levels;
 mod change;
 mod context;
 mod create;
@@ -10,9 +11,11 @@ mod delete;
 mod failure;
 mod get;
 mod label_locks;
+mod place_words;
 mod places;
 mod recovery;
 mod schema;
+mod unreachable;
 pub mod user;
 mod words;
 

@@ -1021,7 +1021,7 @@ async fn nothing_is_asked_about_what_would_be_refused_anyway() {
             .await
             .refusal("not_found");
         session
-            .call(DELETE_TOOL, json!({"service_account_id": FORECASTS}))
+            .call(DELETE_TOOL, json!({"service_account_id": BOOTSTRAP}))
             .await
             .refusal("not_found");
         assert!(session.questions.is_empty());

@@ -5,6 +5,7 @@
 use std::io;
 
 use super::Doctor;
+use crate::apc::Role;
 use crate::config::advice;
 use crate::guards::key_files::{self, Content, KeyDirectory, LeftIntent, Phase};
 use crate::guards::policy::{Confirm, KeyOutput};
@@ -33,7 +34,7 @@ impl Doctor<'_> {
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", &format!("{path} can be used"))?;
+                self.ok("key directory", format!("{path} can be used"))?;
                 self.left_behind()
             }
             Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
@@ -66,7 +67,7 @@ impl Doctor<'_> {
             return self.ok("audit log", "off");
         };
         match audit.check() {
-            Ok(_) => self.ok("audit log", &format!("{} can be written", path.display())),
+            Ok(_) => self.ok("audit log", format!("{} can be written", path.display())),
             Err(error) => {
                 let text = format!("{} cannot be opened: {error}", path.display());
                 self.fail("audit log", (text, advice::on_audit_log()))
@@ -80,6 +81,10 @@ impl Doctor<'_> {
             None => "every workspace of the token".to_owned(),
             Some(allowed) if allowed.len() == 1 => "one workspace".to_owned(),
             Some(allowed) => format!("{} workspaces", allowed.len()),
+        };
+        let place = match policy.has_deployments() {
+            true => format!("{place} and on deployments there"),
+            false => place,
         };
         if policy.read_only {
             return format!("only reads, in {place}");
@@ -97,9 +102,11 @@ impl Doctor<'_> {
             0 => "any number of changes".to_owned(),
             limit => format!("up to {limit} changes a minute"),
         };
+        let levels = policy.roles().filter(|role| role.rank == policy.max_role);
+        let highest: Vec<_> = levels.map(Role::name).collect();
         format!(
             "reads, creates up to {} and deletes ({asks}) in {place}; {keys}; {rate}",
-            policy.max_role.name()
+            highest.join(" or ")
         )
     }
 }
