@@ -339,6 +339,10 @@ mod tests {
             None
         }
 
+        fn report(&self, _: u64, _: u64, _: String) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+
         fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
             Box::pin(async { panic!("the user was asked") })
         }
