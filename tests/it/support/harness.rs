@@ -291,14 +291,17 @@ impl Session {
             .await
     }
 
-    async fn open(&mut self) {
-        if let Era::Handshake(version) = self.era {
-            let mut params = opening(version);
-            params["capabilities"] = self.capabilities.clone();
-            let reply = self.exchange("initialize", params).await;
-            assert!(reply["result"].is_object(), "{reply}");
-            self.notify("notifications/initialized").await;
-        }
+    /// Opens the session as the era does it. Returns what the server says of itself in a handshake.
+    pub async fn open(&mut self) -> Value {
+        let Era::Handshake(version) = self.era else {
+            return Value::Null;
+        };
+        let mut params = opening(version);
+        params["capabilities"] = self.capabilities.clone();
+        let mut reply = self.exchange("initialize", params).await;
+        assert!(reply["result"].is_object(), "{reply}");
+        self.notify("notifications/initialized").await;
+        reply["result"].take()
     }
 
     /// The server's home.
