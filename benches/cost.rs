@@ -72,7 +72,7 @@ fn main() -> io::Result<()> {
     let home = directory.path().to_string_lossy();
     let executable = session::build_released(directory.path())?;
     let server = Program::new(&executable)
-        .env("HOME", home)
+        .env("HOME", home.clone())
         .env("APC_API_URL", api.url())
         .env("APC_API_TOKEN", TOKEN);
     let large = Api::start_large()?;
