@@ -217,6 +217,18 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
+/// A choice between yes and no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let flag = Value::deserialize(deserializer)?.as_bool();
+        flag.map(Self)
+            .ok_or_else(|| D::Error::custom("true or false"))
+    }
+}
+
 /// Text to search for, taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(pub String);

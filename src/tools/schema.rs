@@ -10,7 +10,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::arguments::{Search, Whole};
+use super::arguments::{Flag, Search, Whole};
 use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
@@ -149,6 +149,7 @@ inlined_schema!(
 );
 
 inlined_schema!(Search, "Search", text());
+inlined_schema!(Flag, "Flag", json_schema!({"type": "boolean"}));
 
 /// The schema of an argument whose form its description tells.
 pub fn text() -> Schema {
