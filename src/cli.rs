@@ -7,6 +7,8 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+pub use clap_complete::Shell;
+
 use crate::config::Flags;
 use crate::config::setting::{ALL, Form, Setting};
 
@@ -15,7 +17,7 @@ use crate::config::setting::{ALL, Form, Setting};
 /// Without a command it serves MCP on standard input and output: put it into the configuration of
 /// an MCP client. A flag beats its variable, a variable beats the astro login.
 #[derive(Debug, Default, Parser)]
-#[command(version, max_term_width = 100, after_help = variables_alone())]
+#[command(version, max_term_width = 100, after_help = after_help())]
 pub struct Cli {
     /// The command; without one, the program serves.
     #[command(subcommand)]
@@ -40,9 +42,10 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show a conversation with the tools against the embedded sandbox
+    #[command(after_help = EXIT_CODES)]
     Demo,
     /// Check settings, connection, token and directories, and say what to do
-    #[command(after_help = variables_alone())]
+    #[command(after_help = after_help())]
     Doctor {
         /// Show the settings that are left at their default as well
         #[arg(long)]
@@ -52,14 +55,21 @@ pub enum Command {
         json: bool,
     },
     /// Call a tool and print its structured result
-    #[command(after_help = variables_alone())]
+    #[command(after_help = after_help())]
     Call {
         /// Name of the tool, such as get_service_accounts
         tool: String,
-        /// Its arguments as a JSON object; - reads them from standard input [default: none]
-        json: Option<String>,
+        /// Its arguments: words such as label=ci limit=5, or one JSON object; - reads that from standard input
+        arguments: Vec<String>,
     },
-    /// Print or write what belongs into a client's configuration, with the settings given here
+    /// Print the tools as a model sees them under the settings given here
+    #[command(after_help = after_help())]
+    Tools {
+        /// Print the list as a client gets it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print or write the entry of a client's configuration, with the settings given here
     #[command(after_help = EXIT_CODES)]
     Client {
         /// The client
@@ -73,10 +83,24 @@ pub enum Command {
         yes: bool,
     },
     /// Serve the embedded sandbox on loopback, for any other program, until interrupted
+    #[command(after_help = EXIT_CODES)]
     Sandbox {
         /// Port of 127.0.0.1; 0 takes any that is free
         #[arg(long, default_value_t = 0)]
         port: u16,
+        /// Serve in the background and print the lines that a shell evaluates: eval "$(apc-mcp sandbox --env)"
+        #[arg(long)]
+        env: bool,
+        /// Be the process that --env starts
+        #[arg(long, hide = true)]
+        background: bool,
+    },
+    /// Print the completions for a shell
+    #[command(after_help = EXIT_CODES)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
     },
 }
 
@@ -114,11 +138,29 @@ pub enum ClientName {
 }
 
 /// The exit codes of every command.
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 not a command line of this program.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed (the call, a check), 2 the command line is wrong.";
 
 /// A usage error about the command line.
 pub fn usage(problem: impl Display) -> clap::Error {
     Cli::command().error(ErrorKind::ValueValidation, problem)
+}
+
+/// A usage error about the command line of one command, with the usage of that command.
+pub fn usage_of(name: &str, problem: impl Display) -> clap::Error {
+    let mut program = Cli::command();
+    program.build();
+    match program.find_subcommand_mut(name) {
+        Some(command) => command.error(ErrorKind::ValueValidation, problem),
+        None => usage(problem),
+    }
+}
+
+/// The script that completes commands and flags in a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "apc-mcp", &mut script);
+    script
 }
 
 impl Args for Flags {
@@ -169,12 +211,12 @@ fn texts(setting: &Setting, matches: &ArgMatches) -> Vec<String> {
     texts.into_iter().flatten().cloned().collect()
 }
 
-/// The settings that have only a variable, as the end of `--help`.
-fn variables_alone() -> String {
+/// The end of `--help`: the settings that have only a variable, and the exit codes.
+fn after_help() -> String {
     let alone = ALL.iter().copied().filter(|setting| setting.flag.is_none());
     let lines = alone.map(|setting| format!("\n  {}  {}", setting.name(), setting.help));
     let title = "Variables without a flag, since arguments show in process lists:";
-    format!("{title}{}", lines.collect::<String>())
+    format!("{title}{}\n\n{EXIT_CODES}", lines.collect::<String>())
 }
 
 #[cfg(test)]

@@ -16,6 +16,17 @@ pub struct Workspace {
     pub label: Option<String>,
 }
 
+/// A deployment as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Its label, where the API has one.
+    pub label: Option<String>,
+    /// The name of its release in the cluster, which people know it by as well.
+    pub release_name: Option<String>,
+}
+
 /// A place that has service accounts of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -40,6 +51,12 @@ impl Place {
             Self::Workspace(_) => "workspace",
             Self::Deployment(_) => "deployment",
         }
+    }
+}
+
+impl From<DeploymentId> for Place {
+    fn from(id: DeploymentId) -> Self {
+        Self::Deployment(id)
     }
 }
 

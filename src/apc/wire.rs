@@ -10,8 +10,8 @@ use super::bounded::Bounded;
 use super::exchange::{Api, Scrubber};
 use super::selection::{Candidate, Shown};
 use super::{
-    Binding, Bindings, Category, DeploymentId, Entity, NewServiceAccount, Place, ServiceAccount,
-    ServiceAccountId, Workspace, WorkspaceId,
+    Binding, Bindings, Category, Deployment, DeploymentId, Entity, NewServiceAccount, Place,
+    ServiceAccount, ServiceAccountId, Workspace, WorkspaceId,
 };
 use crate::guards::secret::Secret;
 
@@ -20,16 +20,37 @@ const BINDINGS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 pub(super) struct WireWorkspace {
-    id: String,
+    id: Option<String>,
     label: Option<String>,
 }
 
 impl WireWorkspace {
-    pub(super) fn read(self, api: &Api<'_>) -> Workspace {
-        Workspace {
-            id: WorkspaceId::verbatim(self.id),
+    /// The workspace; none without an id.
+    pub(super) fn read(self, api: &Api<'_>) -> Option<Workspace> {
+        Some(Workspace {
+            id: WorkspaceId::verbatim(self.id?),
             label: self.label.map(|label| api.scrubbed(label)),
-        }
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WireDeployment {
+    id: Option<String>,
+    label: Option<String>,
+    release_name: Option<String>,
+}
+
+impl WireDeployment {
+    /// The deployment; none without an id.
+    pub(super) fn read(self, api: &Api<'_>) -> Option<Deployment> {
+        let clean = |text: Option<String>| text.map(|text| api.scrubbed(text));
+        Some(Deployment {
+            id: DeploymentId::verbatim(self.id?),
+            label: clean(self.label),
+            release_name: clean(self.release_name),
+        })
     }
 }
 

@@ -1,22 +1,23 @@
 //! `apc-mcp demo`: a conversation with the real server in this process, against the sandbox.
 //! Talks to nothing outside this process.
 
-use std::io::Write;
-
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::commands::in_process::InProcessClient;
 use crate::commands::sandbox::EmbeddedSandbox;
+use crate::commands::terminal::{print, width, wrapped};
 use crate::config::{Config, Environment, Flags};
 use crate::guards::secret::Secrets;
 use crate::guards::text::harmless_json;
+use crate::session::elicitation::REACTION_MIN;
 use crate::session::server::Server;
 use crate::session::shutdown::Shutdown;
 
 const TITLE: Style = Style::new().bold();
 const ASKED: Style = AnsiColor::Cyan.on_default().bold();
 const DONE: Style = AnsiColor::Green.on_default();
+const ANSWERED: Style = AnsiColor::Magenta.on_default();
 const REFUSED: Style = AnsiColor::Yellow.on_default();
 
 type Failed = Box<dyn std::error::Error>;
@@ -40,7 +41,9 @@ async fn conversation(client: &mut InProcessClient) -> Result<(), Failed> {
         TITLE,
         "A conversation with the real server, against its embedded sandbox. Nothing leaves this machine.",
     )?;
-    client.open("apc-mcp demo", json!({})).await?;
+    client
+        .open("apc-mcp demo", json!({"elicitation": {}}))
+        .await?;
     let tools = ask(client, "tools/list", json!({})).await?;
     show_tools(&tools)?;
 
@@ -76,7 +79,9 @@ async fn conversation(client: &mut InProcessClient) -> Result<(), Failed> {
     .await?;
     say(
         TITLE,
-        "\nTo use it: put mcp.json into your MCP client; to try it there first, take its sandbox entry.",
+        "\nTo use it: 'apc-mcp client NAME' prints what to put into the configuration of an MCP client, such as claude-code \
+         or cursor. To try it there with this sandbox first: 'apc-mcp client NAME --sandbox'. 'apc-mcp doctor' checks the \
+         setup.",
     )
 }
 
@@ -124,8 +129,9 @@ async fn ask(
 /// Calls a tool and shows both sides.
 async fn call(client: &mut InProcessClient, tool: &str, arguments: Value) -> Result<Value, Failed> {
     say(ASKED, &format!("\n> {tool} {arguments}"))?;
+    let parameters = json!({"name": tool, "arguments": arguments});
     let result = client
-        .request("tools/call", json!({"name": tool, "arguments": arguments}))
+        .request_answering("tools/call", parameters, agree)
         .await?;
     match result.get("structuredContent") {
         Some(structured) => say(
@@ -137,6 +143,24 @@ async fn call(client: &mut InProcessClient, tool: &str, arguments: Value) -> Res
     Ok(result)
 }
 
+/// Shows the question before a deletion, and the yes that the user of this story says.
+async fn agree(question: Value) -> Value {
+    let asked = question.get("message").and_then(Value::as_str);
+    let shown = say(
+        ANSWERED,
+        &indented(&format!("? {}", asked.unwrap_or_default())),
+    );
+    // A client that answers faster than a person is taken for nobody's yes or no.
+    tokio::time::sleep(REACTION_MIN).await;
+    let fields = question.pointer("/requestedSchema/properties");
+    let names = fields.and_then(Value::as_object).into_iter().flatten();
+    let yes: Map<_, _> = names.map(|(name, _)| (name.clone(), json!(true))).collect();
+    match shown.and_then(|()| say(ANSWERED, "  The user says yes.")) {
+        Ok(()) => json!({"action": "accept", "content": yes}),
+        Err(_) => json!({"action": "cancel"}),
+    }
+}
+
 fn indented(text: &str) -> String {
     text.lines()
         .map(|line| format!("  {line}"))
@@ -146,5 +170,9 @@ fn indented(text: &str) -> String {
 
 /// Prints a line, in colour where a terminal shows it.
 fn say(style: Style, text: &str) -> Result<(), Failed> {
-    Ok(writeln!(anstream::stdout(), "{style}{text}{style:#}")?)
+    let text = match style == TITLE {
+        true => wrapped(text, 0, width()),
+        false => text.to_owned(),
+    };
+    Ok(print(format!("{style}{text}{style:#}"))?)
 }

@@ -67,17 +67,18 @@ impl InProcessClient {
         }
     }
 
-    /// Opens the session under this name, with these capabilities.
+    /// Opens the session under this name, with these capabilities. Returns what the server says of itself.
     ///
     /// # Errors
     /// The server does not open it.
-    pub async fn open(&mut self, name: &str, capabilities: Value) -> Result<(), RequestError> {
+    pub async fn open(&mut self, name: &str, capabilities: Value) -> Result<Value, RequestError> {
         let client = json!({"name": name, "version": env!("CARGO_PKG_VERSION")});
         let opening =
             json!({"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": client});
-        self.request("initialize", opening).await?;
+        let opened = self.request("initialize", opening).await?;
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            .await
+            .await?;
+        Ok(opened)
     }
 
     /// Sends a request and waits for its result. Questions are declined.

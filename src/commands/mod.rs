@@ -6,9 +6,11 @@ pub mod demo;
 pub mod doctor;
 pub mod in_process;
 pub mod sandbox;
+pub mod shell;
 pub mod terminal;
+pub mod tools;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
@@ -16,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::cli::{self, Cli, Command};
 use crate::commands::client::Task;
 use crate::commands::doctor::{Form, Shown};
-use crate::commands::sandbox::EmbeddedSandbox;
+use crate::commands::sandbox::{EmbeddedSandbox, Role};
 use crate::config::setting::INSECURE;
 use crate::config::{Config, Environment, Flags, Reader};
 use crate::guards::logging;
@@ -72,6 +74,11 @@ fn runtime() -> Result<Runtime, NoRuntime> {
     Ok(built.unwrap_or_else(|_| Err(io::Error::other("no socket for signals")))?)
 }
 
+/// The words for a person who starts the server by hand.
+const WAITING: &str = "apc-mcp serves MCP on standard input and output, and waits for the messages of an MCP client; \
+    Ctrl-C ends it. Clients start it by themselves: 'apc-mcp client NAME' prints what to put into their configuration. \
+    'apc-mcp demo' shows what it does, 'apc-mcp doctor' checks the setup, 'apc-mcp --help' lists all commands.";
+
 /// The command line and the environment, as they were found.
 struct Typed {
     command: Option<Command>,
@@ -103,14 +110,37 @@ async fn run(typed: Typed, config: Config, secrets: Secrets) -> Result<ExitCode,
             };
             client::run(name, task, &config, &flags, &environment)?;
         }
-        Some(Command::Sandbox { port }) => sandbox::run(port, &config).await?,
+        Some(Command::Sandbox {
+            port,
+            env,
+            background,
+        }) => {
+            let role = match (env, background) {
+                (_, true) => Role::Background,
+                (true, false) => Role::Starter,
+                (false, false) => Role::Foreground,
+            };
+            sandbox::run(port, role, &config).await?;
+        }
+        Some(Command::Tools { json }) => {
+            let form = if json {
+                tools::Form::Json
+            } else {
+                tools::Form::Text
+            };
+            tools::run(form, config, secrets).await?;
+        }
+        Some(Command::Completions { shell }) => {
+            let script = cli::completions(shell);
+            terminal::print(String::from_utf8_lossy(&script).trim_end())?;
+        }
         Some(Command::Doctor { all, json }) => {
             let form = if json { Form::Json } else { Form::Lines };
             let shown = if all { Shown::All } else { Shown::Set };
             return doctor::run(config, secrets, &environment, (form, shown)).await;
         }
-        Some(Command::Call { tool, json }) => {
-            return call::run(&tool, json.as_deref(), config, secrets).await;
+        Some(Command::Call { tool, arguments }) => {
+            return call::run(&tool, &arguments, config, secrets).await;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -126,12 +156,22 @@ fn logged(error: Failed) -> ExitCode {
 fn explained(error: Failed) -> ExitCode {
     match error.downcast::<clap::Error>() {
         Ok(usage) => usage.exit(),
-        Err(error) => drop(writeln!(anstream::stderr(), "apc-mcp: {error}")),
+        Err(error) => {
+            let words = format!("apc-mcp: {error}");
+            drop(terminal::note(terminal::wrapped(
+                &words,
+                0,
+                terminal::width_of_errors(),
+            )));
+        }
     }
     ExitCode::FAILURE
 }
 
 async fn serve(mut config: Config, secrets: Secrets) -> Result<(), Failed> {
+    if io::stdin().is_terminal() {
+        terminal::note(terminal::wrapped(WAITING, 0, terminal::width_of_errors()))?;
+    }
     let shutdown = Shutdown::default();
     shutdown::cancel_on_signal(shutdown.signal.clone());
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;

@@ -178,6 +178,12 @@ table! {
         fill: |config, text| values::workspace_ids(text).map(|ids| config.policy.allowed_workspaces = Some(ids)),
         show: |config| values::ids_in_words(config.policy.allowed_workspaces.as_ref()),
     }
+    LEVELS_OF_WORK {
+        flag: Some("--levels"), variables: &["APC_LEVELS"], form: List("LEVELS"),
+        help: "Levels to work on: workspace,deployment, or workspace alone",
+        fill: |config, text| values::levels(text).map(|levels| config.policy.levels = levels),
+        show: |config| values::levels_in_words(config.policy.levels),
+    }
     READ_ONLY {
         flag: Some("--read-only"), variables: &["APC_READ_ONLY"], form: Switch,
         help: "Only read: get_service_accounts is the only tool",
@@ -275,6 +281,7 @@ mod tests {
             "--api-url" => "https://houston.acme.dev/v1",
             "APC_API_TOKEN" => "0123456789abcdef",
             "--workspace-id" | "--allow-workspace" => "ck1",
+            "--levels" => "workspace",
             "--max-role" => "VIEWER",
             "--key-output" => "show",
             "--confirm" => "never",

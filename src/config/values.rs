@@ -12,9 +12,9 @@ use url::Url;
 
 use super::placeholder::{self, Kind, Unmeant};
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
-use crate::apc::{Role, WorkspaceId};
+use crate::apc::{Rank, WorkspaceId};
 use crate::guards::logging::Level;
-use crate::guards::policy::{Confirm, KeyOutput};
+use crate::guards::policy::{Confirm, KeyOutput, Levels};
 use crate::guards::secret::{Secret, is_secret_shaped, without_secret_shapes};
 
 /// The longest refused value that is shown, in characters.
@@ -93,16 +93,16 @@ pub(super) const LEVELS: &Choices<Level> = &[
 ];
 
 /// The ranks of roles. A full role name stands for its rank, on whichever level.
-pub(super) const RANKS: &Choices<Role> = &[
-    ("VIEWER", Role::WorkspaceViewer),
-    ("EDITOR", Role::WorkspaceEditor),
-    ("ADMIN", Role::WorkspaceAdmin),
-    ("WORKSPACE_VIEWER", Role::WorkspaceViewer),
-    ("WORKSPACE_EDITOR", Role::WorkspaceEditor),
-    ("WORKSPACE_ADMIN", Role::WorkspaceAdmin),
-    ("DEPLOYMENT_VIEWER", Role::WorkspaceViewer),
-    ("DEPLOYMENT_EDITOR", Role::WorkspaceEditor),
-    ("DEPLOYMENT_ADMIN", Role::WorkspaceAdmin),
+pub(super) const RANKS: &Choices<Rank> = &[
+    ("VIEWER", Rank::Viewer),
+    ("EDITOR", Rank::Editor),
+    ("ADMIN", Rank::Admin),
+    ("WORKSPACE_VIEWER", Rank::Viewer),
+    ("WORKSPACE_EDITOR", Rank::Editor),
+    ("WORKSPACE_ADMIN", Rank::Admin),
+    ("DEPLOYMENT_VIEWER", Rank::Viewer),
+    ("DEPLOYMENT_EDITOR", Rank::Editor),
+    ("DEPLOYMENT_ADMIN", Rank::Admin),
 ];
 
 pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("2020", Line::Of2020)];
@@ -193,6 +193,31 @@ pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, Problem
         true => Err(Problem::not_accepted(text, "ids of workspaces")),
         false => Ok(ids),
     }
+}
+
+/// Parses the levels, between commas and in any order.
+pub(super) fn levels(text: &str) -> Result<Levels, Problem> {
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let names: BTreeSet<_> = names.collect();
+    match names.into_iter().collect::<Vec<_>>().as_slice() {
+        ["workspace"] => Ok(Levels::WorkspaceOnly),
+        ["deployment", "workspace"] => Ok(Levels::All),
+        _ => Err(Problem::not_accepted(
+            text,
+            "workspace,deployment or workspace",
+        )),
+    }
+}
+
+pub(super) fn levels_in_words(levels: Levels) -> String {
+    match levels {
+        Levels::All => "workspace,deployment",
+        Levels::WorkspaceOnly => "workspace",
+    }
+    .to_owned()
 }
 
 pub(super) fn changes(text: &str) -> Result<u32, Problem> {
@@ -302,11 +327,33 @@ mod tests {
     }
 
     #[test]
+    fn the_levels_are_both_or_that_of_workspaces() {
+        for both in [
+            "workspace,deployment",
+            " deployment , workspace",
+            "workspace,deployment,",
+        ] {
+            assert_eq!(levels(both).unwrap(), Levels::All, "{both}");
+        }
+        assert_eq!(levels(" workspace ").unwrap(), Levels::WorkspaceOnly);
+        for bad in [
+            "deployment",
+            "system",
+            "workspace,system",
+            "all",
+            "Workspace",
+            ",",
+        ] {
+            assert!(levels(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_full_role_name_stands_for_its_rank() {
         for name in ["EDITOR", " WORKSPACE_EDITOR ", "DEPLOYMENT_EDITOR"] {
-            assert_eq!(choice(name, RANKS).unwrap(), Role::WorkspaceEditor);
+            assert_eq!(choice(name, RANKS).unwrap(), Rank::Editor);
         }
-        assert_eq!(name_of(Role::WorkspaceEditor, RANKS), "EDITOR");
+        assert_eq!(name_of(Rank::Editor, RANKS), "EDITOR");
         for bad in ["SYSTEM_ADMIN", "editor", "WORKSPACE_", ""] {
             assert!(choice(bad, RANKS).is_err(), "{bad}");
         }

@@ -1,7 +1,7 @@
 //! The instructions of the server: what a model reads before it sees a tool.
 //! Names what is switched off by its flag, and says nothing that a tool says itself.
 
-use crate::apc::Role;
+use crate::apc::{Level, Role};
 use crate::config::Config;
 use crate::guards::policy::{Confirm, KeyOutput, Policy};
 
@@ -55,9 +55,8 @@ fn limits(policy: &Policy) -> Vec<String> {
             policy.changes_per_minute
         ));
     }
-    let offered: Vec<_> = policy.roles().collect();
-    let all = Role::ALL.into_iter();
-    let off = all.filter(|role| !offered.contains(role));
+    let off = Role::all().filter(|role| role.rank > policy.max_role);
+    let off = off.filter(|role| policy.has_deployments() || role.level == Level::Workspace);
     let off: Vec<_> = off.map(Role::name).collect();
     if !off.is_empty() {
         let verb = if off.len() == 1 { "is" } else { "are" };
@@ -82,7 +81,8 @@ fn limits(policy: &Policy) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::WorkspaceId;
+    use crate::apc::{Rank, WorkspaceId};
+    use crate::guards::policy::Levels;
 
     fn said(policy: &Policy) -> String {
         restrictions(policy).join(" ")
@@ -93,7 +93,8 @@ mod tests {
         let workspace = WorkspaceId::verbatim("ck1".to_owned());
         let policy = Policy {
             allowed_workspaces: Some([workspace].into()),
-            max_role: Role::WorkspaceEditor,
+            max_role: Rank::Editor,
+            levels: Levels::WorkspaceOnly,
             confirm: Confirm::Never,
             key_output: KeyOutput::Show,
             changes_per_minute: 7,

@@ -6,6 +6,7 @@ mod instructions;
 pub mod prompts;
 mod refusals;
 pub mod server;
+mod service;
 pub mod shutdown;
 mod transport;
 

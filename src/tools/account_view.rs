@@ -27,7 +27,6 @@ pub struct AccountView {
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     deployment_id: Option<String>,
     /// False if it may not be used.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::failure::{Code, Failure};
-use crate::apc::{Accepted, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+use crate::apc::{Accepted, DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
@@ -133,7 +133,8 @@ pub fn omit_empty(given: &mut JsonObject, schema: &JsonObject) {
     });
 }
 
-fn invalid(faults: &[String]) -> Failure {
+/// The failure of a call whose arguments have these faults.
+pub fn invalid(faults: &[String]) -> Failure {
     let text = format!(
         "{}. Nothing was sent; call again with that changed.",
         faults.join("; ")
@@ -182,6 +183,7 @@ macro_rules! text_argument {
 
 text_argument!(Label);
 text_argument!(WorkspaceId);
+text_argument!(DeploymentId);
 text_argument!(ServiceAccountId);
 text_argument!(Role);
 text_argument!(Search);

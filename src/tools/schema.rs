@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::arguments::{Search, Whole};
-use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
 /// refuses itself: two client libraries fail on `additionalProperties: false`.
@@ -31,6 +31,20 @@ pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
 pub fn make_optional(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Array(names)) = schema.get_mut("required") {
         names.retain(|name| name != argument);
+    }
+}
+
+/// Makes an argument one that has to be given.
+pub fn make_required(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Array(names)) = schema.get_mut("required") {
+        names.push(json!(argument));
+    }
+}
+
+/// Takes an argument away.
+pub fn remove(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Object(arguments)) = schema.get_mut("properties") {
+        arguments.remove(argument);
     }
 }
 
@@ -121,6 +135,7 @@ macro_rules! inlined_schema {
 pub(super) use inlined_schema;
 
 inlined_schema!(WorkspaceId, "WorkspaceId", text());
+inlined_schema!(DeploymentId, "DeploymentId", text());
 inlined_schema!(ServiceAccountId, "ServiceAccountId", text());
 inlined_schema!(
     Label,
@@ -130,7 +145,7 @@ inlined_schema!(
 inlined_schema!(
     Role,
     "Role",
-    json_schema!({"type": "string", "enum": Role::ALL.map(Role::name), "default": Role::default().name()})
+    json_schema!({"type": "string", "enum": Role::all().map(Role::name).collect::<Vec<_>>()})
 );
 
 inlined_schema!(

@@ -9,12 +9,12 @@ use super::failure::{Code, Failure};
 use super::unreachable::unreachable;
 use crate::apc::error::{ApiError, Rejection};
 use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
-use crate::apc::{Place, Role};
+use crate::apc::{Level, Role};
 use crate::config::advice;
 use crate::config::setting::API_TOKEN;
 use crate::guards::audit::AuditLog;
 use crate::guards::key_files::KeyDirProblem;
-use crate::guards::policy::Policy;
+use crate::guards::policy::{Policy, TooMany};
 use crate::guards::secret::Secrets;
 use crate::guards::text::{gist, harmless, quoted};
 
@@ -38,7 +38,7 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::ConnectionLost => Failure::new(
             Code::Unreachable,
             format!(
-                "The connection to {at} ended before the whole answer came, several times. Nothing was changed. Call again in a while."
+                "The connection to {at} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
             ),
         ),
         ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
@@ -61,14 +61,14 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::Incompatible { message } => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server.",
+                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release.",
                 foreign(message, secrets)
             ),
         ),
         ApiError::MissingData => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} answered without the data it promises. This release may be too old or too new for this server."
+                "The API at {host} answered without the data it promises. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
             ),
         ),
         other => Failure::new(
@@ -89,20 +89,42 @@ pub fn unknown_tool(name: &str) -> Failure {
     )
 }
 
-/// The failure of a call about a place that the allow-list leaves out.
-pub fn place_not_allowed(place: &Place) -> Failure {
-    let text = format!(
-        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
-    );
-    Failure::new(Code::NotAllowed, text).about_place(place)
-}
-
 /// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
+    let highest = Role {
+        rank: policy.max_role,
+        ..role
+    };
     let text = format!(
         "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
         role.name(),
-        policy.max_role.name()
+        highest.name()
+    );
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// The fault of a role that belongs to another level than the place.
+pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String {
+    let accepted = policy.accepted_roles(level);
+    let place = match (policy.has_deployments(), level) {
+        (false, _) => return format!("role is '{}'; accepted: {accepted}", role.name()),
+        (true, Level::Workspace) => "in a workspace",
+        (true, Level::Deployment) => "on a deployment",
+    };
+    let instead = match role.rank <= policy.max_role {
+        true => format!("; the role of the same rank is {}", role.on(level).name()),
+        false => String::new(),
+    };
+    format!(
+        "role is '{}'; accepted {place}: {accepted}{instead}",
+        role.name()
+    )
+}
+
+/// The failure of a call with an argument about deployments, on a server that works on workspaces alone.
+pub fn level_switched_off(argument: &str) -> Failure {
+    let text = format!(
+        "{argument} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'. Nothing was sent; leave the argument out, or have whoever runs this server add the other level."
     );
     Failure::new(Code::NotAllowed, text)
 }
@@ -117,14 +139,20 @@ pub fn read_only() -> Failure {
 }
 
 /// The failure of a change that would be one too many in a minute.
-pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
-    // Rounded up: a call made after that many seconds has to pass.
-    let seconds = wait.as_secs() + 1;
+pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
+    let TooMany { seconds, fitting } = too_many;
+    let changes = if *fitting == 1 {
+        "change fits"
+    } else {
+        "changes fit"
+    };
     let text = format!(
-        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s.",
+        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s: {fitting} {changes} then.",
         policy.changes_per_minute
     );
-    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+    Failure::new(Code::RateLimited, text)
+        .with("retry_after_seconds", json!(seconds))
+        .with("changes_then", json!(fitting))
 }
 
 /// The failure of a change that cannot be recorded in the audit log.
@@ -150,7 +178,12 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
 }
 
 /// The way out where the path of the URL is not that of an API.
-const NO_VERSION: &str = "The URL of this server has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as https://houston.acme.dev/v1.";
+fn without_version(url: &ApiUrl) -> String {
+    format!(
+        "The URL that is set has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as {}.",
+        url.usual()
+    )
+}
 
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
@@ -163,11 +196,13 @@ pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
             format!("The connection to {at} ended before the whole answer came.")
         }
         ApiError::Status { status } if url.lacks_version() => format!(
-            "{host} answered with a page of HTTP status {status} in place of the API's answer. {NO_VERSION}"
+            "{host} answered with a page of HTTP status {status} in place of the API's answer. {}",
+            without_version(url)
         ),
-        ApiError::NotGraphql if url.lacks_version() => {
-            format!("{host} answered with something that is not the API's. {NO_VERSION}")
-        }
+        ApiError::NotGraphql if url.lacks_version() => format!(
+            "{host} answered with something that is not the API's. {}",
+            without_version(url)
+        ),
         ApiError::Status { status: 404 } => format!(
             "{host} answered with a page of HTTP status 404: there is no API at this address, or something in front of it, such as a proxy, a firewall or an ingress, does not let the request through. A data plane has no API of its own: use the domain of its control plane."
         ),
@@ -232,7 +267,7 @@ fn rate_limited(retry_after: Option<Duration>, host: &str) -> Failure {
     // Without a word from the API, what ingresses usually count in.
     let seconds = retry_after.map_or(60, |wait| wait.as_secs().max(1));
     let text = format!(
-        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s."
+        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s, one call at first: it does not say how many fit then."
     );
     Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
 }
@@ -262,7 +297,7 @@ fn unauthenticated(installation: &Installation) -> Failure {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {
             format!(
-                "Set a new token and restart this server, or unset it and run 'astro login {domain}'."
+                "Set a new token, or unset it and run 'astro login {domain}'. A server that a client started has to be restarted then."
             )
         }
         _ => "Put a new token there; no restart is needed.".to_owned(),

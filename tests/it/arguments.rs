@@ -238,11 +238,15 @@ async fn an_argument_that_must_be_given_is_named_where_it_is_missing_or_null() {
             "label",
             TEXT,
         ),
-        (json!({"label": "new"}), "workspace_id", ID),
         (
-            json!({"label": "new", "workspace_id": null}),
-            "workspace_id",
-            ID,
+            json!({"label": "new"}),
+            "workspace_id and deployment_id",
+            "one of them is needed",
+        ),
+        (
+            json!({"label": "new", "workspace_id": null, "deployment_id": null}),
+            "workspace_id and deployment_id",
+            "one of them is needed",
         ),
     ] {
         let refused = session.call("create_service_account", arguments).await;

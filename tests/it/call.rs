@@ -172,14 +172,102 @@ async fn an_unknown_tool_is_refused_with_those_there_are() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_no_json_object_are_a_usage_error() {
+async fn arguments_that_cannot_be_read_are_a_usage_error_that_says_how_to_write_them() {
     let sandbox = sandbox().await;
-    for wrong in ["{", "[]", "7", "label=ci", ""] {
-        let ended = call(&sandbox, &["get_service_accounts", wrong]).run().await;
-        assert_eq!(ended.status.code(), Some(2), "{wrong}");
-        assert_says(&ended.stderr, &["JSON object", r#"{"label": "ci"}"#]);
+    for (wrong, says) in [
+        (&["{"][..], &["EOF while parsing", "It is '{'"][..]),
+        (&["[]"], &["JSON, and no object"]),
+        (&["7"], &["JSON, and no object"]),
+        (&[""], &["It is empty"]),
+        (
+            &["{label: ci}"],
+            &["'{label: ci}'", "taken the quotes away, as PowerShell does"],
+        ),
+        (
+            &["label=ci", "limit"],
+            &["'limit' is not of the form key=value"],
+        ),
+        (&["label=ci", "label=cd"], &["label is given twice"]),
+    ] {
+        let ended = call(&sandbox, &["get_service_accounts"])
+            .args(wrong)
+            .run()
+            .await;
+        assert_eq!(ended.status.code(), Some(2), "{wrong:?}");
+        assert_says(&ended.stderr, says);
+        assert_says(&ended.stderr, &["Usage: apc-mcp call "]);
+        let is_about_the_form = !ended.stderr.contains("twice");
+        assert!(
+            !is_about_the_form
+                || ended
+                    .stderr
+                    .contains("apc-mcp call get_service_accounts label=ci")
+        );
     }
     assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_token_among_arguments_that_cannot_be_read_is_not_shown() {
+    let ended = Program::bare()
+        .args(&[
+            "call",
+            "get_service_accounts",
+            &format!("{{label: {UNKNOWN_KEY}}}"),
+        ])
+        .run()
+        .await;
+    assert!(!ended.stderr.contains(UNKNOWN_KEY), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn arguments_are_words_that_need_no_quotes() {
+    let sandbox = sandbox().await;
+    let ended = call(&sandbox, &["get_service_accounts", "label=ci-", "limit=1"])
+        .run()
+        .await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(result["service_accounts"][0]["id"], CI_DEPLOY);
+    let id = format!("workspace_id={ANALYTICS}");
+    let made = call(&sandbox, &["create_service_account", "label=7", &id])
+        .run()
+        .await;
+    assert!(made.status.success(), "{}", made.stderr);
+    truth(&sandbox.handle(), "7");
+    for (word, says) in [("limit=many", "limit"), ("labels=ci", "labels")] {
+        let ended = call(&sandbox, &["get_service_accounts", word]).run().await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert_says(&ended.stderr, &["invalid_arguments: ", says]);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_goes_is_no_failure() {
+    let sandbox = sandbox().await;
+    for arguments in [
+        &["call", "get_service_accounts"][..],
+        &["doctor"],
+        &["demo"],
+        &["tools"],
+        &["client", "cursor"],
+        &["completions", "bash"],
+    ] {
+        let mut command = command(&sandbox, arguments);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let key_dir = tempfile::tempdir().unwrap();
+        command.env("APC_KEY_DIR", key_dir.path().join("keys"));
+        let output = command.stdout(writer).output();
+        let output = patient("it ends", output).await.unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+        assert!(
+            !errors.to_lowercase().contains("pipe"),
+            "{arguments:?}: {errors}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -221,13 +309,8 @@ async fn without_a_terminal_nobody_is_asked() {
 
 #[cfg(unix)]
 mod in_a_terminal {
-    use std::fs::{File, OpenOptions};
-    use std::io::{Read, Write};
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
     use super::*;
+    use crate::support::terminal::{Terminal, typed};
 
     /// In place of an answer: the signal of Ctrl-C.
     const INTERRUPT: &str = "\u{3}";
@@ -239,44 +322,26 @@ mod in_a_terminal {
         asked: &str,
         answer: &str,
     ) -> (String, Ended) {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new())
-            .unwrap()
-            .into_string()
-            .unwrap();
-        let end = OpenOptions::new()
-            .read(true)
-            .write(true)
-            // Or it would become the terminal of the tests themselves.
-            .custom_flags(OpenptFlags::NOCTTY.bits().try_into().unwrap())
-            .open(name)
-            .unwrap();
+        let terminal = Terminal::open(80);
         let mut command = command(
             sandbox,
             &["call", "delete_service_account", &arguments.to_string()],
         );
-        command.stdin(end.try_clone().unwrap()).stderr(end);
+        command.stdin(terminal.end()).stderr(terminal.end());
         let child = command.spawn().unwrap();
         // The command keeps the terminal's other end open otherwise, and reading would not end.
         drop(command);
-        let (asked, answer) = (asked.to_owned(), answer.to_owned());
         let id = child.id().unwrap().to_string();
-        let person = tokio::task::spawn_blocking(move || {
-            talk(File::from(terminal), &asked, |terminal| {
-                match answer.as_str() {
-                    INTERRUPT => drop(
-                        std::process::Command::new("kill")
-                            .args(["-INT", &id])
-                            .status(),
-                    ),
-                    answer => terminal
-                        .write_all(format!("{answer}\n").as_bytes())
-                        .unwrap(),
-                }
-            })
-        });
+        let person = match answer {
+            INTERRUPT => terminal.when_shown(asked, move |_| {
+                drop(
+                    std::process::Command::new("kill")
+                        .args(["-INT", &id])
+                        .status(),
+                );
+            }),
+            answer => terminal.when_shown(asked, typed(answer)),
+        };
         let output = patient("it ends", child.wait_with_output()).await.unwrap();
         let ended = Ended {
             status: output.status,
@@ -284,20 +349,6 @@ mod in_a_terminal {
             stderr: String::new(),
         };
         (patient("the terminal closes", person).await.unwrap(), ended)
-    }
-
-    fn talk(mut terminal: File, asked: &str, answer: impl Fn(&mut File)) -> String {
-        let (mut shown, mut answered, mut part) = (String::new(), false, [0; 1024]);
-        // A terminal that nobody holds any more is an error to read on Linux.
-        while let Ok(length @ 1..) = terminal.read(&mut part) {
-            shown.push_str(&String::from_utf8_lossy(&part[..length]));
-            if !answered && shown.contains(asked) {
-                answered = true;
-                answer(&mut terminal);
-            }
-        }
-        assert!(answered, "not asked: {shown}");
-        shown
     }
 
     #[tokio::test]
@@ -330,8 +381,13 @@ mod in_a_terminal {
         let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
         // The terminal makes an interruption of it for the processes that it controls, which a
         // test's child is not; so the signal is sent.
-        let (_, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
+        let (shown, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
         assert_eq!(ended.status.code(), Some(1));
+        assert_says(
+            &shown,
+            &["Interrupted at the question. Nothing was changed."],
+        );
+        assert!(!shown.contains("broke"), "{shown}");
         assert!(exists(&sandbox.handle(), MIGRATION));
     }
 
@@ -428,6 +484,65 @@ async fn the_sandbox_says_where_it_is_and_serves_until_interrupted() {
     interrupt(&child).await;
     let status = patient("it ends", child.wait()).await.unwrap();
     assert!(status.success());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_shell_evaluates_the_lines_of_a_sandbox_in_the_background() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let script = format!(
+        "eval \"$({this} sandbox --env)\" && {this} call get_service_accounts label=ci- && echo \"url=$APC_API_URL\""
+    );
+    let program = Program::bare().named("/bin/sh").args(&["-c", &script]);
+    let ended = program.run().await;
+    let killed = ended
+        .stderr
+        .lines()
+        .find_map(|line| line.rsplit_once("kill "));
+    let id = killed
+        .unwrap_or_else(|| panic!("{}", ended.stderr))
+        .1
+        .to_owned();
+    let done = Command::new("kill").arg(&id).status().await.unwrap();
+    assert!(done.success(), "the sandbox was still there");
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(&ended.stdout, &[CI_DEPLOY, "url=http://127.0.0.1:"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_line_for_another_terminal_can_be_pasted() {
+    let elsewhere = sandbox().await;
+    let mut child = command(&elsewhere, &["sandbox"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = loop {
+        let line = patient("a line comes", lines.next_line()).await.unwrap();
+        let line = line.expect("it goes on");
+        if line.ends_with("apc-mcp call get_service_accounts") {
+            break line;
+        }
+    };
+    let line = line.replace("apc-mcp", env!("CARGO_BIN_EXE_apc-mcp"));
+    let ended = Program::bare()
+        .named("/bin/sh")
+        .args(&["-c", &line])
+        .run()
+        .await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(&ended.stdout, &[CI_DEPLOY]);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_in_the_background_as_well() {
+    let taken = sandbox().await;
+    let port = taken.url().split([':', '/']).nth(4).unwrap().to_owned();
+    let ended = Program::bare()
+        .args(&["sandbox", "--env", "--port", &port])
+        .run()
+        .await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(&ended.stderr, &["apc-mcp: ", &port]);
+    assert_eq!(ended.stdout, "");
 }
 
 #[tokio::test]

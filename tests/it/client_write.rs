@@ -292,3 +292,28 @@ async fn an_entry_that_is_there_is_removed_by_the_client_first_and_comes_back_if
     let first = calls.lines().next().unwrap();
     assert_eq!(first, "mcp remove --scope user apc-mcp");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_never_left_to_a_client_that_would_replace_it() {
+    for (client, program, file) in [
+        ("qwen", "qwen", ".qwen/settings.json"),
+        ("copilot", "copilot", ".copilot/mcp-config.json"),
+        ("gemini", "gemini", ".gemini/settings.json"),
+    ] {
+        let linked = writing(client)
+            .file("real.json", "{\"a\": 1}")
+            .file(file, "");
+        fs::remove_file(linked.path(file)).unwrap();
+        std::os::unix::fs::symlink("../real.json", linked.path(file)).unwrap();
+        let linked = with_client(linked, program, "");
+        assert!(linked.run().await.status.success());
+        assert!(!Path::new(&linked.path("calls")).exists(), "{client}");
+        assert!(
+            fs::symlink_metadata(linked.path(file))
+                .unwrap()
+                .is_symlink()
+        );
+        assert_says(&text(&linked, "real.json"), &["\"a\": 1", "--read-only"]);
+    }
+}

@@ -21,8 +21,13 @@ async fn it_shows_the_tools_and_the_life_of_an_account_and_succeeds() {
         "SYSTEM_ADMIN",
         "invalid_arguments: role is 'SYSTEM_ADMIN'",
         "> delete_service_account {",
+        "? ",
+        "'nightly-etl'",
+        "The user says yes.",
+        "\"deleted\": true",
         "> get_service_accounts {",
         "\"total\": 0",
+        "apc-mcp client NAME",
     ];
     let mut rest = shown.stdout.as_str();
     for part in story {

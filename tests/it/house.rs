@@ -31,8 +31,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("query($", &[]),
     ("CallToolResult", &["tools/"]),
     ("schemars", &["tools/", "session/prompts/"]),
-    // client/mod.rs asks for the path of this executable, cli.rs for the number of arguments.
-    ("std::env", &["config/", "commands/client/mod.rs", "cli.rs"]),
+    // cli.rs asks for the number of arguments, the others for the path of this executable.
+    (
+        "std::env",
+        &[
+            "config/",
+            "commands/client/mod.rs",
+            "commands/sandbox/background.rs",
+            "cli.rs",
+        ],
+    ),
     ("env::var", &["config/"]),
     ("APC_API_TOKEN", &["config/setting.rs"]),
     ("stdout()", &["commands/"]),

@@ -336,7 +336,13 @@ async fn the_highest_role_may_be_a_rank_or_a_full_name() {
         let mut session = program.serve(Era::USUAL).await;
         let tools = session.list_tools().await;
         let roles = &tools[0]["inputSchema"]["properties"]["role"]["enum"];
-        assert_eq!(*roles, json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]));
+        let expected = [
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+        ];
+        assert_eq!(*roles, json!(expected));
     }
 }
 
@@ -609,7 +615,8 @@ async fn a_url_without_the_version_is_named_as_that() {
         let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", &url);
         let refused = outcome(program).await;
         let text = refused.refusal("api_error");
-        assert_says_no_other(text, &["/v1", "APC_API_URL"], &["firewall", "login page"]);
+        let says = [&sandbox.url(), "no /v1", "APC_API_URL"];
+        assert_says_no_other(text, &says, &["firewall", "login page"]);
     }
 }
 

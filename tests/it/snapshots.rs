@@ -201,25 +201,33 @@ async fn the_arguments_and_their_bounds_are_those_of_the_design() {
 
     assert_eq!(
         in_order(input(0)),
-        ["label", "workspace_id", "role", "category"]
+        ["label", "workspace_id", "deployment_id", "role", "category"]
     );
-    assert_eq!(
-        input(0)["required"],
-        serde_json::json!(["label", "workspace_id"])
-    );
+    assert_eq!(input(0)["required"], serde_json::json!(["label"]));
     assert_eq!(
         property(0, "role")["enum"],
-        serde_json::json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"])
+        serde_json::json!([
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "WORKSPACE_ADMIN",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+            "DEPLOYMENT_ADMIN",
+        ])
     );
-    assert_eq!(property(0, "role")["default"], "WORKSPACE_VIEWER");
     assert_eq!(property(0, "label")["maxLength"], 255);
     assert_eq!(property(0, "category")["maxLength"], 255);
 
-    assert_eq!(in_order(input(1)), ["service_account_id", "workspace_id"]);
+    assert_eq!(
+        in_order(input(1)),
+        ["service_account_id", "workspace_id", "deployment_id"]
+    );
     assert_eq!(input(1).get("required"), None);
 
     let expected = [
         "workspace_id",
+        "deployment_id",
+        "include_deployments",
         "label",
         "service_account_id",
         "role",

@@ -4,7 +4,6 @@
 
 mod entry;
 mod file;
-mod shell;
 mod table;
 mod write;
 
@@ -13,6 +12,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::cli::ClientName;
+use crate::commands::shell;
 use crate::commands::terminal::{note, print, width_of_errors, wrapped};
 use crate::config::setting::{API_TOKEN_FILE, DOMAIN, SANDBOX};
 use crate::config::{Carried, Config, Environment, Flags};

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::entry::{Entry, NAME};
 use super::file::{Configuration, NotEdited};
-use super::shell;
 use super::table::{Form, Words};
 use crate::cli::ClientName;
+use crate::commands::shell;
 use crate::commands::terminal::note;
 use crate::config::Environment;
 use crate::config::setting::API_TOKEN;
@@ -113,12 +113,14 @@ impl Change<'_> {
             path: path.clone(),
             problem,
         };
+        let file = Configuration::read(&path).map_err(about)?;
         let adding = self.client.adding(self.entry);
+        // Some clients put a new file in the place of a link.
+        let adding = adding.filter(|_| self.client.form() == Form::Toml || !path.is_symlink());
         let program = adding
             .as_ref()
             .map(|words| self.program(words))
             .transpose()?;
-        let file = Configuration::read(&path).map_err(about)?;
         let there = self.there(&file, program.as_deref()).map_err(about)?;
         if there.as_ref() == Some(self.entry) {
             note(format!(

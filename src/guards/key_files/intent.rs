@@ -224,13 +224,13 @@ pub(super) fn read(text: &str) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Label, Role};
+    use crate::apc::{Label, Level, Role};
 
     fn plan() -> Plan {
         let new = NewServiceAccount {
             place: WorkspaceId::verbatim("ck1".to_owned()).into(),
             label: Label::parse("ci").unwrap(),
-            role: Role::WorkspaceViewer,
+            role: Role::lowest(Level::Workspace),
             category: None,
         };
         Plan::new(&new, ".pending-1", Duration::from_secs(20))

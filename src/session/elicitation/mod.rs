@@ -4,8 +4,10 @@
 
 mod form;
 mod open_question;
+mod progress;
 mod sealed_state;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::session::shutdown::Shutdown;
 use crate::tools::user::{Answer, Machine, Question, Refusal, User};
 use form::{Titles, verdict};
 use open_question::{Reply, put};
+use progress::Progress;
 use sealed_state::Asked;
 
 pub use sealed_state::Seal;
@@ -39,6 +42,8 @@ pub struct RemoteUser {
     round: Mutex<Option<Round>>,
     seal: Arc<Seal>,
     shutdown: Shutdown,
+    /// The progress that the client has heard of. It only grows.
+    reported: AtomicU64,
 }
 
 /// The answers that a call brings in the stateless era.
@@ -70,6 +75,7 @@ impl RemoteUser {
             round: Mutex::new(None),
             seal,
             shutdown,
+            reported: AtomicU64::new(0),
         };
         // An older client means nothing by these members: its answers come as responses.
         if user.speaks(&ProtocolVersion::V_2026_07_28) {
@@ -102,7 +108,8 @@ impl RemoteUser {
             return Answer::CannotAsk;
         };
         if !self.speaks(&ProtocolVersion::V_2026_07_28) {
-            let reply = put(&self.context, parameters, &self.shutdown).await;
+            let progress = Progress::of(&self.context, &self.reported);
+            let reply = put(&self.context, parameters, &self.shutdown, progress).await;
             return replied(question, reply);
         }
         let round = self.lock_round().take();
@@ -197,6 +204,11 @@ impl User for RemoteUser {
         let (asked, _) = round.as_ref()?.asked.as_ref()?;
         let selection = asked.selection.as_ref()?;
         (selection.key == key).then(|| selection.value.clone())
+    }
+
+    fn report(&self, done: u64, total: u64, message: String) -> BoxFuture<'_, ()> {
+        let progress = Progress::from_start(&self.context, &self.reported);
+        async move { progress.tell(done, total, &message).await }.boxed()
     }
 
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {

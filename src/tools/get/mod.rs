@@ -14,17 +14,18 @@ use serde_json::Value;
 
 use cursor::{Cursor, Order, Position};
 use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
-use page::{GetResult, Matches, WorkspaceView};
+use page::{GetResult, Matches};
 
 use super::arguments::{Search, Whole};
+use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::{Code, Failure};
-use super::places::{self, Gaps, ReadWorkspace};
-use super::recovery::unfinished;
+use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::guards::policy::Policy;
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -35,31 +36,44 @@ pub const TOOL: ToolEntry = ToolEntry {
         destructive: false,
         idempotent: true,
     },
-    define: |_| Definition {
-        description: DESCRIPTION.to_owned(),
-        input: INPUT.clone(),
-        output: schema::output::<GetResult>(),
+    define: |options| Definition {
+        description: description(&options.policy),
+        input: INPUT.under(&options.policy).clone(),
+        output: by_levels::output::<GetResult>(&options.policy),
     },
 };
 
 const NAME: &str = "get_service_accounts";
 
-const DESCRIPTION: &str = "List service accounts of one workspace or, without one, of all that the token sees. Use it \
-    to find ids, free labels, a leaked key's account, unused accounts; limit 0 only counts. Changes nothing. A whole key \
-    cannot be shown again. No last_used_at means never used, as far as the platform knows: releases before 0.35 hardly \
-    record uses, so ask before deleting for that. Returns accounts by creation, total of all pages, next_cursor if \
-    there are more, now (the platform's clock), and notes: tell them to the user.";
+fn description(policy: &Policy) -> String {
+    let place = match policy.has_deployments() {
+        true => "place or, without one, of all workspaces",
+        false => "workspace or, without one, of all",
+    };
+    format!(
+        "List service accounts of one {place} that the token sees. Use it to find ids, free labels, a leaked key's account, \
+         unused accounts; limit 0 only counts. Changes nothing. A whole key cannot be shown again. No last_used_at means no \
+         use recorded: releases before 0.35 hardly record any, so ask before deleting for that. Returns accounts by \
+         creation, total of all pages, next_cursor if there are more, now (the platform's clock), and notes: tell them to \
+         the user."
+    )
+}
 
 /// The number of accounts on a page, unless the call says another.
 const LIMIT_DEFAULT: u32 = 50;
 
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Id of one workspace; default all.
     workspace_id: Option<WorkspaceId>,
+    /// Id of one deployment.
+    deployment_id: Option<DeploymentId>,
+    /// true: also the workspaces' deployments, with names and counts; default false.
+    include_deployments: Option<bool>,
     /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
     label: Option<Search>,
     /// Id of one account.
@@ -84,7 +98,7 @@ struct Arguments {
 
 /// A call's question, in the terms of this tool.
 struct Query {
-    place: Option<Place>,
+    include_deployments: bool,
     filter: Filter,
     order: Order,
     limit: usize,
@@ -97,13 +111,27 @@ struct Query {
 /// Runs the tool.
 async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
     let binding = binding(&given);
-    let query = Query::of(call.read(NAME, &INPUT, given)?, binding)?;
-    let found = match &query.place {
+    let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
+    let named = NamedPlace {
+        workspace_id: arguments.workspace_id.clone(),
+        deployment_id: arguments.deployment_id.clone(),
+    };
+    let query = Query::of(arguments, binding)?;
+    let place = named.resolve(call).await?;
+    let found = match &place {
+        Some(Place::Workspace(id)) if query.include_deployments => {
+            several(call, &query, Places::Named(id.clone())).await?
+        }
         Some(place) => in_one(call, &query, place).await?,
-        None => everywhere(call, &query).await?,
+        None => {
+            let visible = places::visible(call).await?;
+            several(call, &query, Places::Visible(visible)).await?
+        }
     };
     if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
-        return Err(found.gaps.missing_account(id, query.place.as_ref()));
+        return Err(found
+            .gaps
+            .missing_account(id, place.as_ref(), call.policy()));
     }
     Ok(success(&found.into_matches(call).into_page(&query, call)))
 }
@@ -140,7 +168,7 @@ impl Query {
             .cursor
             .map(|cursor| cursor.position(arguments.order, &binding));
         Ok(Self {
-            place: arguments.workspace_id.map(Place::Workspace),
+            include_deployments: arguments.include_deployments.unwrap_or_default(),
             filter: Filter {
                 service_account_id: arguments.service_account_id,
                 label: arguments.label.as_ref().map(LabelPattern::new),
@@ -215,7 +243,6 @@ impl Found {
 }
 
 async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Found, Failure> {
-    call.check_place(place)?;
     let mut tally = Tally::default();
     let rank = query.rank(place, &mut tally);
     let listing = call.list_first(place, query.most(), rank).await?;
@@ -247,49 +274,70 @@ impl Shared {
     }
 }
 
-/// Reads every visible workspace; one that could not be read is listed without a count.
-async fn everywhere(call: &Call, query: &Query) -> Result<Found, Failure> {
-    let visible = places::visible(call).await?;
+/// The workspaces that a call reads together.
+enum Places {
+    /// The one that it names, with its deployments.
+    Named(WorkspaceId),
+    /// All that are visible. The API has named them itself.
+    Visible(Visible),
+}
+
+/// Reads several workspaces, and their deployments where those are wanted, or the account is in none of the workspaces. A
+/// place that could not be read is listed without a count.
+async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
+    let is_named = matches!(places, Places::Named(_));
+    let (workspaces, mut gaps) = match places {
+        Places::Named(id) => (vec![Workspace { id, label: None }], Gaps::default()),
+        Places::Visible(visible) => (visible.workspaces, visible.gaps),
+    };
     let shared = Shared(Mutex::new(First::new(query.most())));
-    let read = |place| read_known(call, query, &shared, place);
-    let all = places::read_each(visible.workspaces, read).await?;
-    let mut gaps = Gaps::default();
-    gaps.add_visible(&visible.gaps);
-    gaps.add_unread(&all);
+    let read = |place: Place| {
+        let is_known = !(is_named && matches!(place, Place::Workspace(_)));
+        read_one(call, query, &shared, place, is_known)
+    };
+    let wants_deployments = |read: &[ReadWorkspace<Read>]| {
+        let has_id =
+            |read: &ReadWorkspace<Read>| read.outcome.as_ref().is_ok_and(|read| read.1.has_id);
+        let is_missing = query.filter.service_account_id.is_some() && !read.iter().any(has_id);
+        query.include_deployments || (is_missing && call.policy().has_deployments())
+    };
+    let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
+    gaps.add_unread(&reading);
+    let views = reading.views(query.include_deployments, |(_, tally)| tally.matches);
     let (mut sum, mut clock_ahead) = (Tally::default(), None);
-    let mut workspaces = Vec::with_capacity(all.len());
-    for ReadWorkspace { workspace, outcome } in all {
-        let read = outcome.ok();
-        let count = read.as_ref().map(|(_, tally)| tally.matches);
-        workspaces.push(WorkspaceView::new(&workspace, count, call.secrets()));
-        if let Some((listing, tally)) = read {
-            gaps.add_unreadable_accounts(&workspace.id.into(), &listing);
-            clock_ahead = clock_ahead.or(listing.clock_ahead);
-            sum.add(&tally);
-        }
+    for (place, (listing, tally)) in reading.into_lists() {
+        gaps.add_unreadable_accounts(&place, &listing);
+        clock_ahead = clock_ahead.or(listing.clock_ahead);
+        sum.add(&tally);
     }
+    let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
     Ok(Found {
         first: shared.into_accounts(),
         tally: sum,
-        workspaces: Some(workspaces),
+        workspaces: Some(views.into_iter().map(clean).collect()),
         clock_ahead,
         gaps,
     })
 }
 
-/// Reads the list of a place that the API has named itself. Its accounts join those of the other places.
-async fn read_known(
+/// The list of a place without its accounts, and their tally.
+type Read = (Listing, Tally);
+
+/// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named
+/// itself may not exist.
+async fn read_one(
     call: &Call,
     query: &Query,
     shared: &Shared,
     place: Place,
-) -> Result<(Listing, Tally), Failure> {
-    let (api, mut tally) = (call.api().with_good_token(), Tally::default());
-    unfinished::finish(call, &place).await;
+    is_known: bool,
+) -> Result<Read, Failure> {
+    let mut tally = Tally::default();
     let rank = query.rank(&place, &mut tally);
-    let mut listing = call
-        .list_known_first(&api, &place, query.most(), rank)
-        .await?;
+    let mut listing = match is_known {
+        true => call.list_named_by_api(&place, query.most(), rank).await?,
+        false => call.list_first(&place, query.most(), rank).await?,
+    };
     shared.add(std::mem::take(&mut listing.accounts), query.order);
     Ok((listing, tally))
 }

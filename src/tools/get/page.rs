@@ -7,16 +7,19 @@ use serde::Serialize;
 
 use super::Query;
 use super::cursor::{Cursor, Position};
-use crate::apc::{ServiceAccount, Workspace};
-use crate::guards::secret::Secrets;
+use crate::apc::ServiceAccount;
 use crate::tools::account_view::AccountView;
 use crate::tools::context::Call;
+use crate::tools::places::{Unshown, WorkspaceView, shortened};
 
 /// The longest page, in characters.
 const PAGE_MAX: usize = 60_000;
 
 /// The longest list of places on a page, in characters.
 const PLACES_MAX: usize = 20_000;
+
+/// The same on a page without accounts.
+const PLACES_MAX_ALONE: usize = 50_000;
 
 /// The characters around a cursor in a result.
 const AROUND_CURSOR: usize = r#","next_cursor":"""#.len();
@@ -39,29 +42,6 @@ pub(super) struct GetResult {
     notes: Option<Vec<String>>,
 }
 
-// A workspace in a result. (A doc comment would become a description in the schema.)
-#[derive(Serialize, JsonSchema)]
-pub(super) struct WorkspaceView {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// Matches; absent where the token may not list them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-}
-
-impl WorkspaceView {
-    /// Without secrets: the lists that were read after the workspaces may have told some.
-    pub(super) fn new(workspace: &Workspace, count: Option<u64>, secrets: &Secrets) -> Self {
-        let label = workspace.label.clone();
-        Self {
-            id: secrets.scrubbed(workspace.id.as_str().to_owned()),
-            label: label.map(|label| secrets.scrubbed(label)),
-            count,
-        }
-    }
-}
-
 /// The matches of a call, before they become a page.
 pub(super) struct Matches {
     /// The first ones behind the cursor; one more than the page takes, if there are that many.
@@ -76,14 +56,19 @@ pub(super) struct Matches {
 impl Matches {
     /// The page of a query.
     pub(super) fn into_page(self, query: &Query, call: &Call) -> GetResult {
-        let (workspaces, unshown) = self.workspaces.map_or((None, 0), |all| {
-            let (shown, unshown) = shortened(all);
-            (Some(shown), unshown)
-        });
+        let most = match query.limit {
+            0 => PLACES_MAX_ALONE,
+            _ => PLACES_MAX,
+        };
+        let (workspaces, unshown) = match self.workspaces {
+            Some(all) => {
+                let (shown, unshown) = shortened(all, most);
+                (Some(shown), unshown)
+            }
+            None => (None, Unshown::default()),
+        };
         let mut notes = self.notes;
-        notes.extend((unshown > 0).then(|| {
-            format!("{unshown} further workspaces do not fit here; get_service_accounts with a workspace_id counts one of them.")
-        }));
+        notes.extend(of_unshown(&unshown));
         let now = Utc::now() + self.clock_ahead.unwrap_or_default();
         let page = GetResult {
             service_accounts: Vec::new(),
@@ -123,22 +108,21 @@ impl GetResult {
     }
 }
 
-/// The places that fit, those with matches first where not all do; and the number of the others.
-fn shortened(mut all: Vec<WorkspaceView>) -> (Vec<WorkspaceView>, usize) {
-    if length(&all) <= PLACES_MAX {
-        return (all, 0);
-    }
-    all.sort_by_key(|place| place.count == Some(0));
-    let mut room = PLACES_MAX;
-    let fitting = all.iter().take_while(|place| {
-        let left = room.checked_sub(length(place) + ",".len());
-        room = left.unwrap_or_default();
-        left.is_some()
+/// Sentences on the places that do not fit.
+fn of_unshown(unshown: &Unshown) -> impl Iterator<Item = String> {
+    let workspaces = (unshown.workspaces > 0).then(|| {
+        format!(
+            "{} further workspaces do not fit here; get_service_accounts with a workspace_id counts one of them.",
+            unshown.workspaces
+        )
     });
-    let fitting = fitting.count();
-    let unshown = all.len() - fitting;
-    all.truncate(fitting);
-    (all, unshown)
+    let deployments = (unshown.deployments > 0).then(|| {
+        format!(
+            "{} further deployments do not fit here; get_service_accounts with include_deployments, the workspace_id of one workspace and limit 0 has more room for them.",
+            unshown.deployments
+        )
+    });
+    workspaces.into_iter().chain(deployments)
 }
 
 /// The length of a part of the result, in characters.

@@ -31,6 +31,8 @@ pub const MIGRATION: &str = "cmf3acc1o00080h6migration";
 pub const NOTEBOOKS: &str = "cmf3acc1o00090h6notebooks";
 /// An account of a deployment.
 pub const FORECASTS: &str = "cmf3acc1o000a0h6forecasts";
+/// The deployment of that account, which is in Data Science.
+pub const DEPLOYMENT: &str = "cmf3dep1o00030h6forecasts";
 /// An account of the whole installation.
 pub const BOOTSTRAP: &str = "cmf3sys1t00040h6systemadm";
 /// Well-formed, and the id of nothing.

@@ -6,3 +6,5 @@ pub mod contract;
 pub mod harness;
 pub mod installation;
 pub mod standin;
+#[cfg(unix)]
+pub mod terminal;

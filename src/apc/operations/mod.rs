@@ -1,35 +1,28 @@
 //! One typed function per document: everything that this server asks of the API.
 //! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
+mod places;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::answer::Answer;
-use super::document::Document;
 use super::documents::{
-    APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
-    DELETE_IN_WORKSPACE, DEPLOYMENT_SERVICE_ACCOUNTS, SYS_WORKSPACES, WORKSPACE,
-    WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
+    CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT, DELETE_IN_WORKSPACE,
+    DEPLOYMENT_SERVICE_ACCOUNTS, WORKSPACE_SERVICE_ACCOUNTS,
 };
-use super::error::{ApiError, GraphqlError, Rejection};
+use super::error::{ApiError, GraphqlError};
 use super::exchange::Api;
 use super::selection::{Candidate, First};
-use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
-use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use super::wire::{Text, WireAccount, WireDeleted};
+use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 
-/// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
-const NO_WORKSPACE: &str = "c000000000000000000000000";
-
-/// Workspaces that the API lists.
-#[derive(Debug, Default)]
-pub struct Workspaces {
-    /// Those that could be read.
-    pub listed: Vec<Workspace>,
-    /// The number of entries that could not be read.
-    pub unreadable: usize,
-}
+pub use places::{
+    AppConfig, Deployments, Entries, Workspaces, app_config, deployments, is_system_level,
+    sys_workspaces, workspace, workspaces,
+};
 
 /// The accounts of one place, in the API's order unless another one was asked for.
 #[derive(Debug)]
@@ -59,19 +52,6 @@ impl Listing {
     }
 }
 
-/// The platform's own description, which needs no token.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AppConfig {
-    /// Its version.
-    pub version: Option<String>,
-    /// The domain that it believes to have.
-    pub base_domain: Option<String>,
-}
-
-#[derive(Serialize)]
-struct NoVariables {}
-
 /// The one place that a document is about.
 #[derive(Serialize)]
 enum InPlace<'a> {
@@ -87,88 +67,6 @@ impl<'a> From<&'a Place> for InPlace<'a> {
             Place::Workspace(id) => Self::Workspace(id.as_str()),
             Place::Deployment(id) => Self::Deployment(id.as_str()),
         }
-    }
-}
-
-/// Asks the platform for its version; needs no token.
-///
-/// # Errors
-/// The error that came in place of an answer.
-pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
-    let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
-    answer.read()?.ok_or(ApiError::MissingData)
-}
-
-/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
-///
-/// # Errors
-/// `Unauthenticated` or `TokenInDoubt` for every error of the API: this list is refused to nobody whose token is good.
-pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    let listed = list_workspaces(api, &WORKSPACES).await;
-    listed.map_err(|error| match of_expired_token(api, error) {
-        ApiError::Rejected(Rejection { message, .. }) | ApiError::Incompatible { message } => {
-            ApiError::TokenInDoubt { message }
-        }
-        ApiError::Refused | ApiError::LabelTaken => ApiError::Unauthenticated,
-        error => error,
-    })
-}
-
-/// Lists all workspaces, for system-level tokens.
-///
-/// # Errors
-/// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
-/// is not asked.
-pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    let listed = list_workspaces(api, &SYS_WORKSPACES).await;
-    listed.map_err(|error| match of_expired_token(api, error) {
-        ApiError::Refused => ApiError::PermissionDenied,
-        error => error,
-    })
-}
-
-async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
-    let answer = api.query(document, &NoVariables {}).await?;
-    answer.check_the_whole()?;
-    let mut workspaces = Workspaces::default();
-    let take = |row: Option<WireWorkspace>| match row {
-        Some(workspace) => workspaces.listed.push(workspace.read(api)),
-        None => workspaces.unreadable += 1,
-    };
-    match answer.rows(take).await? {
-        true => Ok(workspaces),
-        false => Err(ApiError::MissingData),
-    }
-}
-
-/// Reads one workspace; none where the API knows no such id.
-///
-/// # Errors
-/// The error of the read; it tells a bad token from a missing permission.
-pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
-    let variables = InPlace::Workspace(id.as_str());
-    let found = api.query(&WORKSPACE, &variables).await;
-    let found = found.and_then(|answer| answer.read::<WireWorkspace>());
-    match found {
-        Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
-        Err(error) => Err(explained_read(api, error).await),
-    }
-}
-
-/// Tells whether the token is a system-level one, on releases without a list of all workspaces.
-///
-/// # Errors
-/// The error that came in place of an answer.
-pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
-    let variables = InPlace::Workspace(NO_WORKSPACE);
-    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
-        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
-        Err(error) => Err(error),
-    };
-    match listed {
-        Ok(is_list) => Ok(is_list),
-        Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

@@ -1,13 +1,16 @@
 //! `apc-mcp sandbox`: the embedded API on a port of its own, for any other program to try things on.
 //! Also the guard of the sandbox that stands for an installation under --sandbox.
 
-use std::io::{self, Write};
+mod background;
+
+use std::io;
 
 use anstyle::Style;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::apc::installation::ApiUrl;
+use crate::commands::terminal::print;
 use crate::config::Config;
 use crate::config::setting::{API_TOKEN, API_URL};
 use crate::guards::secret::Secret;
@@ -62,48 +65,63 @@ const PERSONAS: [(&str, Persona); 6] = [
     ("nobody", Persona::Nobody),
 ];
 
-/// Serves the sandbox until a signal comes.
+/// The part of a process in serving a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Serve and tell a person about it.
+    Foreground,
+    /// Start a process that serves, and print what a shell evaluates.
+    Starter,
+    /// Be that process.
+    Background,
+}
+
+/// Serves the sandbox until a signal comes, or has another process serve it.
 ///
 /// # Errors
-/// The setting of its line is broken, the port is taken, or nobody reads what is printed.
-pub async fn run(port: u16, config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+/// The setting of its line is broken, the port is taken, or the output cannot be written.
+pub async fn run(port: u16, role: Role, config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     let line = config.usable_sandbox_line()?;
+    if role == Role::Starter {
+        return background::start(port, line);
+    }
     let interrupted = CancellationToken::new();
     shutdown::cancel_on_signal(interrupted.clone());
     let sandbox = Sandbox::start_line(port, line)
         .await
         .map_err(|error| format!("port {port} of 127.0.0.1 cannot be served: {error}"))?;
-    introduce(&sandbox)?;
-    interrupted.cancelled().await;
+    if role == Role::Background {
+        print(background::variables(&sandbox))?;
+        background::until_the_session_ends(&interrupted).await;
+    } else {
+        introduce(&sandbox)?;
+        interrupted.cancelled().await;
+    }
     Ok(())
 }
 
-fn introduce(sandbox: &Sandbox) -> std::io::Result<()> {
-    let mut out = anstream::stdout();
+fn introduce(sandbox: &Sandbox) -> io::Result<()> {
     let url = sandbox.url();
-    writeln!(
-        out,
-        "{TITLE}A sandbox of the Private Cloud API (line: {}), with invented accounts, until interrupted{TITLE:#}",
-        sandbox.handle().line()
-    )?;
-    writeln!(out, "{}={url}", API_URL.variable())?;
-    writeln!(
-        out,
+    let line = sandbox.handle().line();
+    print(format!(
+        "{TITLE}A sandbox of the Private Cloud API (line: {line}), with invented accounts, until interrupted{TITLE:#}"
+    ))?;
+    print(format!("{}={url}", API_URL.variable()))?;
+    print(format!(
         "\n{TITLE}tokens, for {}{TITLE:#}",
         API_TOKEN.variable()
-    )?;
+    ))?;
     for (name, persona) in PERSONAS {
-        writeln!(out, "{name:<17} {}", sandbox.token(persona))?;
+        print(format!("{name:<17} {}", sandbox.token(persona)))?;
     }
-    writeln!(out, "\n{TITLE}workspaces{TITLE:#}")?;
+    print(format!("\n{TITLE}workspaces{TITLE:#}"))?;
     for (id, label) in sandbox.handle().workspaces() {
-        writeln!(out, "{id:<26} {label}")?;
+        print(format!("{id:<26} {label}"))?;
     }
-    writeln!(
-        out,
-        "\nIn another terminal: {}={url} {}=<a token> apc-mcp call get_service_accounts",
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    print(format!(
+        "\nIn another terminal, as the workspace admin:\n\n{}={url} {}={token} apc-mcp call get_service_accounts",
         API_URL.variable(),
         API_TOKEN.variable()
-    )?;
-    out.flush()
+    ))
 }

@@ -1,0 +1,89 @@
+//! A question of the server, asked in the terminal. It answers nothing by itself.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::commands::terminal::{note, width_of_errors, wrapped};
+use crate::guards::text::on_one_line;
+use crate::session::elicitation::REACTION_MIN;
+use crate::session::shutdown::Shutdown;
+
+/// Asks in the terminal. A signal is an answer as well.
+pub async fn answer(question: Value, shutdown: &Shutdown) -> Value {
+    // The server takes a faster no for a client's own. At a terminal it is a person's, typed ahead.
+    let (answer, ()) = tokio::join!(typed(question, shutdown), tokio::time::sleep(REACTION_MIN));
+    answer
+}
+
+async fn typed(question: Value, shutdown: &Shutdown) -> Value {
+    // A read from a terminal cannot be cancelled; its thread is left behind.
+    let asked = tokio::task::spawn_blocking(move || ask(&question).ok().flatten());
+    let answer = tokio::select! {
+        biased;
+        () = shutdown.signal.cancelled() => return json!({"action": "cancel"}),
+        answer = asked => answer.ok().flatten(),
+    };
+    match answer {
+        Some(answer) => json!({"action": "accept", "content": answer}),
+        None => json!({"action": "decline"}),
+    }
+}
+
+/// Has the form filled in. Returns nothing for a no.
+fn ask(question: &Value) -> io::Result<Option<Value>> {
+    let mut terminal = anstream::stderr();
+    show(question)?;
+    let fields = question.pointer("/requestedSchema/properties");
+    let Some((name, field)) = fields.and_then(Value::as_object).and_then(only) else {
+        return Ok(None);
+    };
+    let choices = choices(field);
+    for (number, (_, title)) in choices.iter().enumerate() {
+        writeln!(terminal, "{:>3}  {}", number + 1, on_one_line(title))?;
+    }
+    let title = field.get("title").and_then(Value::as_str).unwrap_or(name);
+    let accepted = match choices.len() {
+        0 => "y/N".to_owned(),
+        last => format!("1-{last}, nothing to cancel"),
+    };
+    write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
+    terminal.flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(chosen(line.trim(), field, &choices).map(|value| json!({name: value})))
+}
+
+/// Prints the words of a question.
+pub fn show(question: &Value) -> io::Result<()> {
+    let message = question.get("message").and_then(Value::as_str);
+    for line in message.unwrap_or_default().lines() {
+        note(wrapped(&on_one_line(line), 0, width_of_errors()))?;
+    }
+    Ok(())
+}
+
+/// The one field that a question of this server has.
+fn only(fields: &Map<String, Value>) -> Option<(&String, &Value)> {
+    let mut all = fields.iter();
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// The choices, each with its title. A box to tick has none.
+fn choices(field: &Value) -> Vec<(&Value, &str)> {
+    let offered = field.get("oneOf").and_then(Value::as_array);
+    let offered = offered.into_iter().flatten();
+    offered
+        .filter_map(|one| Some((one.get("const")?, one.get("title")?.as_str()?)))
+        .collect()
+}
+
+fn chosen(line: &str, field: &Value, choices: &[(&Value, &str)]) -> Option<Value> {
+    if field.get("type").is_some_and(|kind| kind == "boolean") {
+        let yes = ["y", "yes"].contains(&line.to_ascii_lowercase().as_str());
+        return yes.then_some(Value::Bool(true));
+    }
+    let number: usize = line.parse().ok()?;
+    let (value, _) = choices.get(number.checked_sub(1)?)?;
+    Some((*value).clone())
+}

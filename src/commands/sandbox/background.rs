@@ -1,0 +1,139 @@
+//! `apc-mcp sandbox --env`: a sandbox in a process of its own, and the lines by which a shell uses it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use apc_sandbox::{Line, Persona, Sandbox};
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::shell::quoted;
+use crate::commands::terminal::{note, print};
+use crate::config::setting::{API_TOKEN, API_URL, SANDBOX_LINE};
+
+/// The beginning of the last line that the other process prints.
+const LAST: &str = "# ";
+
+/// The time between two looks at the session.
+const LOOK: Duration = Duration::from_secs(2);
+
+type Failed = Box<dyn std::error::Error>;
+
+/// Starts the process and prints its lines. It shares no stream with this one, so that no reader waits for its end.
+///
+/// # Errors
+/// The process cannot be started, or it cannot serve.
+pub(super) fn start(port: u16, line: Line) -> Result<(), Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["sandbox", "--background", "--port"])
+        .arg(port.to_string())
+        .arg(format!("{}={line}", SANDBOX_LINE.name()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // An interruption of the shell is not meant for the sandbox.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn()?;
+    let lines = lines(&mut child)?;
+    let id = child.id();
+    print(lines.join("\n"))?;
+    note(format!(
+        "A sandbox serves in the background until this session ends, or: {}",
+        ending(id)
+    ))?;
+    Ok(())
+}
+
+fn lines(child: &mut Child) -> Result<Vec<String>, Failed> {
+    let mut lines = Vec::new();
+    for line in child
+        .stdout
+        .take()
+        .map(BufReader::new)
+        .into_iter()
+        .flat_map(BufRead::lines)
+    {
+        let line = line?;
+        let is_last = line.starts_with(LAST);
+        lines.push(line);
+        if is_last {
+            return Ok(lines);
+        }
+    }
+    let mut words = String::new();
+    if let Some(mut errors) = child.stderr.take() {
+        errors.read_to_string(&mut words)?;
+    }
+    let words = words.trim();
+    Err(words
+        .strip_prefix("apc-mcp: ")
+        .unwrap_or(words)
+        .to_owned()
+        .into())
+}
+
+fn ending(id: u32) -> String {
+    match cfg!(windows) {
+        true => format!("Stop-Process {id}"),
+        false => format!("kill {id}"),
+    }
+}
+
+/// The lines that a shell evaluates.
+pub(super) fn variables(sandbox: &Sandbox) -> String {
+    let (url, token) = (sandbox.url(), sandbox.token(Persona::WorkspaceAdmin));
+    let line = |name: &str, value: &str| match cfg!(windows) {
+        true => format!("$env:{name} = {};", quoted(value)),
+        false => format!("export {name}={};", quoted(value)),
+    };
+    format!(
+        "{}\n{}\n{LAST}A sandbox of the Private Cloud API, as the workspace admin. To end it: {}",
+        line(API_URL.variable(), &url),
+        line(API_TOKEN.variable(), &token),
+        ending(std::process::id())
+    )
+}
+
+/// Waits for a signal, or for the end of the session in which this process was started.
+pub(super) async fn until_the_session_ends(interrupted: &CancellationToken) {
+    let leader = leader();
+    loop {
+        tokio::select! {
+            () = interrupted.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        if leader.as_ref().is_some_and(|leader| !is_alive(leader)) {
+            return;
+        }
+    }
+}
+
+#[cfg(unix)]
+type Leader = rustix::process::Pid;
+
+/// The process that leads the session, such as the shell of a terminal, if it lives.
+#[cfg(unix)]
+fn leader() -> Option<Leader> {
+    let leader = rustix::process::getsid(None).ok()?;
+    is_alive(&leader).then_some(leader)
+}
+
+#[cfg(unix)]
+fn is_alive(leader: &Leader) -> bool {
+    rustix::process::test_kill_process(*leader) != Err(rustix::io::Errno::SRCH)
+}
+
+#[cfg(not(unix))]
+type Leader = std::convert::Infallible;
+
+#[cfg(not(unix))]
+fn leader() -> Option<Leader> {
+    None
+}
+
+#[cfg(not(unix))]
+fn is_alive(leader: &Leader) -> bool {
+    match *leader {}
+}
