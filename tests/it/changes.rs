@@ -93,6 +93,42 @@ async fn a_deletion_whose_call_is_cancelled_is_audited() {
 }
 
 #[tokio::test]
+async fn a_change_whose_call_is_cancelled_while_it_looks_is_audited_as_cancelled() {
+    for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+        for era in Era::BOTH {
+            let (sandbox, mut session) = start(era).await;
+            let slow = Fault::Delay(Duration::from_secs(30));
+            sandbox.handle().inject(slow, On::Field(LIST), 1);
+            let call = session.send_call(tool, arguments.clone()).await;
+            until("it looks", || count(&sandbox.handle(), LIST) == 1).await;
+            session.cancel(call).await;
+            until("it is audited", || !audit(&session).is_empty()).await;
+            session.close_stdin_and_wait().await;
+            let lines = audit(&session);
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert_eq!(lines[0]["outcome"], "cancelled");
+            assert_eq!(lines[0]["tool"], tool);
+            assert_eq!(lines[0]["workspace_id"], ANALYTICS);
+            assert_eq!(mutations(&sandbox.handle()), 0);
+            assert_eq!(kept_in(&key_dir(&session)), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_call_is_cancelled_while_its_question_is_open_is_audited_as_cancelled() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = audited(&sandbox).capable(can_ask());
+    let mut session = program.serve(Era::USUAL).await;
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    session.cancel(question.call).await;
+    until("it is audited", || !audit(&session).is_empty()).await;
+    assert_eq!(audit(&session)[0]["outcome"], "cancelled");
+    assert_eq!(audit(&session)[0]["service_account_id"], CI_DEPLOY);
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
 async fn a_creation_under_way_at_the_end_of_input_is_finished() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;

@@ -3,7 +3,7 @@
 use std::process::{Command as StdCommand, ExitStatus, Stdio};
 use std::time::Duration;
 
-use apc_sandbox::{Fault, On, Persona, Sandbox};
+use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -190,6 +190,71 @@ async fn an_output_that_nobody_reads_does_not_delay_the_end() {
         }
         let status = session.exit().await;
         assert!(status.success(), "{by_signal}: {status}");
+    }
+}
+
+/// More than a pipe holds, and less than a page may have.
+const LARGE: usize = 55_000;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_cuts_no_large_answer_that_is_being_written() {
+    for signal in SIGNALS {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        for number in 0..200 {
+            let label = format!("{number}-{}", "x".repeat(200));
+            let analytics = Entity::Workspace(ANALYTICS.to_owned());
+            let account = NewAccount::new(label, Role::WorkspaceViewer, analytics);
+            sandbox.handle().add_account(account);
+        }
+        let mut session = Session::start(Era::USUAL, &sandbox).await;
+        let handle = sandbox.handle();
+        let mut sent = Vec::new();
+        for number in 1..=5 {
+            let all = json!({"workspace_id": ANALYTICS, "limit": 200});
+            sent.push(session.send_call(TOOL, all).await);
+            until("the API has it", || count(&handle, LIST) == number).await;
+        }
+        // Nobody reads yet, so the first answer fills the pipe.
+        kill(signal, session.id());
+        for id in sent {
+            let found = session.outcome(TOOL, id).await;
+            assert!(found.text().len() > LARGE, "{}", found.text().len());
+        }
+        ends_within(&mut session, SIGNAL_MAX).await;
+    }
+}
+
+/// The entries of the server's own directory for temporary files.
+fn temporary_files(session: &Session) -> Vec<String> {
+    let entries = std::fs::read_dir(session.home().join(".tmp")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sandbox_leaves_no_temporary_files_however_its_session_ends() {
+    let ends = [&["end of input", "closed output"][..], &SIGNALS].concat();
+    for end in ends {
+        let program = Program::bare().args(&["--sandbox"]);
+        let mut session = program.serve(Era::USUAL).await;
+        let new = json!({"label": "etl", "workspace_id": ANALYTICS});
+        let created = session.call("create_service_account", new).await;
+        assert!(!created.is_error(), "{}", created.text());
+        assert_eq!(temporary_files(&session).len(), 1, "{end}");
+        match end {
+            "end of input" => session.close_stdin(),
+            "closed output" => {
+                session.close_stdout();
+                session
+                    .raw_line(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#)
+                    .await;
+            }
+            signal => kill(signal, session.id()),
+        }
+        assert!(session.exit().await.success(), "{end}");
+        assert_eq!(temporary_files(&session), Vec::<String>::new(), "{end}");
     }
 }
 
