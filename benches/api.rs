@@ -14,7 +14,7 @@ pub const FEW: &str = "cmf3few0000000000000bench";
 pub const MANY: &str = "cmf3many000000000000bench";
 /// The workspace of 100 accounts that have never been used.
 pub const UNUSED: &str = "cmf3unused0000000000bench";
-/// What whoever asks is known by.
+/// The token of all callers.
 pub const TOKEN: &str = "a-token-for-the-benchmarks";
 
 const LIST: &str = "workspaceServiceAccounts";
@@ -62,7 +62,7 @@ impl Api {
         Ok(api)
     }
 
-    /// Where it is.
+    /// The URL of the API.
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
@@ -119,7 +119,7 @@ impl Answers {
     }
 }
 
-/// What a call costs whom nothing stands in the way of.
+/// A client that sends the same request and does nothing else: the least that a call can cost.
 pub struct RawClient {
     stream: TcpStream,
     request: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What the server costs, beside a hand-written floor and a raw HTTP client, all in one run:
+//! Measures the server beside a hand-written floor and a raw HTTP client, all in one run:
 //! `cargo bench --bench cost`, or with `-- --quick` for fewer rounds.
 //!
 //! Prints one table and judges it; a figure over its budget is marked, and that is all. A megabyte is
@@ -27,13 +27,13 @@ use serde_json::Value;
 use api::{Api, FEW, MANY, TOKEN, UNUSED};
 use session::{Program, Session};
 
-/// How many calls are under way at once where many are.
+/// The number of concurrent calls in the rows with many.
 const IN_FLIGHT: u32 = 64;
 
-/// How long the API takes where it is as far away as a real one.
+/// The latency of an API that is as far away as a real one.
 const FAR: Duration = Duration::from_millis(20);
 
-/// How often everything is done.
+/// The number of repetitions of each measurement.
 struct Effort {
     rounds: usize,
     lives: usize,
@@ -159,7 +159,7 @@ struct LongList {
     raw_ms: f64,
 }
 
-/// What a model has to read.
+/// The texts that a model has to read.
 struct Words {
     tools: usize,
     unused_50: usize,
@@ -267,7 +267,7 @@ impl Stage {
         })
     }
 
-    /// How often an idle server wakes, before its first call and once its connections are gone.
+    /// Counts the wake-ups of an idle server, before its first call and once its connections are gone.
     fn wake_ups(&self, idle: Duration) -> io::Result<f64> {
         let mut session = self.server.open()?;
         let before_any_call = switches_within(&session, idle)?;
@@ -349,7 +349,7 @@ impl Life {
     }
 }
 
-/// What a server is that has told its tools and waits.
+/// Measures a server that has told its tools and waits.
 fn idle(program: &Program) -> io::Result<Idle> {
     let mut session = program.open()?;
     session.ask("tools/list", "{}")?;

@@ -1,4 +1,4 @@
-//! What single parts of a call cost, without processes and pipes: `cargo bench --bench parts`.
+//! Measures single parts of a call, without processes and pipes: `cargo bench --bench parts`.
 //! Counts allocations, too, which are the same on every machine.
 
 // It is for people at a terminal, and what fails here fails before their eyes.
@@ -59,7 +59,7 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
     bencher.bench_local(|| {
         let api = client.within(&installation, Instant::now() + Duration::from_secs(20));
         let mut seen = 0;
-        let select = |_: apc_mcp::apc::operations::Candidate<'_>| {
+        let select = |_: apc_mcp::apc::selection::Candidate<'_>| {
             seen += 1;
             seen <= selected
         };
@@ -72,7 +72,7 @@ fn select_of_10_000(bencher: Bencher, selected: usize) {
 #[divan::bench(args = [
     (FEW, 100),
     (MANY, 100),
-    (MANY, 1_000),
+    (MANY, 200),
 ])]
 fn whole_call(bencher: Bencher, (workspace, limit): (&str, u32)) {
     let runtime = runtime();

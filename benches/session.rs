@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-/// Where cargo puts the executable, whatever it is built for.
+/// The path at which cargo puts the executable.
 const BUILT: &str = env!("CARGO_BIN_EXE_apc-mcp");
 
 /// Builds the server as it is released and copies it into the directory. A build for benchmarks also has the features that
@@ -92,7 +92,7 @@ pub struct Session {
     asked: u64,
 }
 
-/// What was seen of the end of a process.
+/// The end of a process.
 pub struct End {
     /// From the end of its input.
     pub took: Duration,

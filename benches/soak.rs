@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 const CALLS: u64 = 100_000;
 
-/// How many calls are under way at once.
+/// The number of concurrent calls.
 const AT_ONCE: u64 = 32;
 
-/// How much the resident memory may grow after the first tenth, in KiB: what an allocator does not
-/// give back, and far less than a leak of 100 bytes a call.
+/// The growth of resident memory that is allowed after the first tenth, in KiB: an allocator may keep that much, and a
+/// leak of 100 bytes a call is far more.
 const GROWTH_MAX: u64 = 4 * 1024;
 
 const ANALYTICS: &str = "cmf3ana1y00010h6analytics";

@@ -16,6 +16,17 @@ pub struct Workspace {
     pub label: Option<String>,
 }
 
+/// A deployment as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Its label, where the API has one.
+    pub label: Option<String>,
+    /// The name of its release in the cluster, which people know it by as well.
+    pub release_name: Option<String>,
+}
+
 /// A place that has service accounts of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -40,6 +51,12 @@ impl Place {
             Self::Workspace(_) => "workspace",
             Self::Deployment(_) => "deployment",
         }
+    }
+}
+
+impl From<DeploymentId> for Place {
+    fn from(id: DeploymentId) -> Self {
+        Self::Deployment(id)
     }
 }
 
@@ -77,7 +94,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether the role reaches the whole installation, wherever it is bound.
+    /// Tells whether the role reaches the whole installation, wherever it is bound.
     pub fn is_system_role(&self) -> bool {
         self.role
             .as_deref()
@@ -141,7 +158,24 @@ impl Bindings {
         Self::Known(bindings)
     }
 
-    /// Whether an account of this place's list belongs there. An account without bindings belongs to the list
+    /// The role in a place.
+    pub fn role_in(&self, place: &Place) -> Option<&str> {
+        let here = self.known().get(self.index_of(place)?)?;
+        here.role.as_deref()
+    }
+
+    /// The binding on a place; else one that does not tell its entity. Of several on the place the first one that
+    /// is no system role, so that a system role shows among the others.
+    fn index_of(&self, place: &Place) -> Option<usize> {
+        let position = |is_it: &dyn Fn(&Binding) -> bool| self.known().iter().position(is_it);
+        let is_here =
+            |binding: &Binding| matches!(&binding.entity, Entity::Place(bound) if bound == place);
+        position(&|binding| is_here(binding) && !binding.is_system_role())
+            .or_else(|| position(&is_here))
+            .or_else(|| position(&|binding| binding.entity == Entity::Unknown))
+    }
+
+    /// Tells whether an account of this place's list belongs there. An account without bindings belongs to the list
     /// it stands in; otherwise one of them has to be on the place, or on something unknown.
     pub fn allow(&self, place: &Place) -> bool {
         let bindings = self.known();
@@ -194,7 +228,7 @@ pub struct ServiceAccount {
     pub category: Category,
     /// The place in whose list it stands.
     pub place: Place,
-    /// Whether it may be used.
+    /// True if it may be used.
     pub active: Option<bool>,
     /// When it was created.
     pub created_at: Option<String>,
@@ -205,33 +239,32 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Whether the API has shown its whole key.
+    /// Tells whether the API has shown its whole key.
     pub fn has_whole_key(&self) -> bool {
         self.has_key_text() && self.api_key.as_ref().is_some_and(|key| !key.is_masked())
     }
 
-    /// Whether the API has shown its key, or a masked one.
+    /// Tells whether the API has shown its key, whole or masked.
     pub fn has_key_text(&self) -> bool {
         self.api_key
             .as_ref()
             .is_some_and(|key| !key.expose().is_empty())
     }
 
-    /// Whether its key is this one, as far as it shows: at least as much of it as the API shows by default.
+    /// Tells whether its visible key is this one: it has to show at least as much as the API shows by default.
     pub fn has_key(&self, key: &Secret) -> bool {
         let own = self.api_key.as_ref();
         own.is_some_and(|own| own.shows_enough() && own.may_be(key))
     }
 
-    /// Whether its key may be this one: nothing that shows of it says otherwise.
+    /// Tells whether its key may be this one: its visible part does not say otherwise.
     pub fn may_have_key(&self, key: &Secret) -> bool {
         self.api_key.as_ref().is_some_and(|own| own.may_be(key))
     }
 
     /// The role in the place in whose list it stands.
     pub fn role(&self) -> Option<&str> {
-        let here = self.bindings.known().get(self.index_of_place()?)?;
-        here.role.as_deref()
+        self.bindings.role_in(&self.place)
     }
 
     /// The account with its key masked, unless it has a date. The API of 2020 masks an old key only where the date of
@@ -245,15 +278,15 @@ impl ServiceAccount {
 
     /// Every binding but the one that [`role`](Self::role) tells.
     pub fn other_bindings(&self) -> impl Iterator<Item = &Binding> {
-        let here = self.index_of_place();
+        let here = self.bindings.index_of(&self.place);
         let numbered = self.bindings.known().iter().enumerate();
         numbered
             .filter(move |(index, _)| Some(*index) != here)
             .map(|(_, binding)| binding)
     }
 
-    /// Whether deleting it may take rights away elsewhere: it has a further binding or a system role, or something of
-    /// its bindings is not known.
+    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
+    /// its bindings are not wholly known.
     pub fn reaches_beyond(&self) -> bool {
         let is_of_place = |binding: &Binding| {
             binding.role.is_some()
@@ -263,17 +296,6 @@ impl ServiceAccount {
         self.bindings == Bindings::Unreadable
             || self.other_bindings().next().is_some()
             || !self.bindings.known().iter().all(is_of_place)
-    }
-
-    /// The binding on its place; else one that does not tell its entity. Of several on the place the first one that
-    /// is no system role, so that a system role shows among the others.
-    fn index_of_place(&self) -> Option<usize> {
-        let position =
-            |is_it: &dyn Fn(&Binding) -> bool| self.bindings.known().iter().position(is_it);
-        let is_here = |binding: &Binding| binding.entity == Entity::Place(self.place.clone());
-        position(&|binding| is_here(binding) && !binding.is_system_role())
-            .or_else(|| position(&is_here))
-            .or_else(|| position(&|binding| binding.entity == Entity::Unknown))
     }
 }
 

@@ -23,7 +23,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// The number of errors that are kept of an answer.
 const ERRORS_MAX: usize = 1_000;
 
-/// Why an answer holds no data.
+/// The reason why an answer holds no data.
 pub enum Refusal {
     /// The document was refused, with these words, before anything was done.
     Document(Vec<String>),
@@ -46,7 +46,7 @@ impl Answer {
     /// Finds the value of a field.
     ///
     /// # Errors
-    /// Why there is no data, where an error says so or the answer is not GraphQL's.
+    /// The reason why there is no data: an error says so, or the answer is not GraphQL's.
     pub async fn of(reply: Reply, field: &'static str) -> Result<Self, Refusal> {
         if reply.body.len() < LARGE {
             return found(reply, field);
@@ -259,8 +259,8 @@ impl<'de> Visitor<'de> for Data<'_> {
     }
 }
 
-/// Whether something in front of the API has answered. The API itself answers with 200, and with 400 and a code where it
-/// executes nothing.
+/// Tells whether something in front of the API has answered. The API itself answers with 200, or with 400 and a code if
+/// it executes nothing.
 fn is_page(status: u16, errors: &[GraphqlError], has_data: bool) -> bool {
     let is_of_the_api = |error: &GraphqlError| error.has_code() || error.is_validation();
     match status {
@@ -312,7 +312,7 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
     }
 }
 
-/// Whether there is data, whatever the errors beside it look like.
+/// Tells whether there is data, whatever the errors beside it are.
 fn has_data_member(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Data {

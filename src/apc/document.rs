@@ -42,7 +42,7 @@ impl Document {
         lines.join("\n").into()
     }
 
-    /// Whether the field is asked of a release that lacks these.
+    /// Tells whether the field is asked of a release that lacks these.
     fn asks(&self, field: &str, lacking: &BTreeSet<&str>) -> bool {
         let newer_is_there =
             |renamed: &Renamed| renamed.older == field && !lacking.contains(renamed.newer);

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::unreachable::Unreachable;
+
 /// The largest error that is read, in bytes. Of a larger one no more is known than that there is one.
 const ERROR_MAX: usize = 1024 * 1024;
 
@@ -31,6 +33,11 @@ pub enum ApiError {
     },
     /// HTTP 200, but no GraphQL answer: a login page, a proxy's greeting.
     NotGraphql,
+    /// A body in a compression that was not asked for.
+    Compressed {
+        /// The name of the compression.
+        encoding: String,
+    },
     /// The answer is larger than this server reads.
     TooLarge,
     /// An answer that points elsewhere. It is not followed: the token would go with it.
@@ -88,40 +95,6 @@ impl Rejection {
     }
 }
 
-/// Why nothing could be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unreachable {
-    /// The host's name has no address.
-    Dns,
-    /// The connection was refused, or the network is down.
-    Connect,
-    /// The connection took too long.
-    ConnectTimedOut,
-    /// The server's certificate is from no authority known here.
-    UnknownAuthority,
-    /// The server's certificate has expired.
-    CertificateExpired,
-    /// The server's certificate is not valid yet.
-    CertificateNotYetValid,
-    /// The server's certificate is for another name.
-    CertificateForAnotherHost,
-    /// Any other failure to agree on TLS.
-    Tls,
-    /// The proxy could not be used.
-    Proxy,
-    /// The proxy wants a login.
-    ProxyLogin,
-    /// There are no trusted authorities on this machine.
-    NoTrustStore,
-    /// The file with further authorities cannot be used.
-    CaFile {
-        /// Why.
-        problem: String,
-    },
-    /// The server's own time for the call was used up before it could be sent.
-    NoTimeLeft,
-}
-
 /// The state of a change that ended in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -141,6 +114,7 @@ impl ApiError {
             Self::TimedOut
             | Self::ConnectionLost
             | Self::NotGraphql
+            | Self::Compressed { .. }
             | Self::TooLarge
             | Self::MissingData => Effect::AnswerLost,
             Self::Status { status: 413 | 431 } => Effect::None,
@@ -154,7 +128,9 @@ impl ApiError {
     /// Whether a read may succeed if it is simply made again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(Unreachable::Connect | Unreachable::Dns)
+            Self::Unreachable(
+                Unreachable::Connect | Unreachable::Dns | Unreachable::HandshakeEnded,
+            )
             | Self::ConnectionLost
             | Self::RateLimited { .. } => true,
             Self::Status { status } => (502..=504).contains(status),
@@ -443,7 +419,7 @@ mod tests {
             ApiError::RateLimited { retry_after: None },
             ApiError::Redirected { host: None },
             ApiError::Unauthenticated,
-            ApiError::Unreachable(Unreachable::ProxyLogin),
+            ApiError::Unreachable(Unreachable::NotTls),
         ] {
             assert_eq!(error.effect(), Effect::None, "{error:?}");
         }

@@ -11,19 +11,20 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::answer::{Answer, Refusal};
 use super::document::Document;
-use super::error::{ApiError, Unreachable};
+use super::error::ApiError;
 use super::http::{Connecting, HttpClient, Purpose, Reply};
 use super::installation::{ApiUrl, Installation};
+use super::unreachable::Unreachable;
 use crate::guards::secret::Secrets;
 use crate::guards::secret_set::SecretSet;
 
-/// How often a request is sent at most.
+/// The highest number of times that a request is sent.
 const TRIES: u32 = 3;
 
 /// The pause before the second try; four times as long before the third.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a release is remembered to lack a field. An upgrade shows after that without a restart.
+/// The time for which a release is remembered to lack a field. After that, an upgrade shows without a restart.
 const LACKING: Duration = Duration::from_secs(300);
 
 /// The API of every installation this server may meet.
@@ -118,7 +119,7 @@ impl Api<'_> {
         document.renamed_field(&self.client.lacking(&at))
     }
 
-    /// Whether the token says of itself that its time is over.
+    /// Tells whether the token's own date of expiry has passed.
     pub fn token_has_expired(&self) -> bool {
         self.installation.token_has_expired()
     }
@@ -131,7 +132,7 @@ impl Api<'_> {
         }
     }
 
-    /// Whether the token was found to be good in this call.
+    /// Tells whether this call has found the token to be good.
     pub fn token_is_good(&self) -> bool {
         self.token_is_good
     }
@@ -154,7 +155,7 @@ impl Api<'_> {
     /// Reads. Passing faults are tried again within the time for one request.
     ///
     /// # Errors
-    /// What happened, where no try brought an answer.
+    /// The error of the last try, if no try brought an answer.
     pub async fn query<V: Serialize>(
         &self,
         document: &Document,
@@ -167,7 +168,7 @@ impl Api<'_> {
     /// anything was done.
     ///
     /// # Errors
-    /// What happened; [`ApiError::effect`] tells whether the change may have been made.
+    /// The error of the request; [`ApiError::effect`] tells whether the change may have been made.
     pub async fn mutate<V: Serialize>(
         &self,
         document: &Document,
@@ -247,7 +248,7 @@ impl Api<'_> {
     }
 }
 
-/// What takes secrets out of the texts of one answer: its own keys, and all that are remembered.
+/// Takes secrets out of the texts of one answer: the answer's own keys, and all that are remembered.
 pub struct Scrubber<'a> {
     keys: SecretSet<Cow<'a, str>>,
     secrets: Secrets,

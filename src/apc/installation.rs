@@ -37,8 +37,7 @@ impl Installation {
 
     /// The domain to name in `astro login DOMAIN`: the host without the API's own label.
     pub fn login_domain(&self) -> &str {
-        let host = self.url.host();
-        host.strip_prefix("houston.").unwrap_or(host)
+        self.url.base_domain()
     }
 }
 
@@ -98,6 +97,7 @@ impl ApiUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlRefused::Credentials);
         }
+        without_end_marks(&mut url)?;
         let host = url.host().ok_or(UrlRefused::Malformed)?;
         if is_hosted(&host.to_string()) {
             return Err(UrlRefused::Hosted);
@@ -120,6 +120,23 @@ impl ApiUrl {
     /// The port.
     pub fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
+    }
+
+    /// The host and the port, as they are written together.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host(), self.port())
+    }
+
+    /// The base domain of the installation: the host without the label of a service of the platform.
+    pub fn base_domain(&self) -> &str {
+        without_service(self.host())
+    }
+
+    /// Tells if the path names no version of the API. Every installation has it at `/v1`.
+    pub fn lacks_version(&self) -> bool {
+        self.0
+            .path_segments()
+            .is_none_or(|mut segments| segments.all(|segment| segment != "v1"))
     }
 
     /// The URL, parsed.
@@ -147,6 +164,18 @@ impl fmt::Display for ApiUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
+}
+
+/// Drops what makes no other URL: a dot after the host, and slashes after the path.
+fn without_end_marks(url: &mut Url) -> Result<(), UrlRefused> {
+    if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')) {
+        let host = host.to_owned();
+        url.set_host(Some(&host))
+            .map_err(|_| UrlRefused::Malformed)?;
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(())
 }
 
 /// The base domain of an installation, such as `acme.dev`, with a port where one was given.
@@ -198,6 +227,11 @@ impl Domain {
         &self.name
     }
 
+    /// Tells if a port was given.
+    pub fn has_port(&self) -> bool {
+        self.port.is_some()
+    }
+
     /// The API's URL; none for the two names by which the astro CLI means a machine of one's own,
     /// whose URL is in its configuration.
     pub fn api_url(&self) -> Option<Result<ApiUrl, UrlRefused>> {
@@ -214,13 +248,30 @@ impl Domain {
 
 impl fmt::Display for Domain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.name)
+        formatter.write_str(&self.name)?;
+        match self.port {
+            Some(port) => write!(formatter, ":{port}"),
+            None => Ok(()),
+        }
     }
 }
 
+/// The labels of the platform's services, which stand before the base domain.
+const SERVICES: [&str; 9] = [
+    "houston.",
+    "app.",
+    "deployments.",
+    "registry.",
+    "grafana.",
+    "kibana.",
+    "prometheus.",
+    "alertmanager.",
+    "mcp-server.",
+];
+
 /// The host without the label of the service that stands before the base domain.
 fn without_service(host: &str) -> &str {
-    ["houston.", "app."]
+    SERVICES
         .iter()
         .find_map(|service| host.strip_prefix(service))
         .filter(|rest| rest.contains('.'))
@@ -357,12 +408,19 @@ mod tests {
             let url = Domain::parse(pasted).unwrap().api_url().unwrap().unwrap();
             assert_eq!(url.as_str(), "https://houston.acme.dev/v1", "{pasted}");
         }
-        let url = Domain::parse("https://app.acme.dev:8443/")
-            .unwrap()
-            .api_url()
-            .unwrap()
-            .unwrap();
-        assert_eq!(url.as_str(), "https://houston.acme.dev:8443/v1");
+    }
+
+    #[test]
+    fn every_host_of_the_platform_leads_to_its_base_domain_and_a_port_stays() {
+        for service in SERVICES {
+            let pasted = format!("https://{service}acme.dev:8443/orbit-1234/airflow");
+            let domain = Domain::parse(&pasted).unwrap();
+            assert_eq!(domain.to_string(), "acme.dev:8443");
+            let url = domain.api_url().unwrap().unwrap();
+            assert_eq!(url.as_str(), "https://houston.acme.dev:8443/v1");
+            let alone = Domain::parse(&format!("{service}dev")).unwrap();
+            assert_eq!(alone.name(), format!("{service}dev"));
+        }
     }
 
     #[test]
@@ -391,8 +449,35 @@ mod tests {
 
     #[test]
     fn urls_are_equal_whatever_their_spelling() {
-        let spelled = ApiUrl::parse("HTTPS://Houston.ACME.dev:443/v1");
-        assert_eq!(spelled, ApiUrl::parse("https://houston.acme.dev/v1"));
+        for spelled in [
+            "HTTPS://Houston.ACME.dev:443/v1",
+            "https://houston.acme.dev/v1/",
+            "https://houston.acme.dev./v1",
+            "https://houston.acme.dev.:443/v1//#x",
+        ] {
+            let one = ApiUrl::parse("https://houston.acme.dev/v1");
+            assert_eq!(ApiUrl::parse(spelled), one, "{spelled}");
+        }
+        for other in [
+            "https://houston.acme.dev/",
+            "https://houston.acme.dev:8443/v1",
+            "https://houston.acme.dev/v2",
+        ] {
+            let one = ApiUrl::parse("https://houston.acme.dev/v1");
+            assert_ne!(ApiUrl::parse(other), one, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_the_version_of_the_api_is_noticed() {
+        for (url, lacks) in [
+            ("https://houston.acme.dev", true),
+            ("https://houston.acme.dev/graphql", true),
+            ("https://houston.acme.dev/v1", false),
+            ("https://gateway.acme.dev/houston/v1/", false),
+        ] {
+            assert_eq!(ApiUrl::parse(url).unwrap().lacks_version(), lacks, "{url}");
+        }
     }
 
     #[test]

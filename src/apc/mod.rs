@@ -4,6 +4,7 @@
 mod account;
 mod answer;
 mod bounded;
+mod certificate;
 pub mod document;
 mod documents;
 pub mod error;
@@ -11,15 +12,21 @@ pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
+pub mod proxy;
+mod role;
+pub mod selection;
+pub mod unreachable;
 mod wire;
 
 use std::fmt;
 
 pub use account::{
-    Binding, Bindings, Category, Entity, NewServiceAccount, Place, ServiceAccount, Workspace,
+    Binding, Bindings, Category, Deployment, Entity, NewServiceAccount, Place, ServiceAccount,
+    Workspace,
 };
+pub use role::{Level, Rank, Role};
 
-/// Why a text is not a value of the vocabulary: what would have been accepted.
+/// The error for a text that is no value of the vocabulary: the texts that are accepted, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted(pub &'static str);
 
@@ -36,13 +43,13 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// What [`parse`](Self::parse) accepts, in words.
+            /// The texts that [`parse`](Self::parse) accepts, in words.
             pub const ACCEPTED: Accepted = Accepted("1 to 128 of the characters A-Z a-z 0-9 _ -");
 
             /// Reads an id.
             ///
             /// # Errors
-            /// What is accepted, where the text is anything else.
+            /// The texts that are accepted, if this is none of them.
             pub fn parse(text: &str) -> Result<Self, Accepted> {
                 let fits = (1..=ID_MAX).contains(&text.len())
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -94,14 +101,14 @@ id! {
 pub struct Label(String);
 
 impl Label {
-    /// What [`parse`](Self::parse) accepts, in words.
+    /// The texts that [`parse`](Self::parse) accepts, in words.
     pub const ACCEPTED: Accepted =
         Accepted("text of 1 to 255 characters after trimming, without control characters");
 
     /// Reads a label, without the blanks around it.
     ///
     /// # Errors
-    /// What is accepted, where the text is anything else.
+    /// The texts that are accepted, if this is none of them.
     pub fn parse(text: &str) -> Result<Self, Accepted> {
         let text = text.trim();
         let fits =
@@ -116,49 +123,6 @@ impl Label {
     /// The label as text.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// A role that a workspace's service account may be given here, lowest first. The API itself takes
-/// any role at all, `SYSTEM_ADMIN` included, and the key really has its rights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Reads the workspace.
-    #[default]
-    WorkspaceViewer,
-    /// Deploys and edits within the workspace.
-    WorkspaceEditor,
-    /// Administers the workspace, its users and accounts included.
-    WorkspaceAdmin,
-}
-
-impl Role {
-    /// Every role, lowest first.
-    pub const ALL: [Self; 3] = [
-        Self::WorkspaceViewer,
-        Self::WorkspaceEditor,
-        Self::WorkspaceAdmin,
-    ];
-
-    /// The API's name of the role.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WorkspaceViewer => "WORKSPACE_VIEWER",
-            Self::WorkspaceEditor => "WORKSPACE_EDITOR",
-            Self::WorkspaceAdmin => "WORKSPACE_ADMIN",
-        }
-    }
-
-    /// The names that [`parse`](Self::parse) accepts.
-    pub const ACCEPTED: Accepted = Accepted("WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN");
-
-    /// The role of that name, exactly as the API spells it.
-    ///
-    /// # Errors
-    /// The names that are accepted.
-    pub fn parse(name: &str) -> Result<Self, Accepted> {
-        let named = Self::ALL.into_iter().find(|role| role.name() == name);
-        named.ok_or(Self::ACCEPTED)
     }
 }
 
@@ -189,15 +153,5 @@ mod tests {
         for bad in ["", "  ", "a\nb", "a\u{7f}", &"a".repeat(256)] {
             assert_eq!(Label::parse(bad), Err(Label::ACCEPTED), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_role_has_one_spelling() {
-        assert_eq!(Role::parse("WORKSPACE_EDITOR"), Ok(Role::WorkspaceEditor));
-        for bad in ["workspace_editor", "SYSTEM_ADMIN", "", "EDITOR"] {
-            assert_eq!(Role::parse(bad), Err(Role::ACCEPTED), "{bad:?}");
-        }
-        let names = Role::ALL.map(Role::name).join(", ");
-        assert_eq!(Role::ACCEPTED.0, names);
     }
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::bounded::Bounded;
 use super::exchange::{Api, Scrubber};
-use super::operations::Candidate;
+use super::selection::{Candidate, Shown};
 use super::{
-    Binding, Bindings, Category, DeploymentId, Entity, NewServiceAccount, Place, ServiceAccount,
-    ServiceAccountId, Workspace, WorkspaceId,
+    Binding, Bindings, Category, Deployment, DeploymentId, Entity, NewServiceAccount, Place,
+    ServiceAccount, ServiceAccountId, Workspace, WorkspaceId,
 };
 use crate::guards::secret::Secret;
 
@@ -20,16 +20,37 @@ const BINDINGS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 pub(super) struct WireWorkspace {
-    id: String,
+    id: Option<String>,
     label: Option<String>,
 }
 
 impl WireWorkspace {
-    pub(super) fn read(self, api: &Api<'_>) -> Workspace {
-        Workspace {
-            id: WorkspaceId::verbatim(self.id),
+    /// The workspace; none without an id.
+    pub(super) fn read(self, api: &Api<'_>) -> Option<Workspace> {
+        Some(Workspace {
+            id: WorkspaceId::verbatim(self.id?),
             label: self.label.map(|label| api.scrubbed(label)),
-        }
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WireDeployment {
+    id: Option<String>,
+    label: Option<String>,
+    release_name: Option<String>,
+}
+
+impl WireDeployment {
+    /// The deployment; none without an id.
+    pub(super) fn read(self, api: &Api<'_>) -> Option<Deployment> {
+        let clean = |text: Option<String>| text.map(|text| api.scrubbed(text));
+        Some(Deployment {
+            id: DeploymentId::verbatim(self.id?),
+            label: clean(self.label),
+            release_name: clean(self.release_name),
+        })
     }
 }
 
@@ -67,7 +88,8 @@ pub(super) struct WireAccount<'a> {
     active: Option<bool>,
     created_at: Option<Text<'a>>,
     updated_at: Option<Text<'a>>,
-    last_used_at: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    last_used_at: Option<Option<Text<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     role_bindings: Option<Option<Bounded<Option<WireBinding<'a>>, BINDINGS_MAX>>>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -95,12 +117,24 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(value).map(Some)
 }
 
+/// A text of an account. An empty one is none: several releases make it of none.
+fn shown<'a>(text: &'a Option<Option<Text<'_>>>) -> Shown<&'a str> {
+    match text {
+        Some(Some(text)) if !text.as_str().is_empty() => Shown::Value(text.as_str()),
+        Some(_) => Shown::Nothing,
+        None => Shown::Unknown,
+    }
+}
+
 impl<'a> WireAccount<'a> {
     /// Marks the members that are null because they failed: they are not known, and not none. Bindings that failed are
     /// null themselves, or tell no entity.
     pub(super) fn mark_failed(&mut self, members: &HashSet<&str>) {
         if members.contains("category") {
             self.category = None;
+        }
+        if members.contains("lastUsedAt") {
+            self.last_used_at = None;
         }
     }
 
@@ -123,11 +157,20 @@ impl<'a> WireAccount<'a> {
         }
     }
 
-    /// The parts by which it is selected; none without an id.
-    pub(super) fn candidate(&self) -> Option<Candidate<'_>> {
+    /// The parts by which it is selected in the list of a place; none without an id.
+    pub(super) fn candidate<'b>(
+        &'b self,
+        bindings: &'b Bindings,
+        place: &Place,
+    ) -> Option<Candidate<'b>> {
         Some(Candidate {
             id: self.id.as_ref()?.as_str(),
             label: self.label.as_ref().map(Text::as_str),
+            api_key: self.api_key.as_ref().map(Text::as_str),
+            role: bindings.role_in(place),
+            category: shown(&self.category),
+            created_at: self.created_at.as_ref().map(Text::as_str),
+            last_used_at: shown(&self.last_used_at),
         })
     }
 
@@ -178,7 +221,7 @@ impl<'a> WireAccount<'a> {
             active: self.active,
             created_at: clean(self.created_at),
             updated_at: clean(self.updated_at),
-            last_used_at: clean(self.last_used_at),
+            last_used_at: clean(self.last_used_at.flatten()),
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::commands::client::Task;
 use crate::commands::doctor::{Form, Shown};
 use crate::commands::sandbox::{EmbeddedSandbox, Role};
 use crate::config::setting::INSECURE;
-use crate::config::{Config, Environment, Flags};
+use crate::config::{Config, Environment, Flags, Reader};
 use crate::guards::logging;
 use crate::guards::secret::Secrets;
 use crate::session::server::Server;
@@ -36,6 +36,9 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(broken) => cli::usage(broken).exit(),
     };
+    if let Some(Command::Doctor { .. } | Command::Call { .. }) = cli.command {
+        config.reader = Reader::Terminal;
+    }
     let secrets = Secrets::default();
     let (_log, opened) = logging::start(config.log, config.log_file.as_deref(), &secrets);
     if let Err(error) = opened {

@@ -3,6 +3,7 @@
 //! Reads the user's file only, never a project's: a cloned repository could redirect the token.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,6 +33,69 @@ pub struct AstroLogin {
     pub token: Secret,
     /// The workspace that the CLI is switched to.
     pub workspace: Option<String>,
+    /// The file that all of this stands in.
+    file: PathBuf,
+}
+
+/// The place of a login's token, as far as it can be known. Its text follows the name of the login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// The CLI's configuration, where this server reads it.
+    ConfigFile,
+    /// The file in which newer CLIs keep it apart.
+    CredentialsFile(PathBuf),
+    /// Neither: the CLI has logged out, or keeps it in the system's keychain.
+    Unknown(PathBuf),
+}
+
+impl Display for TokenPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConfigFile => formatter.write_str("has a token"),
+            Self::CredentialsFile(path) => write!(
+                formatter,
+                "has its token in {}, which this server does not read",
+                path.display()
+            ),
+            Self::Unknown(path) => write!(
+                formatter,
+                "holds no token in {}: it has logged out, or the astro CLI keeps the token in the system's keychain, \
+                 which this server does not read",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl AstroLogin {
+    /// Finds out where the token of this login is.
+    pub fn token_place(&self) -> TokenPlace {
+        if !self.token.expose().trim().is_empty() {
+            return TokenPlace::ConfigFile;
+        }
+        let credentials = self.file.with_file_name("credentials.json");
+        match has_token(&credentials, &self.domain) {
+            true => TokenPlace::CredentialsFile(credentials),
+            false => TokenPlace::Unknown(self.file.clone()),
+        }
+    }
+}
+
+/// Tells if a file of newer CLIs holds a token for a domain.
+fn has_token(credentials: &Path, domain: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Entry {
+        token: Option<Secret>,
+    }
+    let Ok(text) = regular_file::read_text(credentials, FILE_MAX) else {
+        return false;
+    };
+    let entries: HashMap<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+    let mut entries = entries.into_iter();
+    let entry = entries.find(|(name, _)| name.eq_ignore_ascii_case(domain));
+    let entry = entry.and_then(|(_, entry)| serde_json::from_value::<Entry>(entry).ok());
+    let token = entry.and_then(|entry| entry.token);
+    token.is_some_and(|token| !token.expose().trim().is_empty())
 }
 
 /// A reason why there is no login that can be used.
@@ -86,7 +150,8 @@ pub fn find_at_once(
     path: Option<&Path>,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    load(path.ok_or(LoginProblem::NoHome)?)?.login(domain)
+    let path = path.ok_or(LoginProblem::NoHome)?;
+    load(path)?.login(domain, path)
 }
 
 /// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
@@ -101,7 +166,7 @@ pub fn skips_verification(path: Option<&Path>) -> bool {
 
 fn load(path: &Path) -> Result<File, LoginProblem> {
     let path = path.to_owned();
-    match regular_file::read(&path, FILE_MAX) {
+    match regular_file::read_text(&path, FILE_MAX) {
         Ok(text) => serde_saphyr::from_slice(&text).map_err(|_| LoginProblem::Malformed { path }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
             Err(LoginProblem::NoFile { path })
@@ -149,15 +214,16 @@ struct Local {
 }
 
 impl File {
-    fn login(mut self, domain: Option<&Domain>) -> Result<AstroLogin, LoginProblem> {
+    fn login(mut self, domain: Option<&Domain>, file: &Path) -> Result<AstroLogin, LoginProblem> {
         let name = match domain {
             Some(domain) => domain.name().to_owned(),
             None => filled(self.context.take()).ok_or(LoginProblem::NoContext)?,
         };
-        let contexts = self.contexts.as_mut();
-        let found = contexts
-            .and_then(|contexts| contexts.remove(&name.replace('.', "_")))
-            .flatten();
+        // The CLI folds names to lower case, but not the domains in them.
+        let wanted = name.replace('.', "_");
+        let contexts = self.contexts.take().into_iter().flatten();
+        let mut contexts = contexts.filter(|(entry, _)| entry.eq_ignore_ascii_case(&wanted));
+        let found = contexts.find_map(|(_, context)| context);
         let Some(context) = found else {
             return Err(LoginProblem::UnknownContext { domain: name });
         };
@@ -167,13 +233,17 @@ impl File {
             token: context.token.unwrap_or_else(|| Secret::new("")),
             workspace: filled(context.workspace),
             domain,
+            file: file.to_owned(),
         })
     }
 
     /// The URL, by the rule of the CLI.
     fn url(self, domain: &str) -> Result<ApiUrl, LoginProblem> {
         let owned = || domain.to_owned();
-        let text = if matches!(domain, "localhost" | "houston") {
+        let is_local = ["localhost", "houston"]
+            .iter()
+            .any(|name| domain.eq_ignore_ascii_case(name));
+        let text = if is_local {
             let local = self.local.and_then(|local| filled(local.houston));
             local.ok_or_else(|| LoginProblem::NoLocalUrl { domain: owned() })?
         } else {
@@ -218,7 +288,7 @@ local: { houston: \"http://localhost:8871/v1\" }
         let domain = domain.map(|domain| Domain::parse(domain).unwrap());
         serde_saphyr::from_slice::<File>(text.as_bytes())
             .unwrap()
-            .login(domain.as_ref())
+            .login(domain.as_ref(), Path::new("config.yaml"))
     }
 
     #[test]
@@ -239,6 +309,19 @@ local: { houston: \"http://localhost:8871/v1\" }
         assert!(
             matches!(problem, LoginProblem::UnknownContext { domain } if domain == "other.dev")
         );
+    }
+
+    #[test]
+    fn the_entry_of_a_context_is_found_whatever_its_case() {
+        for (context, entry) in [
+            ("Acme.Dev", "acme_dev"),
+            ("acme.dev", "Acme_Dev"),
+            ("ACME.DEV", "acme_dev"),
+        ] {
+            let text = format!("context: {context}\ncontexts: {{{entry}: {{token: x}}}}");
+            let login = login(&text, None).unwrap();
+            assert_eq!(login.url.as_str(), "https://houston.acme.dev/v1");
+        }
     }
 
     #[test]

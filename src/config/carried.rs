@@ -4,8 +4,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use url::Url;
-
 use super::Environment;
 use super::fields::{Broken, Config};
 use super::flags::Flags;
@@ -132,11 +130,13 @@ impl Carried {
         };
         match value.to_str() {
             None => self.left_out.push((name, LeftOut::NotText)),
-            Some(text) if holds_a_password(text) => self.left_out.push((name, LeftOut::Password)),
             Some(text) if PATHS.contains(&name) => {
-                let path = std::path::absolute(text)?;
+                let path = values::path(text).map_err(io::Error::other)?;
+                let path = std::path::absolute(path)?;
                 self.variables.push((name, path.display().to_string()));
             }
+            // A login ends with this, also in a URL that is not well-formed.
+            Some(text) if text.contains('@') => self.left_out.push((name, LeftOut::Password)),
             Some(text) => self.variables.push((name, text.to_owned())),
         }
         Ok(())
@@ -153,14 +153,6 @@ fn as_flags(setting: &'static Setting, text: &str) -> Option<Flags> {
     };
     let typed = texts.into_iter().map(|text| (setting, text.to_owned()));
     Some(Flags::new(typed))
-}
-
-/// Whether a proxy's URL holds a login. A text that is no URL and holds an @ may.
-fn holds_a_password(text: &str) -> bool {
-    match Url::parse(text) {
-        Ok(url) if url.has_host() => url.password().is_some() || !url.username().is_empty(),
-        _ => text.contains('@'),
-    }
 }
 
 impl Environment {

@@ -3,12 +3,13 @@
 //! A token goes only to the URL that was set or logged in together with it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::astro_login::{self, AstroLogin, LoginProblem};
-use super::fields::{Broken, Config};
+use super::fields::Config;
+use super::not_configured::{InstallationProblem, NotConfigured};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN, Setting};
-use super::values::{self, TokenProblem};
+use super::values;
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{ApiUrl, Domain, Installation, TokenSource};
 use crate::guards::regular_file;
@@ -17,85 +18,32 @@ use crate::guards::secret::Secret;
 /// The largest token file, in bytes.
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
-/// A reason why no call can be made: something is not set up. The text says what, and the ways out.
-#[derive(Debug, thiserror::Error)]
-#[error("{problem}. {}", ways_out())]
-pub struct NotConfigured {
-    #[from]
-    problem: InstallationProblem,
-}
-
-fn ways_out() -> String {
-    format!(
-        "Run 'astro login <domain>' in a terminal, which takes effect at the next call, or set {} and {} (or {}) in \
-         this server's entry of the MCP client's configuration and restart it",
-        DOMAIN.variable(),
-        API_TOKEN.variable(),
-        API_TOKEN_FILE.variable()
-    )
-}
-
-#[derive(Debug, thiserror::Error)]
-enum InstallationProblem {
-    #[error("{}", listed(.0))]
-    Broken(Vec<Broken>),
-    #[error("No installation is set: there is no {}, and {}", DOMAIN.variable(), .0)]
-    NoInstallation(LoginProblem),
-    #[error(
-        "{token} is set, but no installation it belongs to: set {} or {} beside it",
-        DOMAIN.variable(),
-        API_URL.variable()
-    )]
-    NoUrl { token: &'static str },
-    #[error("There is no token for {url}: {} is not set, and {problem}", API_TOKEN.variable())]
-    NoToken { url: String, problem: LoginProblem },
-    #[error(
-        "There is no token for {url}: {} is not set, and the astro login is for {login}, another URL",
-        API_TOKEN.variable()
-    )]
-    LoginElsewhere { url: String, login: String },
-    #[error(
-        "The domain {domain} needs the API's URL: set {}, for instance to http://localhost:8871/v1, beside the token",
-        API_URL.variable()
-    )]
-    LocalDomain { domain: Domain },
-    #[error("The astro login for {domain} holds no token: it has logged out")]
-    LoggedOut { domain: String },
-    #[error("The token file {} ({setting}) cannot be used: {problem}", path.display())]
-    TokenFile {
-        path: PathBuf,
-        setting: &'static str,
-        problem: io::Error,
-    },
-    #[error("The token from {origin} cannot be used: {problem}")]
-    Token {
-        origin: TokenSource,
-        problem: TokenProblem,
-    },
-}
-
-fn listed(broken: &[Broken]) -> String {
-    let sentences: Vec<_> = broken.iter().map(Broken::to_string).collect();
-    sentences.join(". ")
-}
-
 impl Config {
     /// The installation and the credential for it, as they are now.
     ///
     /// # Errors
     /// Something is not set up; the text names it and the ways out.
     pub async fn installation(&self) -> Result<Installation, NotConfigured> {
+        self.find_installation()
+            .await
+            .map_err(|problem| NotConfigured {
+                problem,
+                reader: self.reader,
+            })
+    }
+
+    async fn find_installation(&self) -> Result<Installation, InstallationProblem> {
         if !self.broken.is_empty() {
-            return Err(InstallationProblem::Broken(self.broken.clone()).into());
+            return Err(InstallationProblem::Broken(self.broken.clone()));
         }
         if let Some(sandbox) = &self.running_sandbox {
             return Ok(sandbox.clone());
         }
-        Ok(match (&self.token, &self.token_file) {
-            (Some(token), _) => self.with_token(&API_TOKEN, Ok(token.clone()))?,
-            (None, Some(path)) => self.with_token(&API_TOKEN_FILE, self.read_token(path))?,
-            (None, None) => self.with_login().await?,
-        })
+        match (&self.token, &self.token_file) {
+            (Some(token), _) => self.with_token(&API_TOKEN, Ok(token.clone())),
+            (None, Some(path)) => self.with_token(&API_TOKEN_FILE, self.read_token(path)),
+            (None, None) => self.with_login().await,
+        }
     }
 
     /// The workspace meant where a call to this installation names none. Next to a token from the settings, this is
@@ -142,9 +90,10 @@ impl Config {
         token: Result<Secret, InstallationProblem>,
     ) -> Result<Installation, InstallationProblem> {
         let origin = TokenSource::Setting(self.written_as(setting));
+        let url = self.url_for(setting)?;
         Ok(Installation {
-            url: self.url_for(setting)?,
-            token: bare(&token?, &origin)?,
+            token: bare(&token?, &origin, url.base_domain())?,
+            url,
             token_source: origin,
             login_workspace: None,
         })
@@ -163,28 +112,49 @@ impl Config {
     async fn with_login(&self) -> Result<Installation, InstallationProblem> {
         let found = self.astro_login().await;
         let login = found.map_err(|problem| self.without_login(problem))?;
-        if let Some(url) = self.api_url.as_ref().filter(|url| **url != login.url) {
+        if let Some((url, set_by)) = self.whole_url().filter(|(url, _)| *url != login.url) {
             return Err(InstallationProblem::LoginElsewhere {
+                lacks_version: url.lacks_version() && url.host() == login.url.host(),
                 url: url.to_string(),
+                set_by,
                 login: login.url.to_string(),
             });
         }
         if login.token.expose().trim().is_empty() {
-            let domain = login.domain;
-            return Err(InstallationProblem::LoggedOut { domain });
+            return Err(InstallationProblem::LoggedOut {
+                place: login.token_place(),
+                domain: login.domain,
+            });
         }
         Ok(Installation {
             login_workspace: workspace_of(&login),
-            token: bare(&login.token, &TokenSource::AstroLogin)?,
+            token: bare(&login.token, &TokenSource::AstroLogin, &login.domain)?,
             token_source: TokenSource::AstroLogin,
             url: login.url,
         })
     }
 
+    /// The URL that the settings name as a whole, with its port, and the setting that does. A domain without a port
+    /// leaves the port to the astro CLI's configuration.
+    fn whole_url(&self) -> Option<(ApiUrl, &'static str)> {
+        if let Some(url) = &self.api_url {
+            return Some((url.clone(), self.written_as(&API_URL)));
+        }
+        let domain = self.domain.as_ref().filter(|domain| domain.has_port())?;
+        let url = domain.api_url()?.ok()?;
+        Some((url, self.written_as(&DOMAIN)))
+    }
+
     fn without_login(&self, problem: LoginProblem) -> InstallationProblem {
-        let url = self.api_url.as_ref().map(ApiUrl::to_string);
-        match url.or_else(|| self.domain.as_ref().map(Domain::to_string)) {
-            Some(url) => InstallationProblem::NoToken { url, problem },
+        let of_url = |url: &ApiUrl| (url.to_string(), url.base_domain().to_owned());
+        let of_domain = |domain: &Domain| (domain.to_string(), domain.name().to_owned());
+        let set = self.api_url.as_ref().map(of_url);
+        match set.or_else(|| self.domain.as_ref().map(of_domain)) {
+            Some((place, domain)) => InstallationProblem::NoToken {
+                place,
+                domain,
+                problem,
+            },
             None => InstallationProblem::NoInstallation(problem),
         }
     }
@@ -210,15 +180,16 @@ fn workspace_of(login: &AstroLogin) -> Option<WorkspaceId> {
     WorkspaceId::parse(login.workspace.as_deref()?).ok()
 }
 
-fn bare(token: &Secret, origin: &TokenSource) -> Result<Secret, InstallationProblem> {
+fn bare(token: &Secret, origin: &TokenSource, domain: &str) -> Result<Secret, InstallationProblem> {
     values::bare_token(token).map_err(|problem| InstallationProblem::Token {
         origin: origin.clone(),
+        domain: domain.to_owned(),
         problem,
     })
 }
 
 fn read_token(path: &Path) -> io::Result<Secret> {
-    let bytes = regular_file::read(path, TOKEN_FILE_MAX)?;
+    let bytes = regular_file::read_text(path, TOKEN_FILE_MAX)?;
     let text = String::from_utf8(bytes);
     let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))?;
     Ok(Secret::new(text))

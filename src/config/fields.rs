@@ -8,6 +8,7 @@ use std::time::Duration;
 use apc_sandbox::Line;
 use etcetera::BaseStrategy;
 
+use super::not_configured::Reader;
 use super::values::Problem;
 use crate::apc::WorkspaceId;
 use crate::apc::http::Connecting;
@@ -41,6 +42,8 @@ pub struct Config {
     pub sandbox: bool,
     /// The line of the API that the embedded sandbox speaks.
     pub sandbox_line: Line,
+    /// The place where a person reads what is missing.
+    pub reader: Reader,
     pub(super) api_url: Option<ApiUrl>,
     pub(super) domain: Option<Domain>,
     pub(super) token: Option<Secret>,
@@ -64,6 +67,7 @@ impl Default for Config {
             audit: AuditLog::default(),
             sandbox: false,
             sandbox_line: Line::default(),
+            reader: Reader::default(),
             api_url: None,
             domain: None,
             token: None,

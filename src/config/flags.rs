@@ -3,6 +3,7 @@
 use std::io;
 
 use super::setting::{Form, Setting};
+use super::values;
 
 /// The settings that were typed as flags, each with its text.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +39,10 @@ impl Flags {
             Ok(match setting.form {
                 Form::Switch => flag.to_owned(),
                 Form::Text(_) | Form::List(_) => format!("{flag}={text}"),
-                Form::Path(_) => format!("{flag}={}", std::path::absolute(text)?.display()),
+                Form::Path(_) => {
+                    let path = values::path(text).map_err(io::Error::other)?;
+                    format!("{flag}={}", std::path::absolute(path)?.display())
+                }
             })
         };
         self.0.iter().map(typed_again).collect()

@@ -8,6 +8,9 @@ mod carried;
 mod credential;
 mod fields;
 mod flags;
+mod not_configured;
+mod placeholder;
+mod proxy;
 mod report;
 pub(crate) mod setting;
 mod values;
@@ -28,9 +31,9 @@ use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
 pub use carried::{Carried, NotCarried};
-pub use credential::NotConfigured;
 pub use fields::{Broken, Config, Origin};
 pub use flags::Flags;
+pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
 pub use values::token_in_words;
 
@@ -60,8 +63,13 @@ impl Environment {
 
     /// The file in which the astro CLI keeps its login.
     fn astro_login_file(&self) -> Option<PathBuf> {
-        let home = self.get("ASTRO_HOME").map(PathBuf::from);
-        let home = home.or_else(std::env::home_dir)?;
+        let home = match self.get("ASTRO_HOME") {
+            Some(home) => home
+                .to_str()
+                .and_then(|text| values::path(text).ok())
+                .unwrap_or_else(|| home.into()),
+            None => std::env::home_dir()?,
+        };
         Some(home.join(".astro").join("config.yaml"))
     }
 }
@@ -74,6 +82,7 @@ impl Config {
     /// A broken flag, which is a usage error.
     pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
         let mut config = Self::default();
+        config.connecting.proxies = environment.proxies();
         for setting in ALL {
             if !INSTALLATION.contains(setting) {
                 config.read(setting, flags, environment);
@@ -197,16 +206,6 @@ mod tests {
             assert!(text.starts_with("APC_API_TOKEN is "), "{text}");
             assert!(text.contains("placeholder"), "{text}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_text_of_two_placeholders_is_a_value() {
-        let found = installation(&[
-            ("APC_DOMAIN", "acme.dev"),
-            ("APC_API_TOKEN", "${a}${b}0123456789"),
-        ])
-        .await;
-        assert_eq!(found.token.expose(), "${a}${b}0123456789");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 use Form::{List, Path, Switch, Text};
 
 use super::fields::{Config, Origin};
+use super::placeholder::Kind;
 use super::values::{
     self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, SANDBOX_LINES, choice,
     name_of, on_or_off, or_not_set, path_in_words, switch, token_in_words,
@@ -82,10 +83,20 @@ impl Setting {
 
     /// Parses a value and fills the field.
     pub(super) fn fill(&self, config: &mut Config, text: &str) -> Result<(), Problem> {
-        let text = values::not_a_placeholder(text)?;
+        values::not_a_placeholder(text, self.kind())?;
         match *self == API_TOKEN {
             true => (self.fill)(config, text),
             false => (self.fill)(config, values::not_a_token(text)?),
+        }
+    }
+
+    /// The use of the value.
+    fn kind(&self) -> Kind {
+        match self.form {
+            Path(_) => Kind::Path,
+            Text("TOKEN") => Kind::Token,
+            Text("DOMAIN" | "URL" | "ID") | List("ID") => Kind::Name,
+            Switch | Text(_) | List(_) => Kind::Word,
         }
     }
 }
@@ -152,7 +163,7 @@ table! {
     API_TOKEN_FILE {
         flag: Some("--api-token-file"), variables: &["APC_API_TOKEN_FILE"], form: Path("FILE"),
         help: "File that holds the API token, read at every call",
-        fill: |config, text| { config.token_file = Some(text.into()); Ok(()) },
+        fill: |config, text| values::path(text).map(|path| config.token_file = Some(path)),
         show: |config| path_in_words(config.token_file.as_deref()),
     }
     WORKSPACE_ID {
@@ -166,6 +177,12 @@ table! {
         help: "Workspace that calls may be about; repeat it for more",
         fill: |config, text| values::workspace_ids(text).map(|ids| config.policy.allowed_workspaces = Some(ids)),
         show: |config| values::ids_in_words(config.policy.allowed_workspaces.as_ref()),
+    }
+    LEVELS_OF_WORK {
+        flag: Some("--levels"), variables: &["APC_LEVELS"], form: List("LEVELS"),
+        help: "Levels to work on: workspace,deployment, or workspace alone",
+        fill: |config, text| values::levels(text).map(|levels| config.policy.levels = levels),
+        show: |config| values::levels_in_words(config.policy.levels),
     }
     READ_ONLY {
         flag: Some("--read-only"), variables: &["APC_READ_ONLY"], form: Switch,
@@ -188,7 +205,7 @@ table! {
     KEY_DIR {
         flag: Some("--key-dir"), variables: &["APC_KEY_DIR"], form: Path("DIR"),
         help: "Directory for key files",
-        fill: |config, text| { config.key_dir = Some(text.into()); Ok(()) },
+        fill: |config, text| values::path(text).map(|path| config.key_dir = Some(path)),
         show: |config| path_in_words(config.key_dir.as_deref()),
     }
     CONFIRM {
@@ -206,7 +223,7 @@ table! {
     AUDIT_LOG {
         flag: Some("--audit-log"), variables: &["APC_AUDIT_LOG"], form: Path("FILE"),
         help: "File that gets one JSON line per change tried",
-        fill: |config, text| { config.audit = AuditLog::new(Some(text.into())); Ok(()) },
+        fill: |config, text| values::path(text).map(|path| config.audit = AuditLog::new(Some(path))),
         show: |config| path_in_words(config.audit.path()),
     }
     TIMEOUT {
@@ -218,7 +235,7 @@ table! {
     CA_CERT {
         flag: Some("--ca-cert"), variables: &["APC_CA_CERT"], form: Path("FILE"),
         help: "Further trusted certificate authorities (PEM), beside the system's",
-        fill: |config, text| { config.connecting.ca_cert = Some(text.into()); Ok(()) },
+        fill: |config, text| values::path(text).map(|path| config.connecting.ca_cert = Some(path)),
         show: |config| path_in_words(config.connecting.ca_cert.as_deref()),
     }
     INSECURE {
@@ -236,7 +253,7 @@ table! {
     LOG_FILE {
         flag: Some("--log-file"), variables: &["APC_LOG_FILE"], form: Path("FILE"),
         help: "File to log to instead of standard error",
-        fill: |config, text| { config.log_file = Some(text.into()); Ok(()) },
+        fill: |config, text| values::path(text).map(|path| config.log_file = Some(path)),
         show: |config| path_in_words(config.log_file.as_deref()),
     }
     SANDBOX {
@@ -262,7 +279,9 @@ mod tests {
         match setting.name() {
             "--domain" => "acme.dev",
             "--api-url" => "https://houston.acme.dev/v1",
+            "APC_API_TOKEN" => "0123456789abcdef",
             "--workspace-id" | "--allow-workspace" => "ck1",
+            "--levels" => "workspace",
             "--max-role" => "VIEWER",
             "--key-output" => "show",
             "--confirm" => "never",

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use apc_sandbox::Line;
 use url::Url;
 
+use super::placeholder::{self, Kind, Unmeant};
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
-use crate::apc::{Role, WorkspaceId};
+use crate::apc::{Rank, WorkspaceId};
 use crate::guards::logging::Level;
-use crate::guards::policy::{Confirm, KeyOutput};
+use crate::guards::policy::{Confirm, KeyOutput, Levels};
 use crate::guards::secret::{Secret, is_secret_shaped, without_secret_shapes};
 
 /// The longest refused value that is shown, in characters.
@@ -31,8 +32,8 @@ pub(super) const OFF: &str = "off";
 /// A reason why the value of a setting cannot be used. Its text follows the name of the setting.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Problem {
-    #[error("is {value}, a placeholder that the client did not fill in")]
-    Placeholder { value: String },
+    #[error(transparent)]
+    Unmeant(#[from] Unmeant),
     #[error(
         "is a value of {length} characters that looks like a token, which has a setting of its own"
     )]
@@ -43,6 +44,8 @@ pub(super) enum Problem {
     UrlRefused { value: String, reason: UrlRefused },
     #[error("is not UTF-8 text")]
     NotText,
+    #[error("begins with ~, and there is no home directory")]
+    NoHome,
     #[error("and {other} are both set; unset one of them")]
     SecondToken { other: &'static str },
     #[error("names a file that cannot be opened: {0}")]
@@ -61,6 +64,8 @@ impl Problem {
 /// A reason why a text cannot be an API token.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenProblem {
+    #[error("it {0}")]
+    Unmeant(#[from] Unmeant),
     #[error("it holds blanks, line breaks or characters that are not ASCII")]
     Characters,
     #[error("it is shorter than {} characters", TOKEN_MIN)]
@@ -88,31 +93,29 @@ pub(super) const LEVELS: &Choices<Level> = &[
 ];
 
 /// The ranks of roles. A full role name stands for its rank, on whichever level.
-pub(super) const RANKS: &Choices<Role> = &[
-    ("VIEWER", Role::WorkspaceViewer),
-    ("EDITOR", Role::WorkspaceEditor),
-    ("ADMIN", Role::WorkspaceAdmin),
-    ("WORKSPACE_VIEWER", Role::WorkspaceViewer),
-    ("WORKSPACE_EDITOR", Role::WorkspaceEditor),
-    ("WORKSPACE_ADMIN", Role::WorkspaceAdmin),
-    ("DEPLOYMENT_VIEWER", Role::WorkspaceViewer),
-    ("DEPLOYMENT_EDITOR", Role::WorkspaceEditor),
-    ("DEPLOYMENT_ADMIN", Role::WorkspaceAdmin),
+pub(super) const RANKS: &Choices<Rank> = &[
+    ("VIEWER", Rank::Viewer),
+    ("EDITOR", Rank::Editor),
+    ("ADMIN", Rank::Admin),
+    ("WORKSPACE_VIEWER", Rank::Viewer),
+    ("WORKSPACE_EDITOR", Rank::Editor),
+    ("WORKSPACE_ADMIN", Rank::Admin),
+    ("DEPLOYMENT_VIEWER", Rank::Viewer),
+    ("DEPLOYMENT_EDITOR", Rank::Editor),
+    ("DEPLOYMENT_ADMIN", Rank::Admin),
 ];
 
 pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("2020", Line::Of2020)];
 
 const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
 
-/// Refuses a text that is nothing but a placeholder: several clients pass `${NAME}` on if the variable is unset.
-pub(super) fn not_a_placeholder(text: &str) -> Result<&str, Problem> {
-    let trimmed = text.trim();
-    if trimmed.starts_with("${") && trimmed.find('}') == Some(trimmed.len() - 1) {
-        return Err(Problem::Placeholder {
-            value: shown(trimmed),
-        });
-    }
-    Ok(text)
+/// Refuses a text that nobody meant: several clients pass `${NAME}` on if the variable is unset.
+pub(super) fn not_a_placeholder(text: &str, kind: Kind) -> Result<(), Unmeant> {
+    let text = match kind {
+        Kind::Token => without_scheme(text),
+        _ => text,
+    };
+    placeholder::find(text, kind).map_or(Ok(()), Err)
 }
 
 /// Refuses a text that is a token, or has one in a list. It would be looked up as a name, or become a file.
@@ -127,7 +130,7 @@ pub(super) fn not_a_token(text: &str) -> Result<&str, Problem> {
 }
 
 /// The form of a refused value that may be shown. The value may be a secret in the wrong setting.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     if let Ok(mut url) = Url::parse(value)
         && url.has_host()
     {
@@ -192,6 +195,31 @@ pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, Problem
     }
 }
 
+/// Parses the levels, between commas and in any order.
+pub(super) fn levels(text: &str) -> Result<Levels, Problem> {
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let names: BTreeSet<_> = names.collect();
+    match names.into_iter().collect::<Vec<_>>().as_slice() {
+        ["workspace"] => Ok(Levels::WorkspaceOnly),
+        ["deployment", "workspace"] => Ok(Levels::All),
+        _ => Err(Problem::not_accepted(
+            text,
+            "workspace,deployment or workspace",
+        )),
+    }
+}
+
+pub(super) fn levels_in_words(levels: Levels) -> String {
+    match levels {
+        Levels::All => "workspace,deployment",
+        Levels::WorkspaceOnly => "workspace",
+    }
+    .to_owned()
+}
+
 pub(super) fn changes(text: &str) -> Result<u32, Problem> {
     let number = text.trim().parse().ok().filter(|number| *number <= 100_000);
     number.ok_or_else(|| Problem::not_accepted(text, "whole numbers from 0 (no limit) to 100000"))
@@ -206,13 +234,31 @@ pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
         .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
 }
 
+/// Parses a path. A leading `~/` is the home directory: only a shell would have replaced it.
+pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
+    let is_separator = |letter: char| letter == '/' || letter == std::path::MAIN_SEPARATOR;
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(text.into());
+    };
+    match rest.strip_prefix(is_separator) {
+        Some(below) => Ok(home()?.join(below.trim_start_matches(is_separator))),
+        None if rest.is_empty() => home(),
+        None if rest.contains(is_separator) => {
+            let accepted = "a path from the root, or from ~/ for your own home directory";
+            Err(Problem::not_accepted(text, accepted))
+        }
+        None => Ok(text.into()),
+    }
+}
+
+fn home() -> Result<PathBuf, Problem> {
+    std::env::home_dir().ok_or(Problem::NoHome)
+}
+
 /// The token without the blanks and the `Bearer` that people paste around it.
 pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
-    let text = token.expose().trim();
-    let text = match text.split_once(char::is_whitespace) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
-        _ => text,
-    };
+    let text = without_scheme(token.expose());
+    not_a_placeholder(text, Kind::Token)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(TokenProblem::Characters);
     }
@@ -220,6 +266,14 @@ pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
         return Err(TokenProblem::Short);
     }
     Ok(Secret::new(text))
+}
+
+fn without_scheme(token: &str) -> &str {
+    let token = token.trim();
+    match token.split_once(char::is_whitespace) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
+        _ => token,
+    }
 }
 
 /// The shown form of a token: its length.
@@ -273,11 +327,33 @@ mod tests {
     }
 
     #[test]
+    fn the_levels_are_both_or_that_of_workspaces() {
+        for both in [
+            "workspace,deployment",
+            " deployment , workspace",
+            "workspace,deployment,",
+        ] {
+            assert_eq!(levels(both).unwrap(), Levels::All, "{both}");
+        }
+        assert_eq!(levels(" workspace ").unwrap(), Levels::WorkspaceOnly);
+        for bad in [
+            "deployment",
+            "system",
+            "workspace,system",
+            "all",
+            "Workspace",
+            ",",
+        ] {
+            assert!(levels(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_full_role_name_stands_for_its_rank() {
         for name in ["EDITOR", " WORKSPACE_EDITOR ", "DEPLOYMENT_EDITOR"] {
-            assert_eq!(choice(name, RANKS).unwrap(), Role::WorkspaceEditor);
+            assert_eq!(choice(name, RANKS).unwrap(), Rank::Editor);
         }
-        assert_eq!(name_of(Role::WorkspaceEditor, RANKS), "EDITOR");
+        assert_eq!(name_of(Rank::Editor, RANKS), "EDITOR");
         for bad in ["SYSTEM_ADMIN", "editor", "WORKSPACE_", ""] {
             assert!(choice(bad, RANKS).is_err(), "{bad}");
         }

@@ -1,7 +1,7 @@
-//! The audit log: a JSON line before a change is sent and one with what came of it, and one line for every change that
-//! was refused or failed before.
+//! The audit log: a JSON line before a change is sent and one with its outcome; one line for a change that was refused
+//! or failed before that.
 //!
-//! It never holds a key. Every record is exactly one line, and a torn line never joins the next.
+//! Never holds a key. Every record is exactly one line, and a torn line never joins the next.
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -24,7 +24,7 @@ pub struct AuditLog {
     path: Option<PathBuf>,
 }
 
-/// The record of a change that is being tried, as far as it is known.
+/// The record of a change that is being tried, with the members that are known so far.
 #[derive(Debug, Default, Serialize)]
 pub struct Attempt {
     /// Name and version of the client, in its own words.

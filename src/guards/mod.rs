@@ -1,7 +1,8 @@
-//! The guards: what this server may do, where keys and audit lines go, and what must not leave it.
-//! Each guard decides by itself; none knows a tool or a session.
+//! The guards: the policy, the files of keys and audit lines, the log, and the scrubbing of secrets.
+//! Each guard decides by itself. None knows a tool or a session.
 
 pub mod audit;
+pub mod encoding;
 pub mod key_files;
 pub mod logging;
 pub mod policy;

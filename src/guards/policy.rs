@@ -1,5 +1,5 @@
-//! What this server may do, whatever the token could: the settings that bind the tools.
-//! Decides and counts; the words of a refusal are `tools::result`'s.
+//! The policy: settings that forbid things to the tools, whatever the token allows.
+//! Decides and counts. The words of a refusal are in `tools::words`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -7,28 +7,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::apc::{Role, WorkspaceId};
+use crate::apc::{Level, Rank, Role, WorkspaceId};
 
 /// The time in which changes are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many changes a minute are sent, unless set.
+/// The default for the number of changes a minute.
 pub const CHANGES_PER_MINUTE: u32 = 30;
 
-/// What this server may do.
+/// The policy of this server.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Whether it only reads.
+    /// True if the server only reads.
     pub read_only: bool,
     /// The workspaces it may touch; all where absent.
     pub allowed_workspaces: Option<BTreeSet<WorkspaceId>>,
-    /// The highest role it may give.
-    pub max_role: Role,
+    /// The levels on which it works.
+    pub levels: Levels,
+    /// The highest rank of a role it may give, on every level.
+    pub max_role: Rank,
     /// When the user is asked before a deletion.
     pub confirm: Confirm,
-    /// Where keys go.
+    /// The place for new keys.
     pub key_output: KeyOutput,
-    /// How many changes a minute it sends; 0 for any number.
+    /// The highest number of changes a minute; 0 for any number.
     pub changes_per_minute: u32,
 }
 
@@ -37,7 +39,8 @@ impl Default for Policy {
         Self {
             read_only: false,
             allowed_workspaces: None,
-            max_role: Role::WorkspaceAdmin,
+            levels: Levels::default(),
+            max_role: Rank::Admin,
             confirm: Confirm::default(),
             key_output: KeyOutput::default(),
             changes_per_minute: CHANGES_PER_MINUTE,
@@ -45,10 +48,20 @@ impl Default for Policy {
     }
 }
 
+/// The levels on which a server works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Levels {
+    /// Workspaces and deployments.
+    #[default]
+    All,
+    /// Workspaces alone: nothing tells of deployments.
+    WorkspaceOnly,
+}
+
 /// When the user is asked before a deletion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Confirm {
-    /// Where the client can ask.
+    /// Ask if the client can.
     #[default]
     Auto,
     /// Always: where the client cannot ask, nothing is deleted.
@@ -57,7 +70,7 @@ pub enum Confirm {
     Never,
 }
 
-/// Where keys go.
+/// The place for new keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyOutput {
     /// To private files; results show them masked.
@@ -68,28 +81,38 @@ pub enum KeyOutput {
 }
 
 impl Policy {
-    /// Whether calls may be about this workspace.
+    /// Tells whether calls may be about this workspace.
     pub fn allows(&self, workspace: &WorkspaceId) -> bool {
         self.allowed_workspaces
             .as_ref()
             .is_none_or(|allowed| allowed.contains(workspace))
     }
 
-    /// The roles that may be given, lowest first.
-    pub fn roles(&self) -> impl Iterator<Item = Role> {
-        Role::ALL.into_iter().filter(|role| *role <= self.max_role)
+    /// Tells whether it works on deployments as well.
+    pub fn has_deployments(&self) -> bool {
+        self.levels == Levels::All
     }
-}
 
-impl Policy {
-    /// The roles that may be given, in words: those above the highest allowed are named with the setting that lifts it.
-    pub fn accepted_roles(&self) -> String {
+    /// The roles that may be given, by level and lowest first.
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        let has_deployments = self.has_deployments();
+        let max_role = self.max_role;
+        Role::all()
+            .filter(move |role| has_deployments || role.level == Level::Workspace)
+            .filter(move |role| role.rank <= max_role)
+    }
+
+    /// The roles that may be given on a level, in words: those above the highest allowed are named with the setting that
+    /// lifts it.
+    pub fn accepted_roles(&self, level: Level) -> String {
         let names = |roles: &[Role]| {
             let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
             names.join(", ")
         };
-        let (allowed, off): (Vec<_>, Vec<_>) =
-            Role::ALL.iter().partition(|role| **role <= self.max_role);
+        let (allowed, off): (Vec<_>, Vec<_>) = level
+            .roles()
+            .into_iter()
+            .partition(|role| role.rank <= self.max_role);
         match off.is_empty() {
             true => names(&allowed),
             false => format!(
@@ -120,27 +143,45 @@ impl ChangeRate {
     /// Counts a change that is about to be sent.
     ///
     /// # Errors
-    /// How long to wait before the next one may be sent.
-    pub fn take(&self) -> Result<(), Duration> {
+    /// There were as many as may be sent in a minute.
+    pub fn take(&self) -> Result<(), TooMany> {
         if self.limit == 0 {
             return Ok(());
         }
         let now = Instant::now();
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        while sent
-            .front()
-            .is_some_and(|first| now.duration_since(*first) >= MINUTE)
-        {
+        while sent.front().is_some_and(|first| *first + MINUTE <= now) {
             sent.pop_front();
         }
         match sent.front() {
             Some(first) if sent.len() >= self.limit as usize => {
-                Err(MINUTE - now.duration_since(*first))
+                Err(TooMany::until(*first + MINUTE, now, &sent))
             }
             _ => {
                 sent.push_back(now);
                 Ok(())
             }
+        }
+    }
+}
+
+/// The limit of changes is reached.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// The seconds to wait, rounded up: a change made after that many has to pass.
+    pub seconds: u64,
+    /// The number of changes that may be sent then.
+    pub fitting: usize,
+}
+
+impl TooMany {
+    fn until(free: Instant, now: Instant, sent: &VecDeque<Instant>) -> Self {
+        let seconds = free.duration_since(now).as_secs() + 1;
+        let then = now + Duration::from_secs(seconds);
+        let old = sent.iter().take_while(|change| **change + MINUTE <= then);
+        Self {
+            seconds,
+            fitting: old.count(),
         }
     }
 }
@@ -155,9 +196,26 @@ mod tests {
         assert_eq!(rate.take(), Ok(()));
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(rate.take(), Ok(()));
-        assert_eq!(rate.take(), Err(Duration::from_secs(40)));
+        let (seconds, fitting) = (41, 1);
+        assert_eq!(rate.take(), Err(TooMany { seconds, fitting }));
         tokio::time::advance(Duration::from_secs(40)).await;
         assert_eq!(rate.take(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_changes_fit_after_the_wait_as_are_told() {
+        let rate = ChangeRate::new(5);
+        for pause in [0, 0, 0, 30, 1] {
+            tokio::time::advance(Duration::from_secs(pause)).await;
+            assert_eq!(rate.take(), Ok(()));
+        }
+        let too_many = rate.take().unwrap_err();
+        assert_eq!(too_many.fitting, 3);
+        tokio::time::advance(Duration::from_secs(too_many.seconds)).await;
+        for _ in 0..too_many.fitting {
+            assert_eq!(rate.take(), Ok(()));
+        }
+        assert!(rate.take().is_err());
     }
 
     #[tokio::test]
@@ -166,15 +224,32 @@ mod tests {
         assert!((0..1000).all(|_| rate.take().is_ok()));
     }
 
+    fn names(policy: &Policy) -> Vec<&'static str> {
+        policy.roles().map(Role::name).collect()
+    }
+
     #[test]
-    fn the_roles_end_at_the_highest_allowed() {
+    fn the_roles_end_at_the_highest_allowed_on_every_level() {
         let policy = Policy {
-            max_role: Role::WorkspaceEditor,
+            max_role: Rank::Editor,
             ..Policy::default()
         };
-        assert_eq!(
-            policy.roles().collect::<Vec<_>>(),
-            [Role::WorkspaceViewer, Role::WorkspaceEditor]
-        );
+        let expected = [
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+        ];
+        assert_eq!(names(&policy), expected);
+    }
+
+    #[test]
+    fn a_server_without_deployments_gives_no_role_on_one() {
+        let policy = Policy {
+            levels: Levels::WorkspaceOnly,
+            ..Policy::default()
+        };
+        let expected = ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"];
+        assert_eq!(names(&policy), expected);
     }
 }

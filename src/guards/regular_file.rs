@@ -1,8 +1,10 @@
-//! Opens regular files that the settings name, and refuses whatever could block: a pipe waits for its other end.
+//! Opens the regular files that settings name. Refuses files that could block, such as pipes.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use crate::guards::encoding;
 
 /// Opens a file for appending, and creates it with mode 0600 if there is none.
 ///
@@ -57,7 +59,15 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a file without waiting, whatever it is.
+/// Reads a regular file of UTF-8 text as [`read`] does, without its byte order mark.
+///
+/// # Errors
+/// The file cannot be read, or is UTF-16.
+pub fn read_text(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    encoding::utf8(read(path, max)?)
+}
+
+/// Opens a file of any kind without waiting.
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {

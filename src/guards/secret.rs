@@ -1,5 +1,5 @@
 //! A string that does not show itself, and the scrubbing of such strings out of text.
-//! Refuses to print, log or serialise a secret; whoever needs the value says `expose`.
+//! Refuses to print, log or serialise a secret; code that needs the value calls `expose`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,16 +10,16 @@ use serde::{Deserialize, Deserializer};
 
 use crate::guards::secret_set::SecretSet;
 
-/// What stands where a secret stood.
+/// The text in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// What hides the rest of a key, as the API does it.
+/// The text that hides the rest of a key, as the API writes it.
 const STARS: &str = "**************************";
 
 /// The number of characters that show of a masked key.
 const SHOWN: usize = 6;
 
-/// How many secrets are remembered for scrubbing; the oldest is forgotten first.
+/// The number of secrets that are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;
 
 /// A token or API key. `Debug` does not show it and there is no `Display`.
@@ -52,7 +52,17 @@ impl Secret {
         }
     }
 
-    /// Whether a masked value may be this one: the part of it that shows is its beginning.
+    /// The value as results show it: at most its first six characters, and a sign for the rest.
+    pub fn abbreviated(&self) -> String {
+        let shown = match self.0.split_once('*') {
+            Some((shown, _)) => Self::new(shown).beginning().to_owned(),
+            None if self.beginning().len() < self.0.len() => self.beginning().to_owned(),
+            None => String::new(),
+        };
+        shown + "…"
+    }
+
+    /// Tells whether a masked value may be this one: its visible part is the beginning of this one.
     pub fn may_be(&self, whole: &Self) -> bool {
         match self.0.split_once('*') {
             Some((shown, _)) => whole.0.starts_with(shown),
@@ -60,12 +70,12 @@ impl Secret {
         }
     }
 
-    /// Whether as much of a masked value shows as the API shows by default.
+    /// Tells whether a masked value shows as many characters as the API shows by default.
     pub fn shows_enough(&self) -> bool {
         self.0.find('*').is_none_or(|shown| shown >= SHOWN)
     }
 
-    /// Whether the value is one that was masked before it came here.
+    /// Tells whether the value was masked before it came here.
     pub fn is_masked(&self) -> bool {
         self.0.contains('*')
     }
@@ -122,7 +132,7 @@ impl Secrets {
         }
     }
 
-    /// Whether the text holds a remembered secret.
+    /// Tells whether the text holds a remembered secret.
     pub fn are_in(&self, text: &str) -> bool {
         matches!(self.scrub(text), Cow::Owned(_))
     }
@@ -154,7 +164,7 @@ pub fn without_secret_shapes(text: &str) -> String {
     clean
 }
 
-/// Whether the whole text has the shape of a secret: a key or a JWT, with nothing around it.
+/// Tells whether the whole text has the shape of a secret: a key or a JWT, with nothing around it.
 pub fn is_secret_shaped(text: &str) -> bool {
     text.chars().all(is_token_character) && looks_secret(text)
 }
@@ -203,6 +213,21 @@ mod tests {
         );
         for short in ["123456", "", "äöüäöü"] {
             assert_eq!(Secret::new(short).masked(), "*".repeat(32));
+        }
+    }
+
+    #[test]
+    fn results_show_six_characters_at_most() {
+        for (key, shown) in [
+            (KEY, "012345…"),
+            ("012345**************************", "012345…"),
+            ("01234567****", "012345…"),
+            ("01****", "01…"),
+            ("****", "…"),
+            ("123456", "…"),
+            ("", "…"),
+        ] {
+            assert_eq!(Secret::new(key).abbreviated(), shown, "{key}");
         }
     }
 

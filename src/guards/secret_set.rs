@@ -22,7 +22,7 @@ impl<T> Default for SecretSet<T> {
 }
 
 impl<T: AsRef<str>> SecretSet<T> {
-    /// Adds a secret. Tells if it is new; what is too short to be one is not added.
+    /// Adds a secret and tells whether it is new. A text that is too short to be a secret is not added.
     pub fn insert(&mut self, secret: T) -> bool {
         match self.position(secret.as_ref()) {
             Err(position) if secret.as_ref().len() >= SHORTEST => {

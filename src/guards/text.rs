@@ -65,7 +65,7 @@ pub fn on_one_line(text: &str) -> String {
     clean
 }
 
-/// JSON whose strings show nothing but what they hold: JSON itself escapes only the first controls.
+/// Escapes all control and bidirectional characters in the strings of a JSON text: JSON itself escapes only some.
 /// Line feeds, which stand between values and never within one, stay.
 pub fn harmless_json(json: &str) -> String {
     let mut clean = String::with_capacity(json.len());

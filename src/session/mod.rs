@@ -2,9 +2,11 @@
 //! Knows no HTTP and no tool from the inside; a call goes to [`crate::tools`].
 
 pub mod elicitation;
+mod instructions;
 pub mod prompts;
 mod refusals;
 pub mod server;
+mod service;
 pub mod shutdown;
 mod transport;
 

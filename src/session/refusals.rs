@@ -1,7 +1,11 @@
 //! The words of protocol errors: what is wrong with a request, and what the server has instead.
 //! Says nothing about a call that failed; that is a result of its tool.
 
-use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion};
+use rmcp::model::{
+    CallToolRequestMethod, ConstString, DiscoverRequestMethod, ErrorCode, ErrorData,
+    GetPromptRequestMethod, ProtocolVersion,
+};
+use serde_json::Value;
 
 use super::transport::LINE_MAX;
 use crate::guards::policy::Policy;
@@ -10,37 +14,83 @@ use crate::guards::text::quoted;
 use crate::tools::ONLY_READS;
 
 /// The methods of every protocol version.
-const METHODS: [&str; 5] = [
-    "prompts/get",
-    "prompts/list",
-    "server/discover",
-    "tools/call",
-    "tools/list",
-];
+const METHODS: [&str; 4] = ["prompts/get", "prompts/list", "tools/call", "tools/list"];
 
 /// The methods of the versions that begin with a handshake.
 const HANDSHAKE_METHODS: [&str; 2] = ["initialize", "ping"];
 
-/// Refuses a method that does not exist, or the parameters of one that does exist. rmcp reports both
-/// alike.
-pub fn method(name: &str, version: Option<&ProtocolVersion>, secrets: &Secrets) -> ErrorData {
-    let mut methods = METHODS.to_vec();
-    if version.is_none_or(|version| *version < ProtocolVersion::V_2026_07_28) {
-        methods.extend(HANDSHAKE_METHODS);
-    }
+/// The methods of the versions without a handshake.
+const STATELESS_METHODS: [&str; 1] = [DiscoverRequestMethod::VALUE];
+
+/// The members of params that a method needs, and the values that they take.
+const CALL_MEMBERS: [(&str, &str); 4] = [
+    ("name", "a string"),
+    ("arguments", "an object"),
+    ("inputResponses", "an object"),
+    ("requestState", "a string"),
+];
+
+/// Refuses a method that does not exist, or the params of one that does exist. rmcp reports both alike.
+pub fn method(
+    name: &str,
+    params: Option<&Value>,
+    version: Option<&ProtocolVersion>,
+    secrets: &Secrets,
+) -> ErrorData {
+    let is_stateless = version.is_some_and(|version| *version >= ProtocolVersion::V_2026_07_28);
+    let methods = match is_stateless {
+        true => [&METHODS[..], &STATELESS_METHODS].concat(),
+        false => [&METHODS[..], &HANDSHAKE_METHODS].concat(),
+    };
     if methods.contains(&name) {
-        return ErrorData::invalid_params(wrong_parameters(name), None);
+        return ErrorData::invalid_params(unreadable_params(name, params), None);
+    }
+    if name == DiscoverRequestMethod::VALUE {
+        return already_open();
     }
     let text = unknown("method", name, &methods, secrets);
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
 }
 
-fn wrong_parameters(method: &str) -> String {
+fn unreadable_params(method: &str, params: Option<&Value>) -> String {
     let accepted = match method {
-        "tools/call" | "prompts/get" => "an object with a name and, if there are any, arguments",
+        CallToolRequestMethod::VALUE | GetPromptRequestMethod::VALUE => {
+            "an object with name (a string) and, if there are any, arguments (an object)"
+        }
         _ => "an object or nothing",
     };
-    format!("The params of {method} cannot be read; accepted: {accepted}.")
+    let fault = fault(params).map_or(String::new(), |fault| format!(": {fault}"));
+    format!("The params of {method} cannot be read{fault}. Accepted: {accepted}.")
+}
+
+/// The first fault of params with a name and arguments.
+fn fault(params: Option<&Value>) -> Option<String> {
+    let Some(params) = params.filter(|params| !params.is_null()) else {
+        return Some("they are missing".to_owned());
+    };
+    if !params.is_object() {
+        return Some(format!("they are {}", kind(params)));
+    }
+    CALL_MEMBERS.iter().find_map(|(name, accepted)| {
+        let kind = match params.get(name) {
+            None | Some(Value::Null) if *name != "name" => return None,
+            None => return Some(format!("{name} is missing")),
+            Some(value) => kind(value),
+        };
+        (kind != *accepted).then(|| format!("{name} is {kind} and has to be {accepted}"))
+    })
+}
+
+/// The kind of a JSON value, in words.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// Refuses a tool that this server does not have.
@@ -78,17 +128,56 @@ pub fn not_open() -> ErrorData {
     ErrorData::invalid_params(text, None)
 }
 
+/// Refuses a discovery in a session that began with a handshake.
+pub fn already_open() -> ErrorData {
+    let text = "This session began with initialize, and server/discover is for clients that do not send initialize. \
+        The result of initialize has the same information.";
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
+}
+
+/// Refuses a stateless request that lacks these parts of its metadata.
+pub fn lacks_metadata(names: &[&str]) -> ErrorData {
+    let text = format!(
+        "params._meta of this request lacks {}, or the value cannot be read. In version 2026-07-28 every request needs \
+         io.modelcontextprotocol/protocolVersion (a string) and io.modelcontextprotocol/clientCapabilities (an object, \
+         which may be empty) in params._meta.",
+        names.join(" and ")
+    );
+    ErrorData::invalid_params(text, None)
+}
+
+/// Replaces the text of an error that rmcp answers with before a request comes to us.
+pub fn reword(error: &mut ErrorData) {
+    if error.code != ErrorCode::UNSUPPORTED_PROTOCOL_VERSION {
+        return;
+    }
+    let data = error.data.as_ref();
+    let requested = data.and_then(|data| data.get("requested")?.as_str());
+    let supported: Vec<_> = ProtocolVersion::KNOWN_VERSIONS
+        .iter()
+        .map(ProtocolVersion::as_str)
+        .collect();
+    error.message = format!(
+        "This server does not speak protocol version {}. It speaks: {}. Send the request again with one of these versions.",
+        quoted(requested.unwrap_or_default()),
+        supported.join(", ")
+    )
+    .into();
+}
+
 /// Refuses a line that is no message.
 pub fn no_request() -> ErrorData {
-    let text = "This is no valid request: one object a line, with jsonrpc \"2.0\", a method, an id that is a whole \
-        number or a string, and objects as params and params._meta where there are any.";
+    let text = "This line is not a valid request. Send one JSON object per line, with jsonrpc \"2.0\", a method, and an \
+        id that is a whole number or a string. If there are params, they are an object. Lists of requests are not \
+        accepted.";
     ErrorData::invalid_request(text, None)
 }
 
 /// Refuses a line that is too long.
 pub fn oversized() -> ErrorData {
     let text = format!(
-        "The line is longer than {LINE_MAX} bytes, so it was not read and nothing was done. Send less in one request."
+        "This line is longer than {LINE_MAX} bytes, the most that this server reads. It was not read, and nothing was \
+         done. Send less in one request."
     );
     ErrorData::invalid_request(text, None)
 }

@@ -5,27 +5,24 @@
 //! |---|---|
 //! | A call that panics is never answered. | It is answered as a fault of this server. |
 //! | A call that is cancelled goes on, and its HTTP request with it. | Both are dropped. |
-//! | A known method with parameters that do not parse is an unknown method. | The parameters are refused. |
-//! | The refusal of a method or tool is a word or two. | It names the methods or tools that there are. |
+//! | The refusal of a tool is a word or two. | It names the tools that there are. |
 
-use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, ClientNotification, ClientRequest,
-    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-    ServerCapabilities, ServerConfig, ServerResult, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, ListPromptsResult, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::service::{NotificationContext, RequestContext, Service};
+use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use super::elicitation::{RemoteUser, Seal};
 use super::shutdown::{CALLS_AFTER_SIGNAL, Shutdown};
-use super::{prompts, refusals};
+use super::{instructions, prompts, refusals};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::tools::{self, SharedState, ToolOptions};
@@ -42,7 +39,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The server.
 pub struct Server {
     shared: Arc<SharedState>,
-    secrets: Secrets,
+    pub(super) secrets: Secrets,
     options: ToolOptions,
     tools: OnceLock<Vec<Tool>>,
     seal: Arc<Seal>,
@@ -85,19 +82,6 @@ impl Server {
         Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title(title)
     }
 
-    fn instructions(&self) -> String {
-        let sandbox = match self.shared.config().sandbox {
-            true => {
-                "This is a sandbox: an embedded API with invented accounts, gone when the server ends. "
-            }
-            false => "",
-        };
-        format!(
-            "{sandbox}Administers the service accounts of Astro Private Cloud workspaces. Start with get_service_accounts \
-             without arguments to learn ids. Delete only what the user named. An error's text says what to do next."
-        )
-    }
-
     fn tools(&self) -> &[Tool] {
         self.tools.get_or_init(|| tools::definitions(&self.options))
     }
@@ -117,12 +101,19 @@ impl Server {
         }
     }
 
+    /// Refuses a tool that this server does not have.
+    pub(super) fn find(&self, tool: &str) -> Result<(), ErrorData> {
+        let policy = &self.options.policy;
+        let known: Vec<_> = tools::names(policy).collect();
+        match known.contains(&tool) {
+            true => Ok(()),
+            false => Err(refusals::tool(tool, &known, policy, &self.secrets)),
+        }
+    }
+
     /// The identity in a result of the stateless era. Older results have none.
-    fn signature(&self, context: &RequestContext<RoleServer>) -> Option<MetaObject> {
-        let stateless = context
-            .protocol_version()
-            .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        stateless.then(|| {
+    pub(super) fn signature(&self, version: Option<&ProtocolVersion>) -> Option<MetaObject> {
+        is_stateless(version).then(|| {
             let mut meta = MetaObject::new();
             meta.insert(
                 SERVER_INFO.to_owned(),
@@ -141,7 +132,7 @@ impl ServerHandler for Server {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(self.identity())
-            .with_instructions(self.instructions())
+            .with_instructions(instructions::text(self.shared.config()))
     }
 
     async fn list_tools(
@@ -150,7 +141,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut result = ListToolsResult::with_all_items(self.tools().to_vec());
-        result.meta = self.signature(&context);
+        result.meta = self.signature(context.protocol_version().as_ref());
         result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
         result.cache_scope = result.meta.is_some().then_some(LIST_CACHE);
         Ok(result)
@@ -163,7 +154,7 @@ impl ServerHandler for Server {
     ) -> Result<ListPromptsResult, ErrorData> {
         let prompts = prompts::definitions(&self.options.policy);
         let mut result = ListPromptsResult::with_all_items(prompts);
-        result.meta = self.signature(&context);
+        result.meta = self.signature(context.protocol_version().as_ref());
         result.ttl_ms = result.meta.is_some().then_some(LIST_FRESH_MS);
         result.cache_scope = result.meta.is_some().then_some(LIST_CACHE);
         Ok(result)
@@ -176,7 +167,7 @@ impl ServerHandler for Server {
     ) -> Result<GetPromptResponse, ErrorData> {
         self.remember_token().await;
         let mut result = prompts::get(request, &self.options.policy, &self.secrets)?;
-        result.meta = self.signature(&context);
+        result.meta = self.signature(context.protocol_version().as_ref());
         Ok(result.into())
     }
 
@@ -186,17 +177,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        let known: Vec<_> = tools::names(&self.options.policy).collect();
-        if !known.contains(&&*name) {
-            return Err(refusals::tool(
-                &name,
-                &known,
-                &self.options.policy,
-                &self.secrets,
-            ));
-        }
+        self.find(&name)?;
         let cancelled = context.ct.clone();
-        let signature = self.signature(&context);
+        let signature = self.signature(context.protocol_version().as_ref());
         let (seal, shutdown) = (Arc::clone(&self.seal), self.shutdown.clone());
         let user = RemoteUser::new(context, &request, seal, shutdown);
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
@@ -214,54 +197,20 @@ impl ServerHandler for Server {
             // after a signal it still does.
             () = self.is_given_up(cancelled) => tools::stopped(&name, &self.secrets).into(),
         };
-        if let (Some(signature), CallToolResponse::Complete(result)) = (signature, &mut response) {
-            result.meta.get_or_insert_default().extend(signature);
-        }
+        sign(&mut response, signature);
         Ok(response)
     }
 }
 
-/// The server as rmcp drives it. Refuses in our own words each request that rmcp refuses as unknown.
-pub struct McpService(Server);
-
-impl McpService {
-    /// The service of this server.
-    pub fn new(server: Server) -> Self {
-        Self(server)
-    }
+/// Tells whether the version is one without a handshake.
+pub(super) fn is_stateless(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|version| *version >= ProtocolVersion::V_2026_07_28)
 }
 
-impl Service<RoleServer> for McpService {
-    async fn handle_request(
-        &self,
-        request: ClientRequest,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ServerResult, ErrorData> {
-        let method = request.method().to_owned();
-        let version = context.protocol_version();
-        let result = self.0.handle_request(request, context).await;
-        result.map_err(|error| match error.code {
-            ErrorCode::METHOD_NOT_FOUND => {
-                refusals::method(&method, version.as_ref(), &self.0.secrets)
-            }
-            _ => error,
-        })
-    }
-
-    async fn handle_notification(
-        &self,
-        notification: ClientNotification,
-        context: NotificationContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.0.handle_notification(notification, context).await
-    }
-
-    fn get_info(&self) -> ServerConfig {
-        ServerHandler::get_info(&self.0)
-    }
-
-    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        ServerHandler::supported_protocol_versions(&self.0)
+/// Puts the identity into the result of a call.
+pub(super) fn sign(response: &mut CallToolResponse, signature: Option<MetaObject>) {
+    if let (Some(signature), CallToolResponse::Complete(result)) = (signature, response) {
+        result.meta.get_or_insert_default().extend(signature);
     }
 }
 

@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::server::{McpService, Server};
+use super::server::Server;
+use super::service::McpService;
 use super::transport::LineTransport;
 use crate::tools::SharedState;
 

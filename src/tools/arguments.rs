@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::failure::{Code, Failure};
-use crate::apc::{Accepted, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+use crate::apc::{Accepted, DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
@@ -27,13 +27,14 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads arguments into the struct that the schema was made from. Null means omitted.
+    /// Reads arguments into the struct that the schema was made from. Null means omitted, and so does an empty text in the
+    /// place of an optional argument.
     ///
     /// # Errors
     /// Every fault of the call, by the argument's name, its value and what is accepted.
     pub fn read<T: DeserializeOwned>(&self, mut given: JsonObject) -> Result<T, Failure> {
         let mut faults = self.unknown(&mut given);
-        given.retain(|_, value| !value.is_null());
+        omit_empty(&mut given, self.schema);
         faults.extend(self.missing::<T>(&given));
         faults.extend(self.secret(&mut given));
         loop {
@@ -46,7 +47,7 @@ impl Reader<'_> {
             let Some(value) = given.remove(&refused.name) else {
                 return Err(invalid(&faults));
             };
-            let (value, accepted) = (self.shown(&value), self.words(&refused));
+            let (value, accepted) = (self.shown(&refused.name, &value), self.words(&refused));
             faults.push(format!("{} is {value}; accepted: {accepted}", refused.name));
         }
     }
@@ -89,9 +90,7 @@ impl Reader<'_> {
 
     /// The required arguments that are not given.
     fn missing<T: DeserializeOwned>(&self, given: &JsonObject) -> Vec<String> {
-        let required = self.schema.get("required").and_then(Value::as_array);
-        let names = required.into_iter().flatten().filter_map(Value::as_str);
-        let absent = names.filter(|name| !given.contains_key(*name));
+        let absent = required(self.schema).filter(|name| !given.contains_key(*name));
         let fault = |name: &str| {
             // No argument takes a list, so its type says what it takes instead.
             let probe = JsonObject::from_iter([(name.to_owned(), Value::Array(Vec::new()))]);
@@ -109,9 +108,11 @@ impl Reader<'_> {
         (self.accepted)(&refused.name).unwrap_or_else(|| refused.accepted.clone())
     }
 
-    /// A refused value, without secrets: they go before it is cut, or a part would stay.
-    fn shown(&self, value: &Value) -> String {
+    /// A refused value, without secrets: they go before it is cut, or a part would stay. A search for a key may hold one
+    /// that this session has never met.
+    fn shown(&self, name: &str, value: &Value) -> String {
         match value {
+            Value::String(text) if name == KEY_SEARCH => quoted(&self.secrets.scrub_foreign(text)),
             Value::String(text) => quoted(&self.secrets.scrub(text)),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             Value::Array(_) => "an array".to_owned(),
@@ -121,7 +122,19 @@ impl Reader<'_> {
     }
 }
 
-fn invalid(faults: &[String]) -> Failure {
+/// Takes out null, and empty text in the place of an optional argument: both mean omitted.
+pub fn omit_empty(given: &mut JsonObject, schema: &JsonObject) {
+    let names = |names: &[&str], name: &str| names.contains(&name);
+    let required: Vec<_> = required(schema).collect();
+    let known: Vec<_> = properties(schema).collect();
+    given.retain(|name, value| match value {
+        Value::Null => !names(&known, name),
+        value => value != "" || names(&required, name) || !names(&known, name),
+    });
+}
+
+/// The failure of a call whose arguments have these faults.
+pub fn invalid(faults: &[String]) -> Failure {
     let text = format!(
         "{}. Nothing was sent; call again with that changed.",
         faults.join("; ")
@@ -142,6 +155,11 @@ fn parse<T: DeserializeOwned>(given: &JsonObject) -> Result<T, Refused> {
     })
 }
 
+fn required(schema: &JsonObject) -> impl Iterator<Item = &str> {
+    let names = schema.get("required").and_then(Value::as_array);
+    names.into_iter().flatten().filter_map(Value::as_str)
+}
+
 fn properties(schema: &JsonObject) -> impl Iterator<Item = &str> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties
@@ -153,11 +171,11 @@ fn properties(schema: &JsonObject) -> impl Iterator<Item = &str> {
 /// Reads a type of the vocabulary; the error is the sentence on what it accepts.
 macro_rules! text_argument {
     ($type:ty) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = Value::deserialize(deserializer)?;
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
                 let read = value.as_str().ok_or(Self::ACCEPTED).and_then(Self::parse);
-                read.map_err(|accepted| D::Error::custom(accepted.0))
+                read.map_err(|accepted| serde::de::Error::custom(accepted.0))
             }
         }
     };
@@ -165,9 +183,12 @@ macro_rules! text_argument {
 
 text_argument!(Label);
 text_argument!(WorkspaceId);
+text_argument!(DeploymentId);
 text_argument!(ServiceAccountId);
 text_argument!(Role);
 text_argument!(Search);
+
+pub(super) use text_argument;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,7 +269,7 @@ mod tests {
     fn an_unknown_argument_is_named_with_those_that_exist() {
         let text = read(json!({"label": "ci", "lable": "ci"})).unwrap_err();
         let expected =
-            "'lable' is not an argument of tool; accepted: key_prefix, label, limit, role.";
+            "'lable' is not an argument of tool; accepted: label, limit, role, key_prefix.";
         assert!(text.starts_with(expected), "{text}");
     }
 
@@ -294,6 +315,28 @@ mod tests {
         assert_eq!(arguments.role, None);
         let text = read(json!({"label": null})).unwrap_err();
         assert!(text.starts_with("label is missing"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_text_is_omitted_unless_the_argument_is_required() {
+        let arguments = read(json!({"label": "ci", "limit": "", "role": ""})).unwrap();
+        assert_eq!((arguments.limit, arguments.role), (None, None));
+        let text = read(json!({"label": "", "limit": 0})).unwrap_err();
+        assert!(text.starts_with("label is ''; accepted: text"), "{text}");
+        assert!(text.contains("limit is 0"), "{text}");
+    }
+
+    #[test]
+    fn a_search_for_a_key_is_not_repeated_where_it_is_refused() {
+        let schema = json!({"properties": {"key_prefix": {}}});
+        let reader = Reader {
+            tool: "tool",
+            schema: schema.as_object().unwrap(),
+            secrets: &Secrets::default(),
+            accepted: &|_| None,
+        };
+        let value = json!(format!("{KEY} "));
+        assert_eq!(reader.shown("key_prefix", &value), "'[redacted] '");
     }
 
     #[test]

@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep};
 use super::NoResult;
 use super::context::{Call, SharedState};
 use super::failure::{Code, Failure};
+use super::places::NamedPlace;
 use super::user::User;
 use super::words::audit_unusable;
 use crate::apc::operations::Listing;
-use crate::apc::{Label, Place, Role, ServiceAccountId, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Place, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, SENT};
 use crate::guards::text::harmless;
 
@@ -72,17 +73,27 @@ impl AuditRecord {
     /// Notes the arguments of the call as far as they are accepted: they may be all that is ever known of it.
     pub fn arguments(&mut self, given: &JsonObject) {
         let text = |name: &str| given.get(name).and_then(Value::as_str);
-        let workspace = text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok());
+        self.named_place(&NamedPlace {
+            workspace_id: text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok()),
+            deployment_id: text("deployment_id").and_then(|id| DeploymentId::parse(id).ok()),
+        });
         let account = text("service_account_id").and_then(|id| ServiceAccountId::parse(id).ok());
         let label = text("label").and_then(|label| Label::parse(label).ok());
         let role = text("role").and_then(|role| Role::parse(role).ok());
-        if let Some(id) = workspace {
-            self.place(&id.into());
-        }
         if let Some(id) = &account {
             self.account(id);
         }
         self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
+    }
+
+    /// Notes the ids by which the call names a place.
+    pub fn named_place(&mut self, named: &NamedPlace) {
+        if let Some(id) = &named.workspace_id {
+            self.place(&id.clone().into());
+        }
+        if let Some(id) = &named.deployment_id {
+            self.place(&id.clone().into());
+        }
     }
 
     /// Notes the place.
@@ -197,7 +208,7 @@ pub trait ChangedAccount: Send + 'static {
 
 /// Nothing is known of the change any more.
 fn fault() -> Failure {
-    let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Look with get_service_accounts before trying again.";
+    let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Wait 60 s, then look with get_service_accounts: if it was not made, it is safe to try again.";
     Failure::new(Code::OutcomeUnknown, text)
 }
 

@@ -11,17 +11,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arguments::Reader;
+use super::by_levels::ABOUT_DEPLOYMENTS;
 use super::change::LOOKING_AGAIN;
-use super::failure::{Code, Failure};
+use super::failure::Failure;
 use super::label_locks::LabelLocks;
+use super::place_words::{denied, unknown_place};
+use super::places::{self, Homes, Progress};
 use super::recovery::unfinished::{self, Unfinished};
 use super::user::User;
 use super::words;
 use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::installation::Installation;
-use crate::apc::operations::{self, Candidate, Listing};
-use crate::apc::{Place, WorkspaceId};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::Candidate;
+use crate::apc::{Level, Place, WorkspaceId};
 use crate::config::Config;
 use crate::guards::policy::{ChangeRate, Policy};
 use crate::guards::secret::Secrets;
@@ -92,6 +96,10 @@ pub(super) struct Call {
     pub(super) deadline: Instant,
     /// The creations of dead processes that this call has found out about.
     pub(super) unfinished: Arc<Unfinished>,
+    /// The workspaces of the deployments that this call has seen.
+    pub(super) homes: Arc<Homes>,
+    /// The progress that the client hears of.
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Call {
@@ -109,6 +117,8 @@ impl Call {
             shared: Arc::clone(shared),
             user,
             unfinished: Arc::default(),
+            homes: Arc::default(),
+            progress: Arc::default(),
         })
     }
 
@@ -129,7 +139,16 @@ impl Call {
         schema: &JsonObject,
         given: JsonObject,
     ) -> Result<T, Failure> {
-        let roles = |name: &str| (name == "role").then(|| self.policy().accepted_roles());
+        self.check_levels(&given)?;
+        let level = match is_given(&given, "deployment_id") {
+            true => Level::Deployment,
+            false => Level::Workspace,
+        };
+        // A role that is searched for may be any; one that is given may not.
+        let gives_role = tool != super::get::TOOL.name;
+        let roles = |name: &str| {
+            (gives_role && name == "role").then(|| self.policy().accepted_roles(level))
+        };
         let reader = Reader {
             tool,
             schema,
@@ -139,9 +158,19 @@ impl Call {
         reader.read(given)
     }
 
-    /// Fills in the default workspace where none is given.
+    /// Refuses the arguments about deployments on a server that works on workspaces alone.
+    fn check_levels(&self, given: &JsonObject) -> Result<(), Failure> {
+        let mut off = ABOUT_DEPLOYMENTS.into_iter();
+        match off.find(|name| is_given(given, name)) {
+            Some(name) if !self.policy().has_deployments() => Err(words::level_switched_off(name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fills in the default workspace where no place is given.
     pub(super) fn add_default_workspace(&self, given: &mut JsonObject) {
-        let named = given.get("workspace_id").is_some_and(|id| !id.is_null());
+        let mut places = ["workspace_id", "deployment_id"].into_iter();
+        let named = places.any(|name| given.get(name).is_some_and(|id| !id.is_null()));
         if let (false, Some(id)) = (named, self.default_workspace()) {
             given.insert("workspace_id".to_owned(), id.into_string().into());
         }
@@ -172,7 +201,7 @@ impl Call {
 
     /// One sentence on what happened to a request.
     pub(super) fn happened(&self, error: &ApiError) -> String {
-        words::happened(error, self.installation.url.host(), self.secrets())
+        words::happened(error, &self.installation.url, self.secrets())
     }
 
     /// The default workspace.
@@ -180,12 +209,17 @@ impl Call {
         self.shared.config.default_workspace(&self.installation)
     }
 
+    /// The failure of a request about a place.
+    pub(super) fn failure_at(&self, error: &ApiError, place: &Place) -> Failure {
+        match error {
+            ApiError::PermissionDenied => denied(place, self.policy(), &self.installation),
+            error => self.failure(error).about_place(place),
+        }
+    }
+
     /// Whether the policy lets calls be about this place.
     pub(super) fn check_place(&self, place: &Place) -> Result<(), Failure> {
-        match place {
-            Place::Workspace(id) if self.policy().allows(id) => Ok(()),
-            Place::Workspace(_) | Place::Deployment(_) => Err(words::place_not_allowed(place)),
-        }
+        places::check(self, place)
     }
 
     /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
@@ -193,14 +227,40 @@ impl Call {
     pub(super) async fn list(
         &self,
         place: &Place,
-        select: impl FnMut(Candidate<'_>) -> bool,
+        mut select: impl FnMut(Candidate<'_>) -> bool,
+    ) -> Result<Listing, Failure> {
+        let rank = |account: Candidate<'_>| select(account).then_some(());
+        self.list_first(place, usize::MAX, rank).await
+    }
+
+    /// The same for the first accounts of an order, at most this many.
+    pub(super) async fn list_first<R: Ord>(
+        &self,
+        place: &Place,
+        most: usize,
+        rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
         unfinished::finish(self, place).await;
-        let listing = self.list_known(&self.api(), place, select).await?;
+        let listing = self
+            .list_known_first(&self.api(), place, most, rank)
+            .await?;
         if listing.is_empty() {
             self.check_existence(&self.api(), place).await?;
         }
         Ok(listing)
+    }
+
+    /// Lists the first accounts of a place that the API has named itself in this call, so that it exists and the token is
+    /// good. What dead processes left there is looked at first.
+    pub(super) async fn list_named_by_api<R: Ord>(
+        &self,
+        place: &Place,
+        most: usize,
+        rank: impl FnMut(Candidate<'_>) -> Option<R>,
+    ) -> Result<Listing, Failure> {
+        unfinished::finish(self, place).await;
+        let api = self.api().with_good_token();
+        self.list_known_first(&api, place, most, rank).await
     }
 
     /// Lists the selected accounts of a place that the API has just listed itself.
@@ -208,10 +268,22 @@ impl Call {
         &self,
         api: &Api<'_>,
         place: &Place,
-        select: impl FnMut(Candidate<'_>) -> bool,
+        mut select: impl FnMut(Candidate<'_>) -> bool,
     ) -> Result<Listing, Failure> {
-        let listing = operations::service_accounts(api, place, select).await;
-        listing.map_err(|error| self.failure(&error).about_place(place))
+        let rank = |account: Candidate<'_>| select(account).then_some(());
+        self.list_known_first(api, place, usize::MAX, rank).await
+    }
+
+    /// The same for the first accounts of an order, at most this many.
+    pub(super) async fn list_known_first<R: Ord>(
+        &self,
+        api: &Api<'_>,
+        place: &Place,
+        most: usize,
+        rank: impl FnMut(Candidate<'_>) -> Option<R>,
+    ) -> Result<Listing, Failure> {
+        let listing = operations::first_service_accounts(api, place, most, rank).await;
+        listing.map_err(|error| self.failure_at(&error, place))
     }
 
     /// Makes sure that a place whose list is empty exists.
@@ -223,22 +295,22 @@ impl Call {
         api: &Api<'_>,
         place: &Place,
     ) -> Result<(), Failure> {
-        let Place::Workspace(id) = place else {
-            return Ok(());
+        let id = match place {
+            Place::Workspace(id) => id,
+            Place::Deployment(id) => return places::check_deployment(self, api, id).await,
         };
         match operations::workspace(api, id).await {
             // A caller who may list accounts and is refused the workspace is no system-level one.
             Ok(Some(_)) | Err(ApiError::PermissionDenied) => Ok(()),
             Ok(None) => Err(unknown_place(place)),
-            Err(error) => Err(self.failure(&error).about_place(place)),
+            Err(error) => Err(self.failure_at(&error, place)),
         }
     }
 }
 
-/// The failure of a call about a place that does not exist.
-pub(super) fn unknown_place(place: &Place) -> Failure {
-    let text = format!(
-        "There is no {place}. Nothing was changed. Call get_service_accounts without arguments to see the workspaces of this token."
-    );
-    Failure::new(Code::NotFound, text).about_place(place)
+/// Tells whether an argument says something. Null and empty text are as good as left out.
+pub(super) fn is_given(given: &JsonObject, name: &str) -> bool {
+    given
+        .get(name)
+        .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
 }

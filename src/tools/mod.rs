@@ -3,6 +3,7 @@
 
 mod account_view;
 mod arguments;
+mod by_levels;
 mod change;
 mod context;
 mod create;
@@ -10,9 +11,11 @@ mod delete;
 mod failure;
 mod get;
 mod label_locks;
+mod place_words;
 mod places;
 mod recovery;
 mod schema;
+mod unreachable;
 pub mod user;
 mod words;
 
@@ -227,6 +230,14 @@ pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
         "{name} failed by a fault of this server, which goes on. If it was to change something, look with get_service_accounts whether it did."
     );
     Failure::new(Code::InternalError, text).into_result(secrets)
+}
+
+/// The result of a call with this kind of value in place of its arguments.
+pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> CallToolResult {
+    let text = format!(
+        "The arguments of {name} are {kind} and have to be an object, such as {{}} or {{\"label\": \"etl\"}}. Nothing was done. Call {name} again and send the arguments as a JSON object, not as text or as a list."
+    );
+    Failure::new(Code::InvalidArguments, text).into_result(secrets)
 }
 
 /// The result of a call that has not ended when the server stops.

@@ -11,13 +11,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::arguments::{Search, Whole};
-use crate::apc::{Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
-/// The schema of a tool's arguments.
+/// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
+/// refuses itself: two client libraries fail on `additionalProperties: false`.
 pub fn input<T: JsonSchema>() -> JsonObject {
-    let mut schema = flat::<T>(SchemaSettings::draft2020_12());
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema
+    flat::<T>(SchemaSettings::draft2020_12())
 }
 
 /// The schema of a tool's result.
@@ -32,6 +31,20 @@ pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
 pub fn make_optional(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Array(names)) = schema.get_mut("required") {
         names.retain(|name| name != argument);
+    }
+}
+
+/// Makes an argument one that has to be given.
+pub fn make_required(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Array(names)) = schema.get_mut("required") {
+        names.push(json!(argument));
+    }
+}
+
+/// Takes an argument away.
+pub fn remove(schema: &mut JsonObject, argument: &str) {
+    if let Some(Value::Object(arguments)) = schema.get_mut("properties") {
+        arguments.remove(argument);
     }
 }
 
@@ -103,8 +116,8 @@ fn tidy(schema: &mut Schema) {
 
 macro_rules! inlined_schema {
     ($type:ty, $name:literal, $schema:expr) => {
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
@@ -112,31 +125,39 @@ macro_rules! inlined_schema {
                 true
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 $schema
             }
         }
     };
 }
 
-inlined_schema!(WorkspaceId, "WorkspaceId", id());
-inlined_schema!(ServiceAccountId, "ServiceAccountId", id());
+pub(super) use inlined_schema;
+
+inlined_schema!(WorkspaceId, "WorkspaceId", text());
+inlined_schema!(DeploymentId, "DeploymentId", text());
+inlined_schema!(ServiceAccountId, "ServiceAccountId", text());
 inlined_schema!(
     Label,
     "Label",
-    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+    json_schema!({"type": "string", "maxLength": TEXT_MAX})
 );
 inlined_schema!(
     Role,
     "Role",
-    json_schema!({"type": "string", "enum": Role::ALL.map(Role::name), "default": Role::default().name()})
+    json_schema!({"type": "string", "enum": Role::all().map(Role::name).collect::<Vec<_>>()})
 );
 
 inlined_schema!(
     Search,
     "Search",
-    json_schema!({"type": "string", "minLength": 1, "maxLength": TEXT_MAX})
+    json_schema!({"type": "string", "maxLength": TEXT_MAX})
 );
+
+/// The schema of an argument whose form its description tells.
+pub fn text() -> Schema {
+    json_schema!({"type": "string"})
+}
 
 impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     fn schema_name() -> Cow<'static, str> {
@@ -148,17 +169,6 @@ impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = json_schema!({"type": "integer", "minimum": MIN});
-        if MAX <= MAX_SHOWN {
-            schema.insert("maximum".to_owned(), json!(MAX));
-        }
-        schema
+        json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX})
     }
-}
-
-/// A larger bound is one of the representation, and of no use to a reader.
-const MAX_SHOWN: u64 = u32::MAX as u64;
-
-fn id() -> Schema {
-    json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"})
 }

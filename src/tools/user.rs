@@ -106,6 +106,9 @@ pub trait User: Send + Sync {
     /// The value that the user selected from the question of this key, in an earlier round of this call.
     fn selected(&self, key: &str) -> Option<String>;
 
+    /// Tells the client how far the call has come, if it wants to hear of it.
+    fn report(&self, done: u64, total: u64, message: String) -> BoxFuture<'_, ()>;
+
     /// Asks the user, or takes the answer that the call brings.
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::failure::{Code, Failure};
-use crate::apc::error::{ApiError, Rejection, Unreachable};
-use crate::apc::installation::{Installation, TokenKind, TokenSource};
-use crate::apc::{Place, Role};
+use super::unreachable::unreachable;
+use crate::apc::error::{ApiError, Rejection};
+use crate::apc::installation::{ApiUrl, Installation, TokenKind, TokenSource};
+use crate::apc::{Level, Role};
 use crate::config::advice;
 use crate::config::setting::API_TOKEN;
 use crate::guards::audit::AuditLog;
 use crate::guards::key_files::KeyDirProblem;
-use crate::guards::policy::Policy;
+use crate::guards::policy::{Policy, TooMany};
 use crate::guards::secret::Secrets;
 use crate::guards::text::{gist, harmless, quoted};
 
@@ -25,19 +26,19 @@ const MESSAGE_MAX: usize = 300;
 
 /// The failure of a request, in words that fit every tool. A tool that knows better says so itself.
 pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
-    let host = installation.url.host();
+    let (host, at) = (installation.url.host(), installation.url.address());
     match error {
-        ApiError::Unreachable(why) => unreachable(why, host),
+        ApiError::Unreachable(why) => unreachable(why, &installation.url),
         ApiError::TimedOut => Failure::new(
             Code::TimedOut,
             format!(
-                "The Private Cloud API at {host} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
+                "The Private Cloud API at {at} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
             ),
         ),
         ApiError::ConnectionLost => Failure::new(
             Code::Unreachable,
             format!(
-                "The connection to {host} ended before the whole answer came, several times. Nothing was changed. Call again in a while."
+                "The connection to {at} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
             ),
         ),
         ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
@@ -60,19 +61,22 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::Incompatible { message } => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server.",
+                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release.",
                 foreign(message, secrets)
             ),
         ),
         ApiError::MissingData => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} answered without the data it promises. This release may be too old or too new for this server."
+                "The API at {host} answered without the data it promises. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
             ),
         ),
         other => Failure::new(
             Code::ApiError,
-            format!("{} {ASK_OPERATORS}", happened(other, host, secrets)),
+            format!(
+                "{} {ASK_OPERATORS}",
+                happened(other, &installation.url, secrets)
+            ),
         ),
     }
 }
@@ -85,20 +89,42 @@ pub fn unknown_tool(name: &str) -> Failure {
     )
 }
 
-/// The failure of a call about a place that the allow-list leaves out.
-pub fn place_not_allowed(place: &Place) -> Failure {
-    let text = format!(
-        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows. Nothing was sent; whoever runs this server can allow it."
-    );
-    Failure::new(Code::NotAllowed, text).about_place(place)
-}
-
 /// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
+    let highest = Role {
+        rank: policy.max_role,
+        ..role
+    };
     let text = format!(
         "{} is above {}, the highest role that --max-role (APC_MAX_ROLE) allows. Nothing was sent; take a lower role, or have whoever runs this server raise it.",
         role.name(),
-        policy.max_role.name()
+        highest.name()
+    );
+    Failure::new(Code::NotAllowed, text)
+}
+
+/// The fault of a role that belongs to another level than the place.
+pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String {
+    let accepted = policy.accepted_roles(level);
+    let place = match (policy.has_deployments(), level) {
+        (false, _) => return format!("role is '{}'; accepted: {accepted}", role.name()),
+        (true, Level::Workspace) => "in a workspace",
+        (true, Level::Deployment) => "on a deployment",
+    };
+    let instead = match role.rank <= policy.max_role {
+        true => format!("; the role of the same rank is {}", role.on(level).name()),
+        false => String::new(),
+    };
+    format!(
+        "role is '{}'; accepted {place}: {accepted}{instead}",
+        role.name()
+    )
+}
+
+/// The failure of a call with an argument about deployments, on a server that works on workspaces alone.
+pub fn level_switched_off(argument: &str) -> Failure {
+    let text = format!(
+        "{argument} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'. Nothing was sent; leave the argument out, or have whoever runs this server add the other level."
     );
     Failure::new(Code::NotAllowed, text)
 }
@@ -113,14 +139,20 @@ pub fn read_only() -> Failure {
 }
 
 /// The failure of a change that would be one too many in a minute.
-pub fn too_many_changes(wait: Duration, policy: &Policy) -> Failure {
-    // Rounded up: a call made after that many seconds has to pass.
-    let seconds = wait.as_secs() + 1;
+pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
+    let TooMany { seconds, fitting } = too_many;
+    let changes = if *fitting == 1 {
+        "change fits"
+    } else {
+        "changes fit"
+    };
     let text = format!(
-        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s.",
+        "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s: {fitting} {changes} then.",
         policy.changes_per_minute
     );
-    Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
+    Failure::new(Code::RateLimited, text)
+        .with("retry_after_seconds", json!(seconds))
+        .with("changes_then", json!(fitting))
 }
 
 /// The failure of a change that cannot be recorded in the audit log.
@@ -145,15 +177,28 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
+/// The way out where the path of the URL is not that of an API.
+const NO_VERSION: &str = "The URL of this server has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as https://houston.acme.dev/v1.";
+
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
 /// One sentence on what happened to a request, without advice.
-pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
+pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
+    let (host, at) = (url.host(), url.address());
     match error {
-        ApiError::TimedOut => format!("The API at {host} did not answer in time."),
+        ApiError::TimedOut => format!("The API at {at} did not answer in time."),
         ApiError::ConnectionLost => {
-            format!("The connection to {host} ended before the whole answer came.")
+            format!("The connection to {at} ended before the whole answer came.")
         }
+        ApiError::Status { status } if url.lacks_version() => format!(
+            "{host} answered with a page of HTTP status {status} in place of the API's answer. {NO_VERSION}"
+        ),
+        ApiError::NotGraphql if url.lacks_version() => {
+            format!("{host} answered with something that is not the API's. {NO_VERSION}")
+        }
+        ApiError::Status { status: 404 } => format!(
+            "{host} answered with a page of HTTP status 404: there is no API at this address, or something in front of it, such as a proxy, a firewall or an ingress, does not let the request through. A data plane has no API of its own: use the domain of its control plane."
+        ),
         ApiError::Status { status } => {
             format!(
                 "{host} answered with a page of HTTP status {status} in place of the API's answer; it comes from something in front of the API, such as a proxy, a firewall or an ingress."
@@ -162,6 +207,10 @@ pub fn happened(error: &ApiError, host: &str, secrets: &Secrets) -> String {
         ApiError::NotGraphql => {
             format!("{host} answered with something that is not the API's, perhaps a login page.")
         }
+        ApiError::Compressed { encoding } => format!(
+            "{host} answered with a body in the compression {}, which was not asked for, so it was not read. Something in front of the API compresses it, such as a proxy or an ingress: those who run that have to switch it off for requests without Accept-Encoding.",
+            quoted(encoding)
+        ),
         ApiError::TooLarge => {
             format!("The answer of {host} is larger than 32 MiB and was not read.")
         }
@@ -211,7 +260,7 @@ fn rate_limited(retry_after: Option<Duration>, host: &str) -> Failure {
     // Without a word from the API, what ingresses usually count in.
     let seconds = retry_after.map_or(60, |wait| wait.as_secs().max(1));
     let text = format!(
-        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s."
+        "{host} asks to wait before the next request. Nothing was done. Call again in {seconds} s, one call at first: it does not say how many fit then."
     );
     Failure::new(Code::RateLimited, text).with("retry_after_seconds", json!(seconds))
 }
@@ -250,75 +299,4 @@ fn unauthenticated(installation: &Installation) -> Failure {
         "The Private Cloud API at {host} refused the token from {source}{expired}. Nothing was changed. {way_out}"
     );
     Failure::new(Code::Unauthenticated, text)
-}
-
-fn unreachable(why: &Unreachable, host: &str) -> Failure {
-    let ca_cert = "--ca-cert (APC_CA_CERT)";
-    let text = match why {
-        Unreachable::Dns => {
-            format!(
-                "The host {host} has no address. Check the domain for a typing error, and whether a VPN is needed."
-            )
-        }
-        Unreachable::Connect => {
-            format!(
-                "No connection to {host} could be made. Check the network, a VPN, and the port if one is set."
-            )
-        }
-        Unreachable::ConnectTimedOut => {
-            format!(
-                "The connection to {host} took too long. A firewall or a missing VPN often is the reason."
-            )
-        }
-        Unreachable::UnknownAuthority => format!(
-            "The certificate of {host} is from an authority that this machine does not know. Set {ca_cert} to the PEM file of that authority."
-        ),
-        Unreachable::CertificateExpired => {
-            format!(
-                "The certificate of {host} has expired. Those who run it have to renew it; check this machine's clock, too."
-            )
-        }
-        Unreachable::CertificateNotYetValid => {
-            format!("The certificate of {host} is not valid yet. Check this machine's clock.")
-        }
-        Unreachable::CertificateForAnotherHost => {
-            format!(
-                "The certificate of {host} is for another name. Check the domain or URL for a typing error."
-            )
-        }
-        Unreachable::Tls => {
-            format!(
-                "No secure connection to {host} could be agreed on. Check that the URL's port speaks https."
-            )
-        }
-        Unreachable::Proxy => {
-            format!("The proxy did not connect to {host}. Check HTTPS_PROXY and NO_PROXY.")
-        }
-        Unreachable::ProxyLogin => {
-            format!(
-                "The proxy on the way to {host} wants a login. Put it into HTTPS_PROXY, or {host} into NO_PROXY."
-            )
-        }
-        Unreachable::NoTrustStore => format!(
-            "This machine has no trusted certificate authorities, so {host} cannot be verified. Install its CA certificates, or set {ca_cert} or SSL_CERT_FILE."
-        ),
-        Unreachable::CaFile { problem } => {
-            return Failure::new(
-                Code::NotConfigured,
-                format!(
-                    "The file of {ca_cert} cannot be used: {}. Nothing was sent; set it to a PEM file with certificates.",
-                    harmless(problem, REASON_MAX)
-                ),
-            );
-        }
-        Unreachable::NoTimeLeft => {
-            return Failure::new(
-                Code::TimedOut,
-                format!(
-                    "The time for the call was over before {host} could be asked. Nothing was changed. Call again."
-                ),
-            );
-        }
-    };
-    Failure::new(Code::Unreachable, format!("{text} Nothing was sent."))
 }

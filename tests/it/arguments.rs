@@ -8,7 +8,6 @@ use crate::support::harness::*;
 const TEXT: &str = "1 to 255 characters";
 const ID: &str = "1 to 128";
 const ROLES: &str = "WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN";
-const WHOLE: &str = "whole number from";
 
 /// The arguments of a call that would be accepted.
 fn good(tool: &str) -> Value {
@@ -36,7 +35,7 @@ async fn assert_refused(tool: &str, argument: &str, accepted: &str, values: &[(V
     assert_eq!(sandbox.handle().requests(), []);
 }
 
-/// What no text argument takes.
+/// Values that no text argument takes.
 fn no_text() -> Vec<(Value, &'static str)> {
     vec![
         (json!(5), "5"),
@@ -50,7 +49,6 @@ fn no_text() -> Vec<(Value, &'static str)> {
 fn bad_texts() -> Vec<(Value, &'static str)> {
     let mut values = no_text();
     values.extend([
-        (json!(""), "''"),
         (json!("   "), "'   '"),
         (json!("\n"), r"'\n'"),
         (json!("a\nb"), r"'a\nb'"),
@@ -66,7 +64,6 @@ fn bad_texts() -> Vec<(Value, &'static str)> {
 fn bad_ids() -> Vec<(Value, &'static str)> {
     let mut values = no_text();
     values.extend([
-        (json!(""), "''"),
         (json!(" "), "' '"),
         (json!("a b"), "'a b'"),
         (json!("a/b"), "'a/b'"),
@@ -85,7 +82,6 @@ fn bad_numbers() -> Vec<(Value, &'static str)> {
         (json!(-1), "-1"),
         (json!(1.5), "1.5"),
         (json!("10"), "'10'"),
-        (json!(""), "''"),
         (json!(true), "true"),
         (json!([1]), "array"),
         (json!({}), "object"),
@@ -96,7 +92,9 @@ fn bad_numbers() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn a_label_to_create_is_text_of_1_to_255_characters() {
-    assert_refused("create_service_account", "label", TEXT, &bad_texts()).await;
+    let mut values = bad_texts();
+    values.push((json!(""), "''"));
+    assert_refused("create_service_account", "label", TEXT, &values).await;
 }
 
 #[tokio::test]
@@ -108,7 +106,6 @@ async fn a_category_is_bounded_like_a_label() {
 async fn a_role_is_one_of_three_in_exactly_that_spelling() {
     let mut values = no_text();
     for name in [
-        "",
         "ADMIN",
         "SYSTEM_ADMIN",
         "SYSTEM_VIEWER",
@@ -145,22 +142,64 @@ async fn a_service_account_id_is_1_to_128_of_its_characters_wherever_it_is_taken
 #[tokio::test]
 async fn a_label_to_search_for_is_text_of_1_to_255_characters() {
     let mut values = no_text();
-    values.push((json!(""), "''"));
     values.push((json!("x".repeat(256)), "xxx"));
-    assert_refused("get_service_accounts", "label", TEXT, &values).await;
+    for filter in ["label", "role", "category"] {
+        assert_refused("get_service_accounts", filter, TEXT, &values).await;
+    }
 }
 
 #[tokio::test]
-async fn a_limit_is_a_whole_number_from_1_to_1000() {
+async fn a_limit_is_a_whole_number_from_0_to_200() {
     let mut values = bad_numbers();
-    values.push((json!(0), "0"));
-    values.push((json!(1001), "1001"));
-    assert_refused("get_service_accounts", "limit", "from 1 to 1000", &values).await;
+    values.push((json!(201), "201"));
+    assert_refused("get_service_accounts", "limit", "from 0 to 200", &values).await;
 }
 
 #[tokio::test]
-async fn an_offset_is_a_whole_number() {
-    assert_refused("get_service_accounts", "offset", WHOLE, &bad_numbers()).await;
+async fn the_beginning_of_a_key_is_6_characters_at_least() {
+    let mut values = no_text();
+    values.push((json!("429b8"), "'429b8'"));
+    values.push((json!("429b8***********"), "'429b8***"));
+    values.push((json!("x".repeat(256)), "xxx"));
+    assert_refused("get_service_accounts", "key_prefix", "first 6", &values).await;
+}
+
+#[tokio::test]
+async fn unused_since_is_a_date_or_a_time() {
+    let mut values = no_text();
+    for text in [
+        "yesterday",
+        "90 days",
+        "2026-13-01",
+        "2026-02-30",
+        "01.08.2026",
+        "2026-08",
+    ] {
+        values.push((json!(text), text));
+    }
+    assert_refused(
+        "get_service_accounts",
+        "unused_since",
+        "2026-08-01",
+        &values,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_is_oldest_or_newest() {
+    let mut values = no_text();
+    values.push((json!("descending"), "'descending'"));
+    assert_refused("get_service_accounts", "order", "oldest, newest", &values).await;
+}
+
+#[tokio::test]
+async fn a_broken_cursor_is_refused_with_the_way_on() {
+    let mut values = no_text();
+    for text in ["50", "next", "AAAA", "{}", "bm90IGEgY3Vyc29y", "ä"] {
+        values.push((json!(text), "cursor is"));
+    }
+    assert_refused("get_service_accounts", "cursor", "leave it out", &values).await;
 }
 
 #[tokio::test]
@@ -173,7 +212,7 @@ async fn an_argument_that_a_tool_does_not_have_is_refused_with_those_it_has() {
         ("create_service_account", "service_account_id", "category"),
         ("delete_service_account", "label", "service_account_id"),
         ("delete_service_account", "force", "workspace_id"),
-        ("get_service_accounts", "role", "limit"),
+        ("get_service_accounts", "offset", "cursor"),
         ("get_service_accounts", "Label", "label"),
     ] {
         for value in [json!("x"), json!(null)] {
@@ -199,11 +238,15 @@ async fn an_argument_that_must_be_given_is_named_where_it_is_missing_or_null() {
             "label",
             TEXT,
         ),
-        (json!({"label": "new"}), "workspace_id", ID),
         (
-            json!({"label": "new", "workspace_id": null}),
-            "workspace_id",
-            ID,
+            json!({"label": "new"}),
+            "workspace_id and deployment_id",
+            "one of them is needed",
+        ),
+        (
+            json!({"label": "new", "workspace_id": null, "deployment_id": null}),
+            "workspace_id and deployment_id",
+            "one of them is needed",
         ),
     ] {
         let refused = session.call("create_service_account", arguments).await;
@@ -239,7 +282,7 @@ async fn null_is_as_good_as_omitted() {
     assert_eq!(truth(&sandbox.handle(), "new").role, "WORKSPACE_VIEWER");
     assert_eq!(truth(&sandbox.handle(), "new").category, None);
 
-    let all = json!({"workspace_id": null, "service_account_id": null, "label": null, "limit": null, "offset": null});
+    let all = json!({"workspace_id": null, "service_account_id": null, "label": null, "limit": null, "cursor": null});
     let found = session.call("get_service_accounts", all).await;
     assert_eq!(found.structured()["total"], 7);
 
@@ -248,6 +291,73 @@ async fn null_is_as_good_as_omitted() {
         .call("delete_service_account", doomed)
         .await
         .structured();
+}
+
+#[tokio::test]
+async fn an_empty_text_is_as_good_as_omitted() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+
+    let new = json!({"label": "new", "workspace_id": ANALYTICS, "role": "", "category": ""});
+    let created = session.call("create_service_account", new).await;
+    let id = created.account()["id"].clone();
+    assert_eq!(truth(&sandbox.handle(), "new").role, "WORKSPACE_VIEWER");
+    assert_eq!(truth(&sandbox.handle(), "new").category, None);
+
+    let mut all = json!({});
+    for argument in [
+        "workspace_id",
+        "service_account_id",
+        "label",
+        "role",
+        "category",
+        "key_prefix",
+        "unused_since",
+        "order",
+        "limit",
+        "cursor",
+    ] {
+        all[argument] = json!("");
+    }
+    let found = session.call("get_service_accounts", all).await;
+    assert_eq!(found.structured()["total"], 7);
+
+    let doomed = json!({"service_account_id": id, "workspace_id": ""});
+    session
+        .call("delete_service_account", doomed)
+        .await
+        .structured();
+}
+
+#[tokio::test]
+async fn no_default_stands_in_for_a_place_of_a_creation_that_is_empty() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = Program::at(&sandbox, apc_sandbox::Persona::WorkspaceAdmin)
+        .args(&["--workspace-id", ANALYTICS]);
+    let mut session = program.serve(Era::USUAL).await;
+    let new = json!({"label": "new", "workspace_id": ""});
+    let refused = session.call("create_service_account", new).await;
+    assert_says(refused.refusal("invalid_arguments"), &["workspace_id", ID]);
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn all_faults_of_a_call_are_named_at_once() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Session::start(Era::USUAL, &sandbox).await;
+    let wrong = json!({
+        "workspace_id": "a b", "label": 5, "role": [], "category": "x".repeat(256), "key_prefix": "ab",
+        "unused_since": "soon", "order": "up", "limit": 1000, "cursor": "!", "offset": 3,
+    });
+    let refused = session.call("get_service_accounts", wrong.clone()).await;
+    let text = refused.refusal("invalid_arguments");
+    for argument in keys(&wrong) {
+        assert!(
+            text.contains(&format!("{argument} is ")) || text.contains("'offset' is not"),
+            "{argument}: {text}"
+        );
+    }
+    assert_eq!(sandbox.handle().requests(), []);
 }
 
 #[tokio::test]
@@ -266,14 +376,9 @@ async fn the_values_at_the_bounds_are_accepted() {
             .structured();
         assert_eq!(truth(&sandbox.handle(), &label).category, Some(label));
     }
-    for (limit, offset) in [
-        (json!(1), json!(0)),
-        (json!(1000), json!(1)),
-        (json!(10.0), json!(0.0)),
-    ] {
-        let page = json!({"limit": limit, "offset": offset});
+    for limit in [json!(0), json!(200), json!(10.0)] {
         session
-            .call("get_service_accounts", page)
+            .call("get_service_accounts", json!({"limit": limit}))
             .await
             .structured();
     }

@@ -294,6 +294,59 @@ async fn an_error_in_place_of_an_answer_is_no_persons() {
     }
 }
 
+/// Replies that are no messages, to the request of this id.
+fn unreadable_replies(id: &Value) -> Vec<Vec<u8>> {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let padding = " ".repeat(apc_mcp::session::LINE_MAX);
+    let yes = r#"{"action":"accept","content":{"answer":true}"#;
+    let invalid = [
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes},"note":""#).as_bytes(),
+        b"\xff\"}}",
+    ]
+    .concat();
+    let texts = [
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes},"note":{deep}}}}}"#),
+        format!(r#"{{"result":{yes},"note":{deep}}},"jsonrpc":"2.0","id":{id}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes},"note":"\ud800"}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":"no window"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":"E1","message":"no"}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes}}}{padding}}}"#),
+        format!(r#"{{"result":{yes}{padding}}},"jsonrpc":"2.0","id":{id}}}"#),
+    ];
+    let mut replies: Vec<_> = texts.into_iter().map(String::into_bytes).collect();
+    replies.push(invalid);
+    replies
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_ends_its_question_and_is_no_persons() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    for number in 0..unreadable_replies(&json!(0)).len() {
+        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let reply = &unreadable_replies(&question.request)[number];
+        session.raw_bytes(&[reply, &b"\n"[..]].concat()).await;
+        let outcome = session.outcome(DELETE_TOOL, question.call).await;
+        assert_no_person(&sandbox, &outcome);
+        assert_eq!(session.notifications.len(), 0, "reply {number}");
+    }
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_ends_no_other_question() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    for other in [json!(4711), json!("x"), json!(null), json!(1.5)] {
+        for reply in unreadable_replies(&other) {
+            session.raw_bytes(&[&reply[..], b"\n"].concat()).await;
+        }
+    }
+    session.call(GET_TOOL, json!({})).await.structured();
+    let yes = question.accept(true);
+    session.answer(question, yes).await.structured();
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
+}
+
 /// A machine may have to wait for the processor, and then looks like a person: one of many is quick enough.
 async fn declined_at_once(session: &mut Session, arguments: &Value, action: &str) -> Outcome {
     for _ in 0..50 {
@@ -968,7 +1021,7 @@ async fn nothing_is_asked_about_what_would_be_refused_anyway() {
             .await
             .refusal("not_found");
         session
-            .call(DELETE_TOOL, json!({"service_account_id": FORECASTS}))
+            .call(DELETE_TOOL, json!({"service_account_id": BOOTSTRAP}))
             .await
             .refusal("not_found");
         assert!(session.questions.is_empty());

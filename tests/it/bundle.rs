@@ -1,5 +1,5 @@
 //! The bundle for desktop hosts: its manifest fits this version, these settings and these tools.
-//! What its own tool makes of it is for `tests/clients/run`, which needs Node.
+//! `tests/clients/run` packs it with its own tool, which needs Node.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn manifest() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What a host sets where its user has set nothing but `chosen`.
+/// The environment that a host makes if its user has set nothing but `chosen`.
 fn environment(manifest: &Value, chosen: &Value) -> Vec<(String, String)> {
     let variables = manifest["server"]["mcp_config"]["env"].as_object().unwrap();
     let filled_in = variables.iter().map(|(variable, value)| {

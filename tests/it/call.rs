@@ -74,7 +74,23 @@ async fn arguments_come_from_standard_input_where_a_hyphen_stands_for_them() {
     drop(input);
     let output = patient("it ends", child.wait_with_output()).await.unwrap();
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(result["next_offset"], 1);
+    assert!(result["next_cursor"].is_string());
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_on_standard_input_is_dropped_and_utf16_is_named() {
+    let sandbox = sandbox().await;
+    let arguments = ["call", "get_service_accounts", "-"];
+    let marked = "\u{feff}{\"limit\": 1}".as_bytes().to_vec();
+    let output = run_with_input(command(&sandbox, &arguments), marked).await;
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["service_accounts"].as_array().unwrap().len(), 1);
+    let units = "\u{feff}{\"limit\": 1}".encode_utf16();
+    let utf16 = units.flat_map(u16::to_le_bytes).collect();
+    let output = run_with_input(command(&sandbox, &arguments), utf16).await;
+    assert_eq!(output.status.code(), Some(2));
+    let says = ["standard input", "UTF-16", "UTF-8"];
+    assert_says(&String::from_utf8(output.stderr).unwrap(), &says);
 }
 
 /// Runs a command with so much on its input, to its end.
@@ -121,13 +137,13 @@ async fn arguments_that_just_fit_into_a_line_reach_the_tool() {
 #[tokio::test]
 async fn an_error_is_told_on_standard_error_and_by_the_exit_code() {
     let sandbox = sandbox().await;
-    let ended = call(&sandbox, &["get_service_accounts", r#"{"limit": 0}"#])
+    let ended = call(&sandbox, &["get_service_accounts", r#"{"limit": 201}"#])
         .run()
         .await;
     assert_eq!(ended.status.code(), Some(1));
     assert_eq!(ended.stdout, "");
     assert!(
-        ended.stderr.starts_with("invalid_arguments: limit is 0"),
+        ended.stderr.starts_with("invalid_arguments: limit is 201"),
         "{}",
         ended.stderr
     );

@@ -9,7 +9,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::harness::*;
-use crate::support::standin::{Idle, Play, StandIn};
+use crate::support::standin::{Idle, Play, StandIn, answer_of};
 
 /// Passes bytes on to a sandbox and counts the connections on the way.
 struct Wire {
@@ -88,6 +88,53 @@ async fn an_answer_over_32_mib_is_not_read() {
     let one = json!({"workspace_id": ANALYTICS});
     let refused = session.call("get_service_accounts", one).await;
     assert_says(refused.refusal("api_error"), &["32 MiB"]);
+}
+
+/// A head that names a compression.
+const GZIP: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n";
+
+/// A head that says that there is none.
+const IDENTITY: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: identity\r\n";
+
+/// A head of the same kind without it.
+const UNNAMED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+#[tokio::test]
+async fn a_body_that_was_compressed_unasked_is_named_as_that() {
+    // The beginning of every gzip file.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff".as_slice();
+    let brotli = b"\x8b\x02\x80\xff".as_slice();
+    let named_brotli = GZIP.replace("gzip", "br");
+    for (head, body, says) in [
+        (GZIP, gzip, "'gzip'"),
+        (UNNAMED, gzip, "'gzip'"),
+        (&named_brotli, brotli, "'br'"),
+    ] {
+        let (sandbox, standin, mut session) = through_a_standin().await;
+        standin.arm(LIST, Play::Bytes(answer_of(head, body)), false, 0);
+        let one = json!({"workspace_id": ANALYTICS});
+        let refused = session.call("get_service_accounts", one).await;
+        assert_says(
+            refused.refusal("api_error"),
+            &["compression", says, "ingress"],
+        );
+        standin.arm(CREATE, Play::Bytes(answer_of(head, body)), true, 0);
+        let new = json!({"label": "etl", "workspace_id": ANALYTICS});
+        let created = session.call("create_service_account", new).await;
+        assert_eq!(created.structured()["recovered"], true);
+        assert_eq!(mutations(&sandbox.handle()), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_only_claims_to_be_compressed_is_read() {
+    let (_sandbox, standin, mut session) = through_a_standin().await;
+    for head in [GZIP, IDENTITY] {
+        standin.arm(LIST, Play::Head(head), true, 0);
+        list(&mut session).await;
+    }
 }
 
 async fn through_a_standin() -> (Sandbox, StandIn, Session) {

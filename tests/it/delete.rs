@@ -86,9 +86,9 @@ async fn an_id_alone_is_searched_in_every_visible_workspace() {
 }
 
 #[tokio::test]
-async fn an_id_alone_that_is_in_no_visible_workspace_is_never_sent() {
+async fn an_id_alone_that_is_in_no_visible_place_is_never_sent() {
     let (sandbox, mut session) = start().await;
-    for id in [FORECASTS, BOOTSTRAP, NOTHING] {
+    for id in [BOOTSTRAP, NOTHING] {
         let refused = session.call(TOOL, json!({"service_account_id": id})).await;
         assert_says(refused.refusal("not_found"), &[id]);
         assert_eq!(refused.error()["service_account_id"], id);

@@ -110,7 +110,19 @@ async fn a_sound_setup_passes_every_check() {
         )
         .says("ok", "key directory", &["apc-mcp/keys", "can be used"])
         .says("ok", "audit log", &["off"])
-        .says("ok", "policy", &["WORKSPACE_ADMIN", "30 changes a minute"]);
+        .says(
+            "ok",
+            "deployments",
+            &[
+                &format!("0 in {ANALYTICS} 'Analytics'"),
+                &format!("1 in {DATA_SCIENCE} 'Data Science'"),
+            ],
+        )
+        .says(
+            "ok",
+            "policy",
+            &["WORKSPACE_ADMIN or DEPLOYMENT_ADMIN", "30 changes a minute"],
+        );
     assert_eq!(mutations(&sandbox.handle()), 0);
 }
 

@@ -1,4 +1,4 @@
-//! What the API and everything before it may answer, and which kind of failure it becomes.
+//! Every kind of answer of the API and of things in front of it, with the error code that it becomes.
 
 use apc_sandbox::{Entity, Fault, Handle, NewAccount, On, Persona, Role, Sandbox};
 use base64::Engine;
@@ -498,8 +498,8 @@ const FIELDS: [(&str, Option<&str>); 9] = [
     ("RoleBinding.role", Some("role")),
 ];
 
-const SHOWN: [&str; 10] = [
-    "active",
+// An account is active, and was never changed since its creation, unless a result says otherwise.
+const SHOWN: [&str; 8] = [
     "api_key",
     "category",
     "created_at",
@@ -507,7 +507,6 @@ const SHOWN: [&str; 10] = [
     "label",
     "last_used_at",
     "role",
-    "updated_at",
     "workspace_id",
 ];
 
@@ -529,10 +528,14 @@ async fn a_field_that_a_release_lacks_costs_a_reading_that_field_alone() {
         let (sandbox, mut session) = start().await;
         lacking(&sandbox.handle(), &[field]);
         let account = ci_deploy(&mut session).await;
-        let expected: Vec<_> = SHOWN
+        let mut expected: Vec<_> = SHOWN
             .into_iter()
             .filter(|key| Some(*key) != shown)
             .collect();
+        if shown == Some("created_at") {
+            // Nothing is there that it could be equal to.
+            expected.insert(expected.len() - 1, "updated_at");
+        }
         assert_eq!(keys(&account), expected, "without {field}");
     }
 }
@@ -549,14 +552,7 @@ async fn several_fields_that_a_release_lacks_cost_a_reading_those_alone() {
     ];
     lacking(&sandbox.handle(), &old);
     let account = ci_deploy(&mut session).await;
-    let left = [
-        "active",
-        "api_key",
-        "created_at",
-        "id",
-        "label",
-        "workspace_id",
-    ];
+    let left = ["api_key", "created_at", "id", "label", "workspace_id"];
     assert_eq!(keys(&account), left);
 }
 
@@ -580,10 +576,7 @@ async fn an_old_key_stays_masked_where_the_release_has_no_date_to_mask_by() {
     lacking(&sandbox.handle(), &["createdAt"]);
     let account = ci_deploy(&mut session).await;
     let real = truth(&sandbox.handle(), "ci-deploy").key;
-    assert_eq!(
-        account["api_key"],
-        format!("{}{}", &real[..6], "*".repeat(26))
-    );
+    assert_eq!(account["api_key"], format!("{}…", &real[..6]));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::support::harness::*;
 use crate::support::installation::{LOGIN, list, login_in};
 use crate::support::standin::*;
 
-/// How many mutations are tried of each kind.
+/// The number of mutations of each kind.
 const CASES: u32 = 48;
 
 /// Every code that a result may have.

@@ -1,6 +1,8 @@
 //! `get_service_accounts`: one workspace or all that are visible, filtered and in pages.
 
-use apc_sandbox::{Entity, NewAccount, Persona, Role, Sandbox, Store};
+use std::time::Duration;
+
+use apc_sandbox::{Entity, Fault, NewAccount, On, Persona, Role, Sandbox, Store};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ async fn without_arguments_every_visible_workspace_and_its_accounts_are_shown() 
         assert!(workspaces.contains(&expected), "{expected}");
     }
     assert_eq!(result["total"], 6);
-    assert_eq!(result.get("next_offset"), None);
+    assert_eq!(result.get("next_cursor"), None);
     let mut labels = found.column("label");
     labels.sort_unstable();
     let expected = [
@@ -68,7 +70,7 @@ async fn without_arguments_every_visible_workspace_and_its_accounts_are_shown() 
 
 #[tokio::test]
 async fn an_account_is_shown_with_all_that_the_api_knows_of_it() {
-    let (_sandbox, mut session) = start().await;
+    let (sandbox, mut session) = start().await;
     let found = session
         .call(TOOL, json!({"service_account_id": CI_DEPLOY}))
         .await;
@@ -78,21 +80,30 @@ async fn an_account_is_shown_with_all_that_the_api_knows_of_it() {
     assert_eq!(account["role"], "WORKSPACE_EDITOR");
     assert_eq!(account["category"], "ci-cd");
     assert_eq!(account["workspace_id"], ANALYTICS);
-    assert_eq!(account["active"], true);
-    for field in ["created_at", "updated_at", "last_used_at", "api_key"] {
-        assert!(account[field].is_string(), "{field}");
+    let key = truth(&sandbox.handle(), "ci-deploy").key;
+    assert_eq!(account["api_key"], format!("{}…", &key[..6]));
+    for field in ["created_at", "last_used_at"] {
+        let time = account[field].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.len() == 20, "{field} {time}");
     }
 }
 
 #[tokio::test]
-async fn a_value_that_is_absent_is_left_out() {
+async fn a_value_that_is_absent_or_usual_is_left_out() {
     let (_sandbox, mut session) = start().await;
     let found = session
         .call(TOOL, json!({"service_account_id": MIGRATION}))
         .await;
     let account = &found.accounts()[0];
-    assert_eq!(account.get("category"), None);
-    assert_eq!(account.get("last_used_at"), None);
+    for field in [
+        "category",
+        "last_used_at",
+        "active",
+        "updated_at",
+        "other_bindings",
+    ] {
+        assert_eq!(account.get(field), None, "{field}");
+    }
 }
 
 #[tokio::test]
@@ -171,55 +182,22 @@ async fn the_filters_hold_together() {
     // ci-deploy and terraform: one of them is on the next page.
     assert_eq!(found.column("label").len(), 1);
     assert_eq!(found.structured()["total"], 2);
-    assert_eq!(found.structured()["next_offset"], 1);
+    assert!(found.structured()["next_cursor"].is_string());
 }
 
 #[tokio::test]
-async fn the_pages_together_are_the_whole_list() {
-    let labels: Vec<String> = (0..7).map(|number| format!("label-{number}")).collect();
-    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    let (_sandbox, mut session) = with_labels(&labels).await;
-    let (mut seen, mut offset, mut pages) = (Vec::new(), json!(0), 0);
-    while !offset.is_null() {
-        let page = session
-            .call(TOOL, json!({"limit": 3, "offset": offset}))
-            .await;
-        assert_eq!(page.structured()["total"], 7);
-        seen.extend(page.column("label").into_iter().map(str::to_owned));
-        offset = page.structured()["next_offset"].clone();
-        pages += 1;
-    }
-    seen.sort();
-    assert_eq!(seen, labels);
-    assert_eq!(pages, 3);
-}
-
-#[tokio::test]
-async fn a_page_that_ends_with_the_list_has_no_next_one() {
-    let (_sandbox, mut session) = with_labels(&["a", "b", "c"]).await;
-    for (limit, offset, shown) in [(3, 0, 3), (2, 1, 2), (1, 2, 1), (5, 3, 0), (5, 100, 0)] {
-        let page = session
-            .call(TOOL, json!({"limit": limit, "offset": offset}))
-            .await;
-        assert_eq!(page.accounts().len(), shown, "{limit} {offset}");
-        assert_eq!(page.structured()["total"], 3);
-        assert_eq!(
-            page.structured().get("next_offset"),
-            None,
-            "{limit} {offset}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_page_holds_100_accounts_unless_told_otherwise() {
-    let labels = vec!["one-of-many"; 101];
+async fn a_page_holds_50_accounts_unless_told_otherwise_and_200_at_most() {
+    let labels = vec!["one-of-many"; 201];
     let (_sandbox, mut session) = with_labels(&labels).await;
     let found = session.call(TOOL, json!({})).await;
-    assert_eq!(found.accounts().len(), 100);
-    assert_eq!(found.structured()["next_offset"], 100);
-    let all = session.call(TOOL, json!({"limit": 1000})).await;
-    assert_eq!(all.accounts().len(), 101);
+    assert_eq!(found.accounts().len(), 50);
+    let all = session.call(TOOL, json!({"limit": 200})).await;
+    assert_eq!(all.accounts().len(), 200);
+    assert!(all.structured()["next_cursor"].is_string());
+    session
+        .call(TOOL, json!({"limit": 201}))
+        .await
+        .refusal("invalid_arguments");
 }
 
 #[tokio::test]
@@ -235,7 +213,7 @@ async fn an_account_is_found_by_its_id_in_whichever_workspace_it_is() {
 #[tokio::test]
 async fn an_id_in_no_list_is_not_found() {
     let (_sandbox, mut session) = start().await;
-    for id in [NOTHING, FORECASTS, BOOTSTRAP] {
+    for id in [NOTHING, BOOTSTRAP] {
         let refused = session.call(TOOL, json!({"service_account_id": id})).await;
         assert_says(refused.refusal("not_found"), &[id]);
         assert_eq!(refused.error()["service_account_id"], id);
@@ -358,4 +336,414 @@ async fn reading_changes_nothing() {
     session.call(TOOL, json!({})).await.structured();
     assert_eq!(mutations(&sandbox.handle()), 0);
     assert_eq!(sandbox.handle().accounts(), before);
+}
+
+/// An answer in place of the API's.
+fn canned(body: &str) -> Fault {
+    Fault::Answer {
+        status: 200,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.to_owned(),
+        executed: false,
+    }
+}
+
+/// Every page of a call, one after the other.
+async fn pages(session: &mut Session, arguments: &Value) -> Vec<Outcome> {
+    let (mut pages, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let mut page = arguments.clone();
+        page["cursor"] = cursor;
+        let found = session.call(TOOL, page).await;
+        cursor = found.structured()["next_cursor"].clone();
+        pages.push(found);
+        if cursor.is_null() {
+            return pages;
+        }
+    }
+}
+
+fn labels_of(pages: &[Outcome]) -> Vec<&str> {
+    pages.iter().flat_map(|page| page.column("label")).collect()
+}
+
+/// Two workspaces whose accounts were created in turns, and their admin's session. Label `n` is the `n`th oldest.
+async fn in_turns(number: u64) -> (Sandbox, Session) {
+    let places = ["w1", "w2"].map(|id| Entity::Workspace(id.into()));
+    let mut store = Store::empty()
+        .workspace("w1", "One")
+        .workspace("w2", "Two")
+        .user(
+            "admin",
+            &places.clone().map(|place| (Role::WorkspaceAdmin, place)),
+        );
+    for n in 0..number {
+        let place = places[usize::try_from(n % 2).unwrap()].clone();
+        store = store.account(NewAccount {
+            // The ids tell nothing of the age.
+            id: Some(format!("a{}", n * 7 % 10)),
+            age: Duration::from_secs(3600 * (number - n)),
+            ..NewAccount::new(n.to_string(), Role::WorkspaceViewer, place)
+        });
+    }
+    let sandbox = Sandbox::start_with(0, store).await.unwrap();
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
+    let session = Program::with_token(&sandbox, &token)
+        .serve(Era::USUAL)
+        .await;
+    (sandbox, session)
+}
+
+#[tokio::test]
+async fn the_pages_are_sorted_by_creation_over_all_places_in_both_orders() {
+    let (_sandbox, mut session) = in_turns(7).await;
+    for (order, expected) in [
+        (json!(null), ["0", "1", "2", "3", "4", "5", "6"]),
+        (json!("oldest"), ["0", "1", "2", "3", "4", "5", "6"]),
+        (json!("newest"), ["6", "5", "4", "3", "2", "1", "0"]),
+    ] {
+        for limit in [1, 3, 7, 200] {
+            let arguments = json!({"limit": limit, "order": order});
+            let pages = pages(&mut session, &arguments).await;
+            assert_eq!(labels_of(&pages), expected, "{arguments}");
+            assert_eq!(pages.len(), 7_usize.div_ceil(limit), "{arguments}");
+            for page in &pages {
+                assert_eq!(page.structured()["total"], 7);
+                let counts = page.structured()["workspaces"].as_array().unwrap();
+                let counts: Vec<_> = counts.iter().map(|place| &place["count"]).collect();
+                assert!(counts == [4, 3] || counts == [3, 4], "{counts:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_one_moment_are_sorted_by_their_ids() {
+    let w1 = Entity::Workspace("w1".into());
+    let row = |id: &str| json!({"id": id, "label": id, "createdAt": "2026-01-01T00:00:00.000Z", "apiKey": "a".repeat(32)});
+    let rows = ["c", "a", "d", "b"].map(row);
+    let answer = json!({"data": {LIST: rows}}).to_string();
+    let store = Store::empty()
+        .workspace("w1", "One")
+        .user("admin", &[(Role::WorkspaceAdmin, w1)]);
+    let sandbox = Sandbox::start_with(0, store).await.unwrap();
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
+    let mut session = Program::with_token(&sandbox, &token)
+        .serve(Era::USUAL)
+        .await;
+    let fault = canned(&answer);
+    sandbox.handle().inject(fault, On::Field(LIST), 4);
+    let arguments = json!({"workspace_id": "w1", "limit": 1});
+    let pages = pages(&mut session, &arguments).await;
+    assert_eq!(labels_of(&pages), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_behind_its_account_whatever_was_deleted_or_created_meanwhile() {
+    let (sandbox, mut session) = in_turns(8).await;
+    let mut page = json!({"limit": 3});
+    let first = session.call(TOOL, page.clone()).await;
+    assert_eq!(first.column("label"), ["0", "1", "2"]);
+    // One that was seen, the one that the cursor is of, one that comes, and a new one.
+    for label in ["0", "2", "4"] {
+        let id = truth(&sandbox.handle(), label).id;
+        assert!(sandbox.handle().remove_account(&id));
+    }
+    let new = NewAccount::new("new", Role::WorkspaceViewer, Entity::Workspace("w1".into()));
+    sandbox.handle().add_account(new);
+    page["cursor"] = first.structured()["next_cursor"].clone();
+    let second = session.call(TOOL, page.clone()).await;
+    assert_eq!(second.column("label"), ["3", "5", "6"]);
+    assert_eq!(second.structured()["total"], 6);
+    page["cursor"] = second.structured()["next_cursor"].clone();
+    let third = session.call(TOOL, page).await;
+    assert_eq!(third.column("label"), ["7", "new"]);
+    assert_eq!(third.structured().get("next_cursor"), None);
+}
+
+#[tokio::test]
+async fn a_cursor_is_for_the_same_other_arguments_and_for_any_process() {
+    let (sandbox, mut session) = in_turns(8).await;
+    let first = session.call(TOOL, json!({"limit": 2})).await;
+    let cursor = first.structured()["next_cursor"].clone();
+    let before = sandbox.handle().requests().len();
+    for other in [
+        json!({"limit": 3}),
+        json!({"limit": 2, "workspace_id": "w1"}),
+        json!({"limit": 2, "label": "1"}),
+        json!({"limit": 2, "role": "WORKSPACE_VIEWER"}),
+        json!({"limit": 2, "order": "newest"}),
+        json!({"limit": 2, "unused_since": "2026-01-01"}),
+        json!({}),
+    ] {
+        let mut page = other;
+        page["cursor"] = cursor.clone();
+        let refused = session.call(TOOL, page).await;
+        let text = refused.refusal("invalid_arguments");
+        assert_says(text, &["cursor", "same other arguments", "leave it out"]);
+    }
+    assert_eq!(sandbox.handle().requests().len(), before);
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
+    let mut another = Program::with_token(&sandbox, &token)
+        .serve(Era::Stateless)
+        .await;
+    let same =
+        json!({"cursor": cursor, "limit": 2.0, "order": "oldest", "label": "", "role": null});
+    let second = another.call(TOOL, same).await;
+    assert_eq!(second.column("label"), ["2", "3"]);
+}
+
+#[tokio::test]
+async fn a_limit_of_0_only_counts() {
+    let (_sandbox, mut session) = start().await;
+    for arguments in [
+        json!({"limit": 0}),
+        json!({"limit": 0, "label": "e", "order": "newest"}),
+    ] {
+        let counted = session.call(TOOL, arguments.clone()).await;
+        let result = counted.structured();
+        let all = session
+            .call(TOOL, json!({"label": arguments["label"]}))
+            .await;
+        assert_eq!(result["service_accounts"], json!([]));
+        assert_eq!(result["total"], all.structured()["total"]);
+        assert_eq!(result["workspaces"], all.structured()["workspaces"]);
+        assert_eq!(result.get("next_cursor"), None);
+    }
+}
+
+#[tokio::test]
+async fn each_filter_shows_what_fits_and_counts_it() {
+    let (sandbox, mut session) = start().await;
+    let key = truth(&sandbox.handle(), "terraform").key;
+    let fresh = truth(&sandbox.handle(), "model-training").key;
+    let days_ago = |days| {
+        (chrono::Utc::now() - TimeDelta::days(days))
+            .date_naive()
+            .to_string()
+    };
+    for (filter, expected) in [
+        (json!({"role": "WORKSPACE_ADMIN"}), vec!["terraform"]),
+        (
+            json!({"role": "WORKSPACE_VIEWER"}),
+            vec!["dashboard", "notebooks"],
+        ),
+        (json!({"role": "workspace_viewer"}), vec![]),
+        (json!({"category": "ci-cd"}), vec!["ci-deploy"]),
+        (json!({"category": "ci"}), vec![]),
+        (json!({"key_prefix": &key[..6]}), vec!["terraform"]),
+        (
+            json!({"key_prefix": format!("{}…", &key[..6])}),
+            vec!["terraform"],
+        ),
+        (json!({"key_prefix": key}), vec!["terraform"]),
+        (json!({"key_prefix": &fresh[..20]}), vec!["model-training"]),
+        (
+            json!({"key_prefix": format!("{}{}", &fresh[..20], "x")}),
+            vec![],
+        ),
+        (
+            json!({"unused_since": days_ago(6)}),
+            vec!["migration-2024", "notebooks", "model-training"],
+        ),
+        (
+            json!({"unused_since": days_ago(6), "workspace_id": ANALYTICS}),
+            vec!["migration-2024"],
+        ),
+        (
+            json!({"unused_since": days_ago(100)}),
+            vec!["migration-2024", "model-training"],
+        ),
+        (
+            json!({"label": "m*"}),
+            vec!["migration-2024", "model-training"],
+        ),
+        (
+            json!({"label": "*D*E*"}),
+            vec!["ci-deploy", "model-training"],
+        ),
+        (
+            json!({"label": "M*", "role": "WORKSPACE_EDITOR", "unused_since": days_ago(1)}),
+            vec!["migration-2024", "model-training"],
+        ),
+        (json!({"label": "nothing-like-it"}), vec![]),
+    ] {
+        let found = session.call(TOOL, filter.clone()).await;
+        let mut labels = found.column("label");
+        labels.sort_unstable_by_key(|label| expected.iter().position(|one| one == label));
+        assert_eq!(labels, expected, "{filter}");
+        assert_eq!(found.structured()["total"], expected.len(), "{filter}");
+        assert_eq!(found.structured().get("notes"), None, "{filter}");
+        if let Some(workspaces) = found.structured()["workspaces"].as_array() {
+            let counts = workspaces
+                .iter()
+                .map(|place| place["count"].as_u64().unwrap());
+            assert_eq!(workspaces.len(), 2, "{filter}");
+            assert_eq!(counts.sum::<u64>(), expected.len() as u64, "{filter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_the_other_filters_drop_is_not_said_to_be_missing() {
+    let (_sandbox, mut session) = start().await;
+    let other = json!({"service_account_id": CI_DEPLOY, "role": "WORKSPACE_ADMIN"});
+    let found = session.call(TOOL, other).await;
+    assert_eq!(found.structured()["total"], 0);
+    assert_eq!(found.structured()["workspaces"][0]["count"], 0);
+}
+
+#[tokio::test]
+async fn a_filter_by_what_the_release_does_not_show_matches_nothing_and_says_why() {
+    for (field, filter, why) in [
+        (
+            "roleBinding",
+            json!({"role": "WORKSPACE_ADMIN"}),
+            "does not show roles",
+        ),
+        (
+            "ServiceAccount.category",
+            json!({"category": "ci-cd"}),
+            "did not show the category",
+        ),
+        (
+            "ServiceAccount.lastUsedAt",
+            json!({"unused_since": "2026-01-01"}),
+            "did not show the last use",
+        ),
+        (
+            "ServiceAccount.apiKey",
+            json!({"key_prefix": "429b85"}),
+            "fewer than 6 characters",
+        ),
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        sandbox.handle().lack_field(field);
+        sandbox.handle().lack_field("roleBindings");
+        let mut session = Session::start(Era::USUAL, &sandbox).await;
+        let found = session.call(TOOL, filter.clone()).await;
+        assert_eq!(found.structured()["total"], 0, "{filter}");
+        let notes = found.structured()["notes"].to_string();
+        assert_says(&notes, &[why, "has left out 6 accounts"]);
+    }
+}
+
+#[tokio::test]
+async fn a_last_use_that_could_not_be_read_is_not_taken_for_never() {
+    let (sandbox, mut session) = start().await;
+    let row =
+        json!({"id": "ck1", "label": "x", "createdAt": "2026-01-01T00:00:00Z", "lastUsedAt": null});
+    let body = json!({
+        "data": {LIST: [row]},
+        "errors": [{"message": "x", "path": [LIST, 0, "lastUsedAt"]}],
+    });
+    let fault = canned(&body.to_string());
+    sandbox.handle().inject(fault, On::Field(LIST), 1);
+    let found = session
+        .call(
+            TOOL,
+            json!({"workspace_id": ANALYTICS, "unused_since": "2026-10-01"}),
+        )
+        .await;
+    assert_eq!(found.structured()["total"], 0);
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["unused_since", "1 account"]);
+}
+
+#[tokio::test]
+async fn an_account_of_two_workspaces_has_a_row_in_each() {
+    let (sandbox, mut session) = start().await;
+    let there = Entity::Workspace(DATA_SCIENCE.into());
+    assert!(
+        sandbox
+            .handle()
+            .bind(CI_DEPLOY, Role::WorkspaceViewer, there)
+    );
+    for limit in [1, 50] {
+        let arguments = json!({"service_account_id": CI_DEPLOY, "limit": limit});
+        let pages = pages(&mut session, &arguments).await;
+        let rows: Vec<_> = pages.iter().flat_map(|page| page.accounts()).collect();
+        let mut places: Vec<_> = rows
+            .iter()
+            .map(|row| (&row["workspace_id"], &row["role"]))
+            .collect();
+        places.sort_by_key(|(place, _)| place.to_string());
+        assert_eq!(
+            places,
+            [
+                (&json!(ANALYTICS), &json!("WORKSPACE_EDITOR")),
+                (&json!(DATA_SCIENCE), &json!("WORKSPACE_VIEWER")),
+            ]
+        );
+        assert!(pages.iter().all(|page| page.structured()["total"] == 2));
+    }
+}
+
+#[tokio::test]
+async fn now_is_the_clock_of_the_platform() {
+    let (sandbox, mut session) = start().await;
+    sandbox.handle().skew_clock(TimeDelta::hours(5));
+    for arguments in [
+        json!({}),
+        json!({"workspace_id": ANALYTICS}),
+        json!({"limit": 0}),
+    ] {
+        let found = session.call(TOOL, arguments).await;
+        let now = found.structured()["now"].as_str().unwrap().to_owned();
+        assert_eq!(now.len(), "2026-01-01T00:00:00Z".len());
+        let now = chrono::DateTime::parse_from_rfc3339(&now).unwrap();
+        let ahead = now.to_utc() - chrono::Utc::now();
+        assert!(
+            (ahead - TimeDelta::hours(5)).abs() < TimeDelta::minutes(5),
+            "{ahead}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_cut_at_60_000_characters_and_the_next_one_goes_on() {
+    let labels: Vec<String> = (0..30)
+        .map(|n| format!("{n:02}{}", "ü".repeat(5_000)))
+        .collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let (_sandbox, mut session) = with_labels(&labels).await;
+    let pages = pages(&mut session, &json!({"limit": 200})).await;
+    assert_eq!(pages.len(), 3);
+    for page in &pages {
+        let length = page.text().chars().count();
+        assert!(length <= 60_000, "{length}");
+    }
+    let mut seen = labels_of(&pages);
+    seen.sort_unstable();
+    assert_eq!(seen, labels);
+}
+
+#[tokio::test]
+async fn more_workspaces_than_fit_are_counted_in_the_notes() {
+    let mut store = Store::empty();
+    let mut bindings = Vec::new();
+    for number in 0..400 {
+        let id = format!("w{number:024}");
+        store = store.workspace(&id, &format!("Workspace number {number}"));
+        bindings.push((Role::WorkspaceAdmin, Entity::Workspace(id.clone())));
+    }
+    let last = bindings[399].1.clone();
+    let account = NewAccount::new("lonely", Role::WorkspaceViewer, last);
+    let store = store.user("admin", &bindings).account(account);
+    let sandbox = Sandbox::start_with(0, store).await.unwrap();
+    let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
+    let mut session = Program::with_token(&sandbox, &token)
+        .serve(Era::USUAL)
+        .await;
+    let found = session.call(TOOL, json!({})).await;
+    let result = found.structured();
+    let workspaces = result["workspaces"].as_array().unwrap();
+    assert_eq!(workspaces[0]["count"], 1);
+    let unshown = 400 - workspaces.len();
+    assert_says(
+        &result["notes"].to_string(),
+        &[&format!("{unshown} further workspaces")],
+    );
+    assert!(found.text().chars().count() < 21_000);
+    assert_eq!(found.column("label"), ["lonely"]);
 }

@@ -1,4 +1,4 @@
-//! Where API keys go: to private files by default, and past the model.
+//! API keys go to private files by default, and not to the model.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -39,7 +39,7 @@ async fn a_new_key_is_in_a_private_file_and_nowhere_else() {
         assert_eq!(directory, key_dir(&session));
         assert_eq!(mode(directory), 0o700);
         assert_eq!(names_in(directory).len(), 1);
-        let masked = format!("{}{}", &real.key[..6], "*".repeat(26));
+        let masked = format!("{}…", &real.key[..6]);
         assert_eq!(created.account()["api_key"], masked);
         assert_eq!(created.structured().get("recovered"), None);
         let found = session.call(GET_TOOL, json!({"label": "etl"})).await;
@@ -55,10 +55,8 @@ async fn a_deleted_account_shows_no_key_either() {
         .handle()
         .add_account(colleague("fresh", apc_sandbox::Role::WorkspaceViewer));
     let gone = session.call(DELETE_TOOL, doomed(&fresh.id)).await;
-    assert_eq!(
-        gone.account()["api_key"],
-        format!("{}{}", &fresh.key[..6], "*".repeat(26))
-    );
+    let masked = format!("{}…", &fresh.key[..6]);
+    assert_eq!(gone.account()["api_key"], masked);
     session.end_without(&[fresh.key]).await;
 }
 

@@ -185,3 +185,138 @@ async fn a_login_without_a_workspace_leaves_the_argument_required() {
     let required = &tools[0]["inputSchema"]["required"];
     assert_eq!(*required, json!(["label", "workspace_id"]));
 }
+
+#[tokio::test]
+async fn the_entry_of_a_context_is_found_whatever_its_case() {
+    let sandbox = sandbox().await;
+    let text = login_of(&sandbox).replace("context: localhost", "context: LocalHost");
+    outcome(Program::bare().file(LOGIN, &text))
+        .await
+        .structured();
+    let text = "context: Acme.Invalid\n\
+                contexts:\n\
+                \x20 acme_invalid:\n\
+                \x20   domain: Acme.Invalid\n\
+                \x20   token: 0123456789abcdef0123456789abcdef\n";
+    for program in [
+        Program::bare(),
+        Program::bare().env("APC_DOMAIN", "ACME.invalid"),
+        Program::bare().env("ASTRO_DOMAIN", "deployments.acme.invalid"),
+    ] {
+        let program = program.file(LOGIN, text).env("APC_TIMEOUT", "2");
+        let refused = outcome(program).await;
+        assert_says(
+            refused.refusal("unreachable"),
+            &["houston.acme.invalid:443"],
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_spelling_of_a_url_makes_no_other_url() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let by_name = sandbox.url().replace("127.0.0.1", "localhost");
+    let port = by_name
+        .trim_start_matches("http://localhost:")
+        .trim_end_matches("/v1");
+    for (spelled, login_url) in [
+        (format!("http://localhost:{port}/v1/"), by_name.clone()),
+        (format!("http://localhost.:{port}/v1"), by_name.clone()),
+        (format!("HTTP://LocalHost:{port}/v1"), by_name.clone()),
+        (format!("http://localhost.:{port}/v1//"), by_name.clone()),
+        (by_name.clone(), format!("http://LocalHost.:{port}/v1/")),
+    ] {
+        let program = Program::bare()
+            .file(LOGIN, &login_in(&login_url, &token, ANALYTICS))
+            .env("APC_API_URL", &spelled);
+        outcome(program).await.structured();
+        // The workspace of the login counts as well.
+        let mut session = Program::with_token(&sandbox, &token)
+            .file(LOGIN, &login_in(&login_url, &token, ANALYTICS))
+            .env("APC_API_URL", &spelled)
+            .serve(Era::USUAL)
+            .await;
+        let tools = session.list_tools().await;
+        let required = &tools[0]["inputSchema"]["required"];
+        assert_eq!(*required, json!(["label"]), "{spelled}");
+    }
+}
+
+#[tokio::test]
+async fn another_port_is_another_url_and_a_missing_version_is_told() {
+    let sandbox = sandbox().await;
+    let text = "context: acme.invalid\n\
+                contexts:\n\
+                \x20 acme_invalid:\n\
+                \x20   domain: acme.invalid\n\
+                \x20   token: 0123456789abcdef0123456789abcdef\n";
+    for (variable, value, says) in [
+        (
+            "APC_DOMAIN",
+            "acme.invalid:8443",
+            "https://houston.acme.invalid:8443/v1",
+        ),
+        (
+            "APC_API_URL",
+            "https://houston.acme.invalid:8443/v1",
+            "another URL",
+        ),
+        ("APC_API_URL", "https://houston.acme.invalid", "no /v1"),
+    ] {
+        let program = Program::bare().file(LOGIN, text).env(variable, value);
+        assert_not_configured(program, &["astro login", variable, says, "APC_API_TOKEN"]).await;
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_login_whose_token_is_elsewhere_says_where() {
+    let url = "http://127.0.0.1:1/v1";
+    let without = login(url, "\"\"");
+    let kept = format!("{{\"LocalHost\": {{\"token\": \"{UNKNOWN_KEY}\"}}}}");
+    let elsewhere = format!("{{\"acme.dev\": {{\"token\": \"{UNKNOWN_KEY}\"}}}}");
+    let file = |text: &str| {
+        Program::bare()
+            .file(LOGIN, &without)
+            .file(".astro/credentials.json", text)
+    };
+    let program = file(&kept);
+    let path = program.path(".astro/credentials.json");
+    let says = ["astro login", &path, "APC_API_TOKEN_FILE"];
+    let refused = outcome(program).await;
+    let text = refused.refusal("not_configured");
+    assert_says(text, &says);
+    // Logging in again would not help.
+    assert!(!text.contains("Run 'astro login"), "{text}");
+    for text in [
+        "",
+        "{}",
+        "[1]",
+        &elsewhere,
+        "{\"localhost\": {\"token\": \"\"}}",
+    ] {
+        let program = file(text);
+        let doctor = program.run_with(&["doctor"]).await;
+        let says = [
+            "logged out",
+            "keychain",
+            "astro login localhost",
+            "APC_API_TOKEN_FILE",
+        ];
+        assert_says(&doctor.stdout, &["logged out", "keychain"]);
+        assert_not_configured(program, &says).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_file_with_a_byte_order_mark_is_read_and_utf16_is_named() {
+    let sandbox = sandbox().await;
+    let text = format!("\u{feff}{}", login_of(&sandbox));
+    outcome(Program::bare().file(LOGIN, &text))
+        .await
+        .structured();
+    let program = Program::bare().file(LOGIN, "");
+    std::fs::write(program.path(LOGIN), b"\xff\xfec\0o\0").unwrap();
+    assert_not_configured(program, &["astro login", "UTF-16"]).await;
+}

@@ -8,6 +8,7 @@
     clippy::print_stdout
 )]
 
+mod advice;
 mod arguments;
 mod asking;
 #[cfg(unix)]
@@ -26,6 +27,7 @@ mod crashes;
 mod create;
 mod delete;
 mod demo;
+mod deployments;
 mod doctor;
 mod errors;
 mod fuzz;

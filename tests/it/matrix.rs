@@ -12,8 +12,8 @@ use crate::support::clients::{kept_in, key_dir};
 use crate::support::harness::*;
 use crate::support::standin::*;
 
-/// How much memory a server may ever have used, in KiB: a body of 32 MiB while its buffer grows, and
-/// what the rest of a debug build takes.
+/// The peak memory that a server may have, in KiB: a body of 32 MiB while its buffer grows, and the rest of a debug
+/// build.
 const MEMORY_MAX: u64 = 200 * 1024;
 
 const PAGE: &str = "<!DOCTYPE html><html><body>Sign in</body></html>";
@@ -605,7 +605,7 @@ fn assert_keys(name: &str, session: &Session, outcome: &Outcome, handle: &Handle
     }
 }
 
-/// What there is at the API is what the call can have made of it, and nothing else.
+/// Asserts that the accounts at the API are a possible effect of the call.
 fn assert_truth(
     name: &str,
     row: &Row,

@@ -1,4 +1,4 @@
-//! What the settings forbid: in the schema, in the call, and on the wire.
+//! The policy forbids things in the schema, in the call and on the wire.
 
 use apc_sandbox::{Handle, Persona, Sandbox};
 use serde_json::{Value, json};
@@ -239,7 +239,13 @@ async fn a_default_workspace_that_is_not_allowed_is_never_asked_about() {
         assert_never_asked_about(&sandbox.handle(), DATA_SCIENCE);
         assert_eq!(mutations(&sandbox.handle()), 0);
         let schema = schema(&mut session, CREATE_TOOL).await;
-        assert_eq!(schema["required"], json!(["label", "workspace_id"]));
+        assert_eq!(schema["required"], json!(["label"]));
+        assert_says(
+            schema["properties"]["workspace_id"]["description"]
+                .as_str()
+                .unwrap(),
+            &["this or deployment_id"],
+        );
     }
 }
 
@@ -279,8 +285,15 @@ async fn the_highest_role_bounds_schema_and_call() {
             let (sandbox, mut session) = start(&["--max-role", highest], era).await;
             let schema = schema(&mut session, CREATE_TOOL).await;
             let role = &schema["properties"]["role"];
-            assert_eq!(role["enum"], json!(allowed));
-            assert_eq!(role["default"], "WORKSPACE_VIEWER");
+            let on_deployments = allowed
+                .iter()
+                .map(|role| role.replace("WORKSPACE", "DEPLOYMENT"));
+            let all: Vec<_> = allowed
+                .iter()
+                .map(|role| (*role).to_owned())
+                .chain(on_deployments)
+                .collect();
+            assert_eq!(role["enum"], json!(all));
             for role in ["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"] {
                 let asked = json!({"label": role, "workspace_id": ANALYTICS, "role": role});
                 let outcome = session.call(CREATE_TOOL, asked).await;

@@ -204,7 +204,7 @@ async fn all_arguments_that_are_not_accepted_are_named_at_once() {
                 "workspace_id is 'b c'",
                 "unused_days is 'soon'",
                 "older_than_days is '-1'",
-                "'label' is not an argument of audit_service_accounts; accepted: older_than_days, unused_days, workspace_id.",
+                "'label' is not an argument of audit_service_accounts; accepted: workspace_id, unused_days, older_than_days.",
             ],
         );
         let reply = get(&mut session, ROTATE, json!({"workspace_id": "b c"})).await;

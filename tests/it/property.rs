@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::support::clients::*;
 use crate::support::harness::*;
 
-/// How many sequences are tried; each undecided step takes about a second.
+/// The number of sequences that are tried; each undecided step takes about a second.
 const CASES: u32 = 20;
 
 /// The beginning of the ids of accounts that a colleague makes.

@@ -187,21 +187,36 @@ async fn the_methods_of_the_handshake_are_named_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn parameters_that_do_not_parse_are_refused_as_such() {
+async fn parameters_that_do_not_parse_are_refused_with_their_fault() {
     for era in Era::BOTH {
         let mut session = Program::bare().serve(era).await;
-        for params in [
-            json!({}),
-            json!({"arguments": {}}),
-            json!({"name": 5}),
-            json!({"name": "get_service_accounts", "arguments": []}),
-            json!({"name": "get_service_accounts", "arguments": "all"}),
+        for (params, fault) in [
+            (json!({}), "name is missing"),
+            (json!({"arguments": {}}), "name is missing"),
+            (
+                json!({"name": 5}),
+                "name is a number and has to be a string",
+            ),
+            (json!({"name": null}), "name is null and has to be a string"),
+            (
+                json!({"name": "get_service_accounts", "inputResponses": [], "arguments": null}),
+                "inputResponses is a list and has to be an object",
+            ),
+            (
+                json!({"name": "get_service_accounts", "requestState": {}}),
+                "requestState is an object and has to be a string",
+            ),
         ] {
             let error = &session.request("tools/call", params.clone()).await["error"];
             assert_eq!(error["code"], -32602, "{params}");
             let message = error["message"].as_str().unwrap();
-            assert_says(message, &["tools/call", "name", "arguments"]);
+            assert_says(message, &["tools/call", "name", "arguments", fault]);
         }
+        let odd = json!({"name": "audit_service_accounts", "arguments": "all"});
+        let error = &session.request("prompts/get", odd).await["error"];
+        assert_eq!(error["code"], -32602, "{error}");
+        let fault = "arguments is a string and has to be an object";
+        assert_says(error["message"].as_str().unwrap(), &["prompts/get", fault]);
         assert_eq!(session.list_tools().await.len(), 3);
     }
     let mut session = Program::bare().serve(Era::USUAL).await;
@@ -218,6 +233,191 @@ async fn a_call_may_leave_out_its_arguments() {
             .request("tools/call", json!({"name": "get_service_accounts"}))
             .await;
         assert_eq!(reply["result"]["structuredContent"]["total"], 6, "{era:?}");
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_are_empty_in_an_odd_form_are_none() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    for era in Era::BOTH {
+        let mut session = Session::start(era, &sandbox).await;
+        for odd in [json!([]), json!(""), json!("  "), json!(null)] {
+            let found = session.call("get_service_accounts", odd.clone()).await;
+            assert_eq!(found.structured()["total"], 6, "{era:?} {odd}");
+            let params = json!({"name": "audit_service_accounts", "arguments": odd});
+            let prompt = session.request("prompts/get", params).await;
+            assert!(prompt["result"].is_object(), "{era:?} {odd}: {prompt}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_object_are_refused_by_a_result_that_a_model_sees() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    for era in Era::BOTH {
+        let mut session = Session::start(era, &sandbox).await;
+        for tool in TOOLS {
+            for (odd, kind) in [
+                (json!("all"), "are a string"),
+                (json!(r#"{"label": "x"}"#), "are a string"),
+                (json!(["label", "x"]), "are a list"),
+                (json!(5), "are a number"),
+                (json!(true), "are a boolean"),
+            ] {
+                let refused = session.call(tool, odd).await;
+                let text = refused.refusal("invalid_arguments");
+                assert_says(text, &[tool, kind, "an object", "Nothing was done"]);
+                let result = &refused.result;
+                let is_stateless = era == Era::Stateless;
+                assert_eq!(result["_meta"].get(SERVER_INFO).is_some(), is_stateless);
+                assert_eq!(result["resultType"] == "complete", is_stateless);
+            }
+        }
+        assert_eq!(sandbox.handle().requests(), [], "{era:?}");
+        let odd = json!({"name": "unheard_of", "arguments": "x"});
+        let error = &session.request("tools/call", odd).await["error"];
+        assert_says(error["message"].as_str().unwrap(), &TOOLS);
+    }
+}
+
+#[tokio::test]
+async fn params_and_metadata_that_are_empty_in_an_odd_form_are_none() {
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    for params in [
+        json!([]),
+        json!(""),
+        json!(null),
+        json!({"_meta": []}),
+        json!({"_meta": "x"}),
+        json!({"_meta": null}),
+    ] {
+        for method in ["tools/list", "prompts/list", "ping"] {
+            let reply = session.exchange(method, params.clone()).await;
+            assert!(reply["result"].is_object(), "{method} {params}: {reply}");
+        }
+    }
+    let initialized =
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized", "params": []});
+    session.raw_line(&initialized.to_string()).await;
+    assert_eq!(session.list_tools().await.len(), 3);
+    session.close_stdin_and_wait().await;
+    assert_eq!(session.stderr().await, "");
+}
+
+#[tokio::test]
+async fn a_session_with_a_handshake_is_told_where_to_find_what_it_would_discover() {
+    let mut session = Program::bare().serve(Era::USUAL).await;
+    for params in [
+        None,
+        Some(json!({})),
+        Some(json!([])),
+        Some(json!({"_meta": {}})),
+    ] {
+        let error = &session.exchange("server/discover", params).await["error"];
+        assert_eq!(error["code"], -32601, "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert_says(message, &["The result of initialize has the same"]);
+    }
+}
+
+/// Requests that are answered with an error, of every kind there is.
+fn wrong_requests() -> Vec<(&'static str, Value)> {
+    let meta = |name: &str, value: Value| {
+        let mut meta = stateless_meta("2026-07-28");
+        meta[format!("io.modelcontextprotocol/{name}")] = value;
+        json!({"_meta": meta})
+    };
+    vec![
+        ("resources/list", json!({})),
+        ("resources/templates/list", json!({})),
+        ("resources/read", json!({"uri": "a:b"})),
+        ("resources/subscribe", json!({"uri": "a:b"})),
+        (
+            "completion/complete",
+            json!({"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": "b"}}),
+        ),
+        ("logging/setLevel", json!({"level": "debug"})),
+        ("logging/setLevel", json!({"level": 5})),
+        ("sampling/createMessage", json!({})),
+        ("tasks/list", json!({})),
+        ("subscriptions/listen", json!({"notifications": {}})),
+        ("skills/list", json!({})),
+        ("notifications/initialized", json!({})),
+        ("", json!({})),
+        ("prompts/get", json!({})),
+        ("prompts/get", json!({"name": "unheard-of"})),
+        ("prompts/get", json!({"name": "rotate_service_account"})),
+        (
+            "prompts/get",
+            json!({"name": "audit_service_accounts", "arguments": 5}),
+        ),
+        ("tools/call", json!({})),
+        ("tools/call", json!({"name": "unheard_of"})),
+        ("tools/call", json!({"name": []})),
+        ("tools/list", json!("all")),
+        ("tools/list", json!([1])),
+        ("tools/list", meta("protocolVersion", json!("2099-01-01"))),
+        (
+            "tools/list",
+            json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}),
+        ),
+    ]
+}
+
+/// Tells whether a text is sentences: words from a capital letter, or from the name of a thing, to a full stop.
+fn is_sentences(text: &str) -> bool {
+    let words = text.split_whitespace().count();
+    words >= 5 && text.ends_with('.') && !text.contains('\n')
+}
+
+#[tokio::test]
+async fn every_text_of_a_protocol_error_is_a_sentence() {
+    for era in Era::BOTH {
+        let mut session = Program::bare().serve(era).await;
+        for (method, params) in wrong_requests() {
+            let reply = match params["_meta"].is_null() && params.is_object() {
+                true => session.request(method, params.clone()).await,
+                false => session.exchange(method, params.clone()).await,
+            };
+            let message = reply["error"]["message"].as_str();
+            let message = message.unwrap_or_else(|| panic!("{era:?} {method} {params}: {reply}"));
+            assert!(
+                is_sentences(message),
+                "{era:?} {method} {params}: {message}"
+            );
+        }
+    }
+    let mut session = Program::bare().spawn(Era::Stateless);
+    for (method, params) in wrong_requests() {
+        let reply = session.exchange(method, params).await;
+        let message = reply["error"]["message"].as_str().unwrap();
+        assert!(is_sentences(message), "{method}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_lacks_a_part_is_answered_with_the_name_of_that_part() {
+    const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+    const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+    let mut session = Program::bare().spawn(Era::Stateless);
+    for (name, value) in [
+        (VERSION, None),
+        (VERSION, Some(json!(20260728))),
+        (VERSION, Some(json!(null))),
+        (CAPABILITIES, None),
+    ] {
+        let mut meta = stateless_meta("2026-07-28");
+        let members = meta.as_object_mut().unwrap();
+        members.remove(name);
+        members.extend(value.map(|value| (name.to_owned(), value)));
+        for method in ["tools/list", "server/discover"] {
+            let error = &session.exchange(method, json!({"_meta": meta})).await["error"];
+            assert_eq!(error["code"], -32602, "{meta}");
+            let lacks = format!("lacks {name},");
+            let message = error["message"].as_str().unwrap();
+            assert_says(message, &[&lacks, "2026-07-28"]);
+            assert!(!message.contains("Send initialize"), "{message}");
+        }
     }
 }
 
@@ -301,7 +501,15 @@ fn odd_handshakes() -> Vec<Value> {
             json!({"experimental": [], "sampling": "yes"}),
         ),
         with("protocolVersion", json!(20251125)),
+        with("_meta", json!([])),
+        with("_meta", json!("x")),
+        with("_meta", Value::Null),
         json!({}),
+        json!([]),
+        json!(["2025-11-25"]),
+        json!("2025-11-25"),
+        json!(5),
+        json!(null),
     ]
 }
 
@@ -400,8 +608,12 @@ async fn deletion_unanswered(era: Era, capabilities: &Value) -> bool {
 async fn a_version_from_the_future_is_refused_and_the_session_goes_on() {
     let mut session = Program::bare().spawn(Era::Stateless);
     let params = json!({"_meta": stateless_meta("2099-01-01")});
-    let reply = session.exchange("tools/list", params).await;
-    assert_eq!(reply["error"]["code"], -32022, "{reply}");
+    let error = &session.exchange("tools/list", params).await["error"];
+    assert_eq!(error["code"], -32022, "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert_says(message, &["'2099-01-01'", "2025-11-25, 2026-07-28"]);
+    assert_eq!(error["data"]["requested"], "2099-01-01");
+    assert_eq!(error["data"]["supported"].as_array().unwrap().len(), 5);
     assert_eq!(session.list_tools().await.len(), 3);
 }
 

@@ -107,7 +107,7 @@ fn assert_recovered(handle: &Handle, created: &Outcome) {
     assert_eq!(created.account()["id"], real.id);
     let file = created.structured()["api_key_file"].as_str().unwrap();
     assert_eq!(fs::read_to_string(file).unwrap(), real.key);
-    let masked = format!("{}{}", &real.key[..6], "*".repeat(26));
+    let masked = format!("{}…", &real.key[..6]);
     assert_eq!(created.account()["api_key"], masked);
 }
 

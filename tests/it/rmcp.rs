@@ -19,7 +19,7 @@ use tokio::io::{
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::harness::opening;
+use crate::support::harness::{opening, stateless_meta};
 
 /// The longest line that the transport of these tests reads.
 const LINE_MAX: usize = 100_000;
@@ -261,6 +261,39 @@ async fn a_handshake_that_does_not_parse_is_refused() {
         let message = reply["error"]["message"].as_str().unwrap();
         assert!(message.contains("_meta"), "{message}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_in_the_place_of_an_object_makes_a_request_invalid() {
+    let mut session = Session::open().await;
+    for params in [json!([]), json!({"_meta": []})] {
+        let reply = session.ask(json!(7), "tools/list", params).await;
+        assert_eq!(reply["error"]["code"], -32600, "{reply}");
+    }
+    let call = json!({"name": "1", "arguments": []});
+    let reply = session.ask(json!(7), "tools/call", call).await;
+    assert_eq!(reply["error"]["code"], -32601, "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_leaves_its_question_open() {
+    let mut session = Session::open().await;
+    session.call(json!(7), "ask").await;
+    let question = session.message().await.unwrap();
+    let id = &question["id"];
+    let broken = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"\ud800"}}}}"#);
+    session.line(&broken).await;
+    assert!(session.was_silent().await);
+    assert_eq!(session.finished.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refusal_of_a_version_is_three_words() {
+    let mut session = Session::start();
+    let params = json!({"_meta": stateless_meta("2099-01-01")});
+    let reply = session.ask(json!(7), "tools/list", params).await;
+    let message = &reply["error"]["message"];
+    assert_eq!(message, "Unsupported protocol version");
 }
 
 #[tokio::test(start_paused = true)]

@@ -312,10 +312,12 @@ async fn a_list_is_scrubbed_against_all_of_its_own_keys() {
         let (sandbox, mut session) = start(era).await;
         let fault = answer(200, "application/json", listed.clone(), false);
         sandbox.handle().inject(fault, On::Field(LIST), 3);
-        for offset in [0, ACCOUNTS / 2, ACCOUNTS - 100] {
-            let page = json!({"workspace_id": ANALYTICS, "offset": offset});
+        let mut cursor = Value::Null;
+        for _ in 0..3 {
+            let page = json!({"workspace_id": ANALYTICS, "limit": 200, "cursor": cursor});
             let found = session.call(GET_TOOL, page).await;
-            assert_eq!(found.accounts().len(), 100);
+            assert_eq!(found.accounts().len(), 200);
+            cursor = found.structured()["next_cursor"].clone();
             for account in found.accounts() {
                 assert_eq!(account["label"], "for [redacted]");
                 assert_eq!(account["other_bindings"][1], "DEPLOYMENT_ADMIN [redacted]");

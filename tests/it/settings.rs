@@ -119,20 +119,135 @@ async fn an_empty_setting_is_unset() {
 
 // Settings that are broken.
 
+/// Values that nobody meant, in whichever setting, each with a word of the refusal.
+const UNMEANT: [(&str, &str); 26] = [
+    ("${NAME}", "placeholder"),
+    ("${NAME:-x}", "placeholder"),
+    ("${env:NAME}", "placeholder"),
+    ("${input:name}", "placeholder"),
+    ("${{ secrets.X }}", "placeholder"),
+    ("$NAME", "placeholder"),
+    ("$env:NAME", "placeholder"),
+    ("$(cat token)", "placeholder"),
+    ("%NAME%", "placeholder"),
+    ("{env:NAME}", "placeholder"),
+    ("{file:~/token}", "placeholder"),
+    ("{{NAME}}", "placeholder"),
+    ("{{ secrets.X }}", "placeholder"),
+    ("#{NAME}", "placeholder"),
+    ("__NAME__", "placeholder"),
+    ("op://vault/item/field", "placeholder"),
+    ("vault:secret/apc", "placeholder"),
+    ("keychain:apc", "placeholder"),
+    ("<your-token>", "placeholder"),
+    ("[REDACTED]", "placeholder"),
+    ("[your value]", "placeholder"),
+    ("********", "placeholder"),
+    ("\"value\"", "quotes"),
+    ("'value'", "quotes"),
+    ("`value`", "quotes"),
+    ("\"${NAME}\"", "placeholder"),
+];
+
 #[tokio::test]
-async fn a_placeholder_that_a_client_did_not_fill_in_is_refused_by_name() {
+async fn a_value_that_nobody_meant_is_refused_by_name_in_every_setting() {
     let sandbox = sandbox().await;
-    for placeholder in ["${NAME}", "${env:NAME}", "${input:name}"] {
-        let program = Program::with_token(&sandbox, placeholder);
-        assert_not_configured(program, &["APC_API_TOKEN", placeholder, "placeholder"]).await;
-    }
     for variable in variables().await {
-        let program = Program::bare()
-            .env("APC_API_URL", sandbox.url())
-            .env("APC_API_TOKEN", UNKNOWN_KEY)
-            .env(&variable, "${NAME}");
-        let refused = outcome(program).await;
-        assert_says(refused.refusal("not_configured"), &[&variable, "${NAME}"]);
+        for (value, says) in UNMEANT {
+            let program = Program::bare()
+                .env("APC_API_URL", sandbox.url())
+                .env("APC_API_TOKEN", UNKNOWN_KEY)
+                .env(&variable, value);
+            let mut session = program.serve(Era::USUAL).await;
+            let refused = list(&mut session).await;
+            let text = refused.refusal("not_configured");
+            assert_says(
+                text,
+                &[&format!("{variable} is "), says, "Nothing was sent"],
+            );
+            assert_eq!(names_below(session.home()), ".tmp", "{variable}={value}");
+        }
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_value_that_nobody_meant_is_a_usage_error_in_every_flag() {
+    let help = Program::bare().args(&["--help"]).run().await.stdout;
+    let lines = help.lines().map(str::trim_start);
+    let flags = lines.filter(|line| line.starts_with("--") && line.contains('<'));
+    let flags: Vec<_> = flags
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(flags.len() > 12, "{help}");
+    for flag in flags {
+        for (value, says) in UNMEANT {
+            let ended = Program::bare().args(&[flag, value]).run().await;
+            assert_eq!(ended.status.code(), Some(2), "{flag} {value}");
+            assert_says(&ended.stderr, &[&format!("{flag} is "), says]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_value_may_be_what_nobody_meant() {
+    let sandbox = sandbox().await;
+    for (variable, value) in [
+        ("APC_DOMAIN", "houston.${DOMAIN}"),
+        ("APC_DOMAIN", "houston.$DOMAIN"),
+        ("APC_DOMAIN", "houston.<base-domain>"),
+        ("APC_DOMAIN", "YOUR_DOMAIN"),
+        ("APC_DOMAIN", "undefined"),
+        ("APC_API_URL", "https://$HOST/v1"),
+        ("APC_API_URL", "https://houston.{domain}/v1"),
+        ("APC_API_URL", "https://%HOST%:443/v1"),
+        ("APC_WORKSPACE_ID", "ckxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("APC_WORKSPACE_ID", "your-workspace-id"),
+        ("APC_WORKSPACE_ID", "undefined"),
+        ("APC_WORKSPACE_ID", "null"),
+        (
+            "APC_ALLOWED_WORKSPACES",
+            "cmf3ana1y00010h6analytics,${MORE}",
+        ),
+        ("APC_KEY_DIR", "${HOME}/keys"),
+        ("APC_KEY_DIR", "$HOME/keys"),
+        ("APC_KEY_DIR", "%USERPROFILE%/keys"),
+        ("APC_KEY_DIR", "none"),
+        ("APC_AUDIT_LOG", "/home/$USER/audit"),
+        ("APC_AUDIT_LOG", "undefined"),
+        ("APC_CA_CERT", "/home/<you>/ca.pem"),
+    ] {
+        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
+        assert_not_configured(program, &[variable, "placeholder"]).await;
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_safety_setting_that_cannot_be_read_never_falls_back_to_its_default() {
+    let sandbox = sandbox().await;
+    for (variable, value) in [
+        ("APC_READ_ONLY", "yes"),
+        ("APC_READ_ONLY", "on"),
+        ("APC_READ_ONLY", "$READ_ONLY"),
+        ("APC_READ_ONLY", "true false"),
+        ("APC_ALLOWED_WORKSPACES", ","),
+        ("APC_ALLOWED_WORKSPACES", "*"),
+        ("APC_ALLOWED_WORKSPACES", "one two"),
+        ("APC_ALLOWED_WORKSPACES", "[\"cmf3ana1y00010h6analytics\"]"),
+        ("APC_MAX_ROLE", "viewer"),
+        ("APC_MAX_ROLE", "OWNER"),
+        ("APC_KEY_OUTPUT", "files"),
+        ("APC_CONFIRM", "yes"),
+        ("APC_CONFIRM", "Always"),
+        ("APC_MAX_CHANGES_PER_MINUTE", "ten"),
+        ("APC_MAX_CHANGES_PER_MINUTE", "-1"),
+        ("APC_MAX_CHANGES_PER_MINUTE", "1.5"),
+        ("APC_INSECURE", "no"),
+        ("APC_TIMEOUT", "20m"),
+    ] {
+        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
+        assert_not_configured(program, &[variable, "Nothing was sent"]).await;
     }
     assert_eq!(sandbox.handle().requests(), []);
 }
@@ -223,7 +338,13 @@ async fn the_highest_role_may_be_a_rank_or_a_full_name() {
         let mut session = program.serve(Era::USUAL).await;
         let tools = session.list_tools().await;
         let roles = &tools[0]["inputSchema"]["properties"]["role"]["enum"];
-        assert_eq!(*roles, json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR"]));
+        let expected = [
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+        ];
+        assert_eq!(*roles, json!(expected));
     }
 }
 
@@ -260,6 +381,244 @@ async fn a_url_with_credentials_is_refused_and_shown_without_them() {
     let text = refused.refusal("not_configured");
     assert_says(text, &["APC_API_URL", "houston.acme.dev"]);
     assert!(!text.contains("geheim"), "{text}");
+}
+
+// Paths.
+
+#[tokio::test]
+async fn a_leading_tilde_is_the_home_directory_in_every_path() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let by_variable = Program::bare()
+        .file("my/token", &token)
+        .env("APC_API_URL", sandbox.url())
+        .env("APC_API_TOKEN_FILE", "~/my/token")
+        .env("APC_KEY_DIR", "~/my/keys")
+        .env("APC_AUDIT_LOG", "~/my/audit")
+        .env("APC_LOG", "info")
+        .env("APC_LOG_FILE", "~/my/log");
+    let flags = [
+        "--api-token-file",
+        "~/my/token",
+        "--key-dir=~/my/keys",
+        "--audit-log",
+        "~/my/audit",
+        "--log=info",
+        "--log-file",
+        "~/my/log",
+    ];
+    let by_flag = Program::bare()
+        .file("my/token", &token)
+        .env("APC_API_URL", sandbox.url())
+        .args(&flags);
+    for (label, program) in [("variable", by_variable), ("flag", by_flag)] {
+        let home = program.path("my");
+        let mut session = program.serve(Era::USUAL).await;
+        let new = json!({"label": label, "workspace_id": ANALYTICS});
+        let created = session.call("create_service_account", new).await;
+        let file = created.structured()["api_key_file"].as_str().unwrap();
+        assert!(file.starts_with(&format!("{home}/keys/")), "{file}");
+        let unknown = json!({"workspace_id": "no id"});
+        let refused = session.call("get_service_accounts", unknown).await;
+        refused.refusal("invalid_arguments");
+        assert!(session.close_stdin_and_wait().await.success());
+        for written in ["audit", "log"] {
+            let path = std::path::Path::new(&home).join(written);
+            assert!(path.metadata().unwrap().len() > 0, "{written}");
+        }
+        assert!(!names_below(session.home()).contains('~'));
+    }
+}
+
+#[tokio::test]
+async fn the_home_of_another_user_is_refused_with_what_is_accepted() {
+    for variable in [
+        "APC_KEY_DIR",
+        "APC_AUDIT_LOG",
+        "APC_API_TOKEN_FILE",
+        "APC_CA_CERT",
+    ] {
+        let program = Program::bare().env(variable, "~bob/x");
+        assert_not_configured(program, &[variable, "~bob/x", "~/"]).await;
+    }
+}
+
+#[tokio::test]
+async fn the_astro_home_may_begin_with_a_tilde() {
+    let sandbox = sandbox().await;
+    let program = Program::bare()
+        .file("my/.astro/config.yaml", &login_of(&sandbox))
+        .env("ASTRO_HOME", "~/my");
+    outcome(program).await.structured();
+}
+
+#[tokio::test]
+async fn a_client_gets_the_whole_path_for_a_tilde() {
+    let program = Program::bare().args(&["client", "cursor", "--key-dir", "~/keys"]);
+    let home = program.path("keys");
+    assert_says(&program.run().await.stdout, &[&format!("--key-dir={home}")]);
+}
+
+// Ways out.
+
+/// Something that is not set up.
+struct Missing {
+    set: &'static [(&'static str, &'static str)],
+    says: &'static [&'static str],
+    misleading: &'static [&'static str],
+}
+
+const MISSING: [Missing; 8] = [
+    Missing {
+        set: &[],
+        says: &[
+            "No installation is set",
+            "astro login <domain>",
+            "APC_DOMAIN",
+            "APC_API_TOKEN",
+        ],
+        misleading: &["APC_API_URL"],
+    },
+    Missing {
+        set: &[("APC_API_TOKEN", UNKNOWN_KEY)],
+        says: &["APC_API_TOKEN is set", "APC_DOMAIN", "APC_API_URL"],
+        misleading: &["astro login", "APC_API_TOKEN_FILE"],
+    },
+    Missing {
+        set: &[("APC_DOMAIN", "acme.dev")],
+        says: &[
+            "There is no token for acme.dev",
+            "astro login acme.dev",
+            "APC_API_TOKEN or APC_API_TOKEN_FILE",
+        ],
+        misleading: &["APC_DOMAIN", "<domain>"],
+    },
+    Missing {
+        set: &[("APC_API_URL", "https://houston.acme.dev:8443/v1")],
+        says: &[
+            "There is no token for https://houston.acme.dev:8443/v1",
+            "astro login acme.dev",
+            "APC_API_TOKEN",
+        ],
+        misleading: &["APC_DOMAIN", "<domain>"],
+    },
+    Missing {
+        set: &[
+            ("APC_API_URL", "houston.acme.dev"),
+            ("APC_API_TOKEN", UNKNOWN_KEY),
+        ],
+        says: &[
+            "APC_API_URL is 'houston.acme.dev'",
+            "https://houston.acme.dev/v1",
+            "Correct or ",
+        ],
+        misleading: &["astro login", "APC_DOMAIN"],
+    },
+    Missing {
+        set: &[("APC_DOMAIN", "localhost"), ("APC_API_TOKEN", UNKNOWN_KEY)],
+        says: &["localhost", "APC_API_URL", "http://localhost:8871/v1"],
+        misleading: &["astro login"],
+    },
+    Missing {
+        set: &[
+            ("APC_DOMAIN", "acme.dev"),
+            ("APC_API_TOKEN_FILE", "/nowhere/token"),
+        ],
+        says: &[
+            "/nowhere/token",
+            "APC_API_TOKEN_FILE",
+            "takes effect at the next call",
+        ],
+        misleading: &["astro login", "APC_DOMAIN"],
+    },
+    Missing {
+        set: &[("APC_DOMAIN", "acme.dev"), ("APC_API_TOKEN", "tooshort")],
+        says: &["APC_API_TOKEN cannot be used", "16 characters"],
+        misleading: &["astro login", "APC_DOMAIN", "tooshort"],
+    },
+];
+
+fn assert_says_no_other(text: &str, says: &[&str], other: &[&str]) {
+    assert_says(text, says);
+    for word in other {
+        assert!(!text.contains(word), "{word:?} is in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_gets_its_own_advice_in_the_words_of_a_client() {
+    for missing in MISSING {
+        let with = |program: Program, (name, value): &(&str, &str)| program.env(name, *value);
+        let refused = outcome(missing.set.iter().fold(Program::bare(), with)).await;
+        let text = refused.refusal("not_configured");
+        assert_says_no_other(text, missing.says, missing.misleading);
+        assert_says_no_other(text, &[], &["this shell"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_gets_its_own_advice_in_the_words_of_a_terminal() {
+    for missing in MISSING {
+        let with = |program: Program, (name, value): &(&str, &str)| program.env(name, *value);
+        let program = missing.set.iter().fold(Program::bare(), with);
+        let call = program.run_with(&["call", "get_service_accounts"]).await;
+        assert_eq!(call.status.code(), Some(1));
+        assert_says_no_other(&call.stderr, missing.says, missing.misleading);
+        let doctor = program.run_with(&["doctor"]).await;
+        assert_eq!(doctor.status.code(), Some(1));
+        for text in [&call.stderr, &doctor.stdout] {
+            assert_says_no_other(text, &[], &["client's configuration", "restart"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_told_that_a_variable_of_the_shell_may_not_reach_the_server() {
+    let refused = outcome(Program::bare()).await;
+    let says = ["client's configuration", "shell may not reach"];
+    assert_says(refused.refusal("not_configured"), &says);
+}
+
+// Domains and URLs.
+
+#[tokio::test]
+async fn every_host_of_the_platform_leads_to_its_api_and_keeps_its_port() {
+    for service in [
+        "",
+        "houston.",
+        "app.",
+        "deployments.",
+        "registry.",
+        "grafana.",
+        "kibana.",
+        "prometheus.",
+        "alertmanager.",
+        "mcp-server.",
+    ] {
+        let program = Program::bare()
+            .env(
+                "APC_DOMAIN",
+                format!("https://{service}acme.invalid:8443/orbit-1/airflow"),
+            )
+            .env("APC_API_TOKEN", UNKNOWN_KEY)
+            .env("APC_TIMEOUT", "2");
+        let refused = outcome(program).await;
+        // Nobody answers there; the words name host and port.
+        let text = refused.refusal("unreachable");
+        assert_says(text, &[" houston.acme.invalid:8443"]);
+    }
+}
+
+#[tokio::test]
+async fn a_url_without_the_version_is_named_as_that() {
+    let sandbox = sandbox().await;
+    let root = sandbox.url().replace("/v1", "");
+    for url in [root.clone(), format!("{root}/"), format!("{root}/graphql")] {
+        let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", &url);
+        let refused = outcome(program).await;
+        let text = refused.refusal("api_error");
+        assert_says_no_other(text, &["/v1", "APC_API_URL"], &["firewall", "login page"]);
+    }
 }
 
 // The command line.
@@ -423,7 +782,7 @@ async fn a_token_in_a_path_or_a_url_is_not_shown() {
     }
 }
 
-/// The names of all files below a directory.
+/// The names of all files below a directory, one after the other.
 fn names_below(directory: &std::path::Path) -> String {
     let mut names = String::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::support::contract::folder;
-use crate::support::harness::{Era, Program, keys};
+use crate::support::harness::{Era, Program};
 
 const REWRITE: &str = "To accept the change: UPDATE_TOOLS=1 cargo test --test it snapshots";
 
@@ -17,22 +17,10 @@ fn name(tool: &Value) -> &str {
     tool["name"].as_str().expect("a name")
 }
 
-/// The entry as it stands in its file: pretty, keys sorted whatever serde_json does.
+/// The entry as it stands in its file: pretty, in the order in which the server says it.
 fn written(tool: &Value) -> String {
-    let pretty = serde_json::to_string_pretty(&sorted(tool)).unwrap();
+    let pretty = serde_json::to_string_pretty(tool).unwrap();
     format!("{pretty}\n")
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let members: BTreeMap<_, _> = members.iter().collect();
-            let members = members.into_iter();
-            Value::Object(members.map(|(k, v)| (k.clone(), sorted(v))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
 }
 
 fn on_disk() -> BTreeMap<String, String> {
@@ -137,7 +125,7 @@ async fn the_schemas_are_flat() {
         for schema in ["inputSchema", "outputSchema"] {
             assert_flat(&tool[schema], &format!("{} {schema}", name(&tool)));
         }
-        assert_eq!(tool["inputSchema"]["additionalProperties"], false);
+        assert_eq!(tool["inputSchema"].get("additionalProperties"), None);
     }
 }
 
@@ -168,14 +156,41 @@ fn assert_flat(schema: &Value, place: &str) {
 }
 
 #[tokio::test]
-async fn every_argument_is_described() {
+async fn every_argument_says_its_bounds_and_its_default_in_words() {
     for tool in tools(Era::USUAL).await {
         let arguments = tool["inputSchema"]["properties"].as_object().unwrap();
+        let required = tool["inputSchema"]["required"].as_array();
         for (argument, schema) in arguments {
             let description = schema["description"].as_str().unwrap_or_default();
             assert!(!description.is_empty(), "{} {argument}", name(&tool));
+            for bound in ["maxLength", "minimum", "maximum", "default"] {
+                let Some(value) = schema.get(bound) else {
+                    continue;
+                };
+                let value = value.to_string().replace('"', "");
+                // The description of a role says the ranks.
+                let said = value.trim_start_matches("WORKSPACE_");
+                assert!(
+                    description.contains(said),
+                    "{argument} {bound} {value}: {description}"
+                );
+            }
+            let is_required =
+                required.is_some_and(|names| names.iter().any(|name| name == argument));
+            for keyword in ["pattern", "minLength"] {
+                assert!(
+                    is_required || schema.get(keyword).is_none(),
+                    "{argument} {keyword}"
+                );
+            }
         }
     }
+}
+
+/// The arguments in the order of the schema.
+fn in_order(schema: &Value) -> Vec<&str> {
+    let properties = schema["properties"].as_object().unwrap();
+    properties.keys().map(String::as_str).collect()
 }
 
 #[tokio::test]
@@ -185,38 +200,51 @@ async fn the_arguments_and_their_bounds_are_those_of_the_design() {
     let property = |index: usize, name: &str| input(index)["properties"][name].clone();
 
     assert_eq!(
-        keys(&input(0)["properties"]),
-        ["category", "label", "role", "workspace_id"]
+        in_order(input(0)),
+        ["label", "workspace_id", "deployment_id", "role", "category"]
     );
-    assert_eq!(
-        input(0)["required"],
-        serde_json::json!(["label", "workspace_id"])
-    );
+    assert_eq!(input(0)["required"], serde_json::json!(["label"]));
     assert_eq!(
         property(0, "role")["enum"],
-        serde_json::json!(["WORKSPACE_VIEWER", "WORKSPACE_EDITOR", "WORKSPACE_ADMIN"])
+        serde_json::json!([
+            "WORKSPACE_VIEWER",
+            "WORKSPACE_EDITOR",
+            "WORKSPACE_ADMIN",
+            "DEPLOYMENT_VIEWER",
+            "DEPLOYMENT_EDITOR",
+            "DEPLOYMENT_ADMIN",
+        ])
     );
-    assert_eq!(property(0, "role")["default"], "WORKSPACE_VIEWER");
     assert_eq!(property(0, "label")["maxLength"], 255);
     assert_eq!(property(0, "category")["maxLength"], 255);
 
     assert_eq!(
-        keys(&input(1)["properties"]),
-        ["service_account_id", "workspace_id"]
+        in_order(input(1)),
+        ["service_account_id", "workspace_id", "deployment_id"]
     );
     assert_eq!(input(1).get("required"), None);
 
     let expected = [
-        "label",
-        "limit",
-        "offset",
-        "service_account_id",
         "workspace_id",
+        "deployment_id",
+        "include_deployments",
+        "label",
+        "service_account_id",
+        "role",
+        "category",
+        "key_prefix",
+        "unused_since",
+        "order",
+        "limit",
+        "cursor",
     ];
-    assert_eq!(keys(&input(2)["properties"]), expected);
+    assert_eq!(in_order(input(2)), expected);
     assert_eq!(input(2).get("required"), None);
-    assert_eq!(property(2, "limit")["minimum"], 1);
-    assert_eq!(property(2, "limit")["maximum"], 1000);
-    assert_eq!(property(2, "limit")["default"], 100);
-    assert_eq!(property(2, "offset")["minimum"], 0);
+    assert_eq!(property(2, "limit")["minimum"], 0);
+    assert_eq!(property(2, "limit")["maximum"], 200);
+    assert_eq!(property(2, "limit")["default"], 50);
+    assert_eq!(
+        property(2, "order")["enum"],
+        serde_json::json!(["oldest", "newest"])
+    );
 }

@@ -1,17 +1,19 @@
 //! TLS and proxies: a real TLS server before the sandbox, and a real proxy on the way to it.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use apc_sandbox::{Persona, Sandbox};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, NameConstraints, date_time_ymd,
+};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::support::harness::*;
 
@@ -21,42 +23,68 @@ const HOST: &str = "houston.example.test";
 /// A certificate authority of our own.
 struct Authority {
     pem: String,
+    certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
     fn new(name: &str) -> Self {
+        Self::with(name, |_| {})
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
+        let certificate = params.self_signed(&key).unwrap();
         Self {
-            pem,
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
         }
     }
 
     /// What a server with a certificate of this authority shows.
     fn server(&self, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+        self.server_with(names, |params| {
+            params.not_before = date_time_ymd(years.0, 1, 1);
+            params.not_after = date_time_ymd(years.1, 1, 1);
+        })
+    }
+
+    fn server_with(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Arc<ServerConfig> {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
-        params.not_before = date_time_ymd(years.0, 1, 1);
-        params.not_after = date_time_ymd(years.1, 1, 1);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key);
-        Arc::new(config.unwrap())
+        server_of(certificate.der().clone(), &key)
+    }
+
+    /// What a server shows that uses the certificate of the authority itself.
+    fn itself(&self) -> Arc<ServerConfig> {
+        server_of(self.certificate.clone(), self.issuer.key())
     }
 
     fn good_server(&self) -> Arc<ServerConfig> {
         self.server(&["127.0.0.1", "localhost", HOST], (2020, 2100))
     }
+}
+
+fn server_of(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    Arc::new(config.unwrap())
 }
 
 /// The sandbox behind TLS. Gives back the port.
@@ -233,20 +261,64 @@ async fn an_unknown_authority_is_named_with_the_way_out() {
 #[tokio::test]
 async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
     let ours = Authority::new("ours");
-    for (names, years, says) in [
-        (["127.0.0.1"], (2010, 2020), ["has expired", "clock"]),
-        (["127.0.0.1"], (2090, 2100), ["not valid yet", "clock"]),
+    let other = Authority::new("other");
+    let narrow = Authority::with("narrow", |params| {
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("elsewhere.test".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+    });
+    let here = ["localhost"];
+    let for_clients = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let faults = [
         (
-            ["elsewhere.example.test"],
-            (2020, 2100),
-            ["another name", "typing error"],
+            &ours,
+            ours.server(&here, (2010, 2020)),
+            vec!["has expired", "clock"],
         ),
-    ] {
+        (
+            &ours,
+            ours.server(&here, (2090, 2100)),
+            vec!["not valid yet", "clock"],
+        ),
+        (
+            &ours,
+            ours.server(&["elsewhere.test"], (2020, 2100)),
+            vec!["for another name: 'elsewhere.test'", "typing error"],
+        ),
+        (
+            &ours,
+            ours.server(&[], (2020, 2100)),
+            vec!["names no host", "subjectAltName"],
+        ),
+        (&ours, ours.itself(), vec!["authority itself"]),
+        (&other, ours.itself(), vec!["authority itself"]),
+        (
+            &narrow,
+            narrow.server(&here, (2020, 2100)),
+            vec!["name constraints"],
+        ),
+        (
+            &ours,
+            ours.server_with(&here, for_clients),
+            vec!["not one for servers", "extended key usage"],
+        ),
+        (
+            &other,
+            ours.server(&here, (2020, 2100)),
+            vec!["authority that this machine does not know", "APC_CA_CERT"],
+        ),
+    ];
+    for (trusted, config, mut says) in faults {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let port = secured(&sandbox, ours.server(&names, years)).await;
-        let strict = program(&sandbox, "127.0.0.1", port, &ours);
+        let port = secured(&sandbox, config).await;
+        let strict = program(&sandbox, "localhost", port, trusted);
+        let at = format!("localhost:{port}");
+        says.push(&at);
         refused(&sandbox, strict, "unreachable", &says).await;
-        let lax = program(&sandbox, "127.0.0.1", port, &ours).args(&["--insecure"]);
+        let lax = program(&sandbox, "localhost", port, trusted).args(&["--insecure"]);
         works(lax).await;
     }
 }
@@ -325,6 +397,29 @@ async fn a_file_of_authorities_that_cannot_be_used_is_a_setting_to_mend() {
 }
 
 #[tokio::test]
+async fn a_file_of_authorities_may_begin_with_a_byte_order_mark_and_another_form_is_named() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let port = secured(&sandbox, ours.good_server()).await;
+    let with = |bytes: &[u8]| {
+        let program = program(&sandbox, "localhost", port, &other);
+        let path = program.path("ours.pem");
+        std::fs::write(&path, bytes).unwrap();
+        program.env("APC_CA_CERT", path)
+    };
+    let units = ours.pem.encode_utf16().flat_map(u16::to_le_bytes);
+    let utf16 = [b"\xff\xfe".to_vec(), units.collect()].concat();
+    for (bytes, says) in [
+        (&utf16[..], "UTF-16"),
+        (&ours.certificate[..], "openssl x509"),
+    ] {
+        let says = ["APC_CA_CERT", says];
+        refused(&sandbox, with(bytes), "not_configured", &says).await;
+    }
+    works(with(format!("\u{feff}{}", ours.pem).as_bytes())).await;
+}
+
+#[tokio::test]
 async fn what_is_no_tls_server_is_unreachable() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let ours = Authority::new("ours");
@@ -335,10 +430,15 @@ async fn what_is_no_tls_server_is_unreachable() {
         .parse()
         .unwrap();
     let at_plain = program(&sandbox, "127.0.0.1", plain, &ours);
-    refused(&sandbox, at_plain, "unreachable", &["https"]).await;
+    let says = ["not TLS", "https", &format!("127.0.0.1:{plain}")];
+    refused(&sandbox, at_plain, "unreachable", &says).await;
     let closing = listen(|stream| async move { drop(stream) }).await;
     let at_closing = program(&sandbox, "127.0.0.1", closing, &ours);
-    refused(&sandbox, at_closing, "unreachable", &["127.0.0.1"]).await;
+    let says = [
+        "ended the connection before TLS",
+        &format!("127.0.0.1:{closing}"),
+    ];
+    refused(&sandbox, at_closing, "unreachable", &says).await;
 }
 
 #[tokio::test]
@@ -350,9 +450,7 @@ async fn a_handshake_that_hangs_is_unreachable_in_time() {
     })
     .await;
     let program = program(&sandbox, "127.0.0.1", port, &ours).env("APC_TIMEOUT", "2");
-    let began = Instant::now();
     refused(&sandbox, program, "unreachable", &["took too long"]).await;
-    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 // Proxies.
@@ -387,7 +485,7 @@ async fn a_proxy_that_wants_a_login_is_told_from_an_api_that_does() {
     let port = secured(&sandbox, ours.good_server()).await;
     let proxy = Proxy::to(port, Some("Basic bWU6c2VjcmV0")).await;
     let without = program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", &proxy.url);
-    let says = ["proxy", "login", "HTTPS_PROXY", "NO_PROXY"];
+    let says = ["proxy", "login", "HTTPS_PROXY", &proxy.url, "NO_PROXY"];
     refused(&sandbox, without, "unreachable", &says).await;
     let url = proxy.url.replace("http://", "http://me:secret@");
     works(program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", url)).await;
@@ -412,29 +510,228 @@ async fn a_proxy_that_does_not_help_is_named() {
         listener.local_addr().unwrap().port()
     };
     for (port, says) in [
-        (refusing, "proxy"),
+        (refusing, "did not connect"),
         (hanging, "took too long"),
-        (closed, "proxy"),
+        (closed, "could not be reached"),
     ] {
-        let program = program(&sandbox, HOST, 443, &ours)
-            .env("HTTPS_PROXY", format!("http://127.0.0.1:{port}"))
-            .env("APC_TIMEOUT", "2");
-        refused(&sandbox, program, "unreachable", &[HOST, says]).await;
+        let address = format!("http://127.0.0.1:{port}");
+        for variable in ["HTTPS_PROXY", "all_proxy"] {
+            let program = program(&sandbox, HOST, 443, &ours)
+                .env(variable, &address)
+                .env("APC_TIMEOUT", "2");
+            let says = [&format!("{HOST}:443"), "proxy", &address, variable, says];
+            refused(&sandbox, program, "unreachable", &says).await;
+        }
     }
 }
 
+/// One call that reads goes through.
+async fn reads(program: Program) {
+    let mut session = program.serve(Era::USUAL).await;
+    let one = json!({"workspace_id": ANALYTICS});
+    session.call("get_service_accounts", one).await.structured();
+}
+
 #[tokio::test]
-async fn no_proxy_is_honoured() {
+async fn a_proxy_setting_that_applies_and_cannot_be_used_is_named() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let ours = Authority::new("ours");
     let port = secured(&sandbox, ours.good_server()).await;
     let proxy = Proxy::to(port, None).await;
-    let program = program(&sandbox, HOST, 443, &ours)
-        .env("HTTPS_PROXY", &proxy.url)
-        .env("NO_PROXY", "example.test");
-    // Nobody resolves the name, so without the proxy there is no way.
-    refused(&sandbox, program, "unreachable", &[HOST]).await;
+    let address = proxy.url.trim_start_matches("http://");
+    let login = |password: &str| format!("http://me:{password}@{address}");
+    for (value, says) in [
+        (format!("socks5://{address}"), "SOCKS"),
+        (format!("socks5h://{address}"), "SOCKS"),
+        (format!("socks4://{address}"), "SOCKS"),
+        (format!("ftp://{address}"), "scheme"),
+        (format!("\"http://{address}\""), "quotes"),
+        (format!("'http://{address}'"), "quotes"),
+        ("${HTTPS_PROXY}".to_owned(), "placeholder"),
+        ("$HTTPS_PROXY".to_owned(), "placeholder"),
+        ("%HTTPS_PROXY%".to_owned(), "placeholder"),
+        ("{env:HTTPS_PROXY}".to_owned(), "placeholder"),
+        ("<your-proxy>".to_owned(), "placeholder"),
+        ("[REDACTED]".to_owned(), "placeholder"),
+        (login("ge#heim"), "%23"),
+        (login("ge/heim"), "%2F"),
+        (login("ge?heim"), "%3F"),
+        (format!("http://corp\\me:geheim@{address}"), "%5C"),
+        ("http://".to_owned(), "http://proxy.acme.dev:3128"),
+        ("http://proxy:port".to_owned(), "http://proxy.acme.dev:3128"),
+    ] {
+        for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            let program = program(&sandbox, HOST, 443, &ours).env(variable, &value);
+            let doctor = program.run_with(&["doctor"]).await;
+            assert_says(
+                &doctor.stdout,
+                &[&format!("fail  proxy: {variable} "), says],
+            );
+            assert!(!doctor.stdout.contains("heim"), "{}", doctor.stdout);
+            let mut session = program.serve(Era::USUAL).await;
+            let one = json!({"workspace_id": ANALYTICS});
+            let refused = session.call("get_service_accounts", one).await;
+            let text = refused.refusal("not_configured");
+            assert_says(
+                text,
+                &[
+                    &format!("{variable} "),
+                    says,
+                    &format!("{HOST}:443"),
+                    "Nothing was sent",
+                ],
+            );
+            assert!(!text.contains("heim"), "{text}");
+        }
+    }
     assert_eq!(proxy.heads(), Vec::<String>::new());
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn the_first_proxy_variable_that_is_set_counts_and_the_others_are_no_fault() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let ours = Authority::new("ours");
+    let port = secured(&sandbox, ours.good_server()).await;
+    let proxy = Proxy::to(port, None).await;
+    let good = proxy.url.as_str();
+    for set in [
+        [("HTTP_PROXY", "socks5://x"), ("HTTPS_PROXY", good)],
+        [("http_proxy", "${X}"), ("https_proxy", good)],
+        [("ALL_PROXY", "socks5://x"), ("HTTPS_PROXY", good)],
+        [("all_proxy", "'x'"), ("https_proxy", good)],
+        [("https_proxy", "socks5://x"), ("HTTPS_PROXY", good)],
+        [("HTTPS_PROXY", ""), ("https_proxy", good)],
+        [("HTTPS_PROXY", ""), ("ALL_PROXY", good)],
+        [("ALL_PROXY", ""), ("all_proxy", good)],
+        [("NO_PROXY", ""), ("HTTPS_PROXY", good)],
+        [
+            ("NO_PROXY", "other.test,${X}"),
+            ("no_proxy", "example.test"),
+        ],
+    ] {
+        let with = |program: Program, (name, value): &(&str, &str)| program.env(name, *value);
+        let program = set.iter().fold(program(&sandbox, HOST, 443, &ours), with);
+        if set[0].1.contains("other.test") {
+            let program = program.env("HTTPS_PROXY", good);
+            refused(
+                &sandbox,
+                program,
+                "not_configured",
+                &["NO_PROXY is ", "placeholder"],
+            )
+            .await;
+        } else {
+            let before = proxy.heads().len();
+            reads(program).await;
+            assert!(proxy.heads().len() > before, "{set:?}");
+            sandbox.handle().clear_requests();
+        }
+    }
+    for (broken, passed_over) in [
+        ("HTTPS_PROXY", "https_proxy"),
+        ("https_proxy", "ALL_PROXY"),
+        ("ALL_PROXY", "all_proxy"),
+    ] {
+        let program = program(&sandbox, HOST, 443, &ours)
+            .env(broken, "socks5://x")
+            .env(passed_over, good);
+        refused(
+            &sandbox,
+            program,
+            "not_configured",
+            &[&format!("{broken} names")],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_setting_that_does_not_apply_is_no_fault() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let ours = Authority::new("ours");
+    let port = secured(&sandbox, ours.good_server()).await;
+    for broken in ["socks5://x", "${HTTPS_PROXY}", "\"http://x\""] {
+        let at = |host| {
+            program(&sandbox, host, port, &ours)
+                .env("HTTPS_PROXY", broken)
+                .env("ALL_PROXY", broken)
+        };
+        reads(at("localhost")).await;
+        reads(Program::at(&sandbox, Persona::WorkspaceAdmin).env("ALL_PROXY", broken)).await;
+        sandbox.handle().clear_requests();
+        let listed = at(HOST)
+            .env("NO_PROXY", "*.example.test")
+            .env("APC_TIMEOUT", "2");
+        refused(&sandbox, listed, "unreachable", &["no address"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_password_may_hold_what_a_proxy_s_url_allows() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let ours = Authority::new("ours");
+    let port = secured(&sandbox, ours.good_server()).await;
+    for (password, login) in [
+        ("p@ss", "Basic bWU6cEBzcw=="),
+        ("p%23ss", "Basic bWU6cCNzcw=="),
+        ("$ecret", "Basic bWU6JGVjcmV0"),
+    ] {
+        let proxy = Proxy::to(port, Some(login)).await;
+        let url = proxy
+            .url
+            .replace("http://", &format!("http://me:{password}@"));
+        reads(program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", url)).await;
+        let bare = proxy.url.replace("http://", &format!("me:{password}@"));
+        reads(program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", bare)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_proxy_is_honoured_in_every_form_that_people_write() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let ours = Authority::new("ours");
+    let port = secured(&sandbox, ours.good_server()).await;
+    let proxy = Proxy::to(port, None).await;
+    let with = |list: &str| {
+        program(&sandbox, HOST, 443, &ours)
+            .env("HTTPS_PROXY", &proxy.url)
+            .env("APC_TIMEOUT", "2")
+            .env("NO_PROXY", list)
+    };
+    for list in [
+        "example.test",
+        ".example.test",
+        "*.example.test",
+        "houston.example.test:443",
+        "*.example.test:443",
+        "localhost example.test",
+        " localhost , example.test ",
+        "*",
+        "\"localhost,example.test\"",
+    ] {
+        // Nobody resolves the name, so without the proxy there is no way.
+        refused(
+            &sandbox,
+            with(list),
+            "unreachable",
+            &["no address", &format!("{HOST}:443")],
+        )
+        .await;
+        let lower = with("").env("no_proxy", list);
+        refused(&sandbox, lower, "unreachable", &["no address"]).await;
+    }
+    assert_eq!(proxy.heads(), Vec::<String>::new());
+    for list in [
+        "",
+        "other.test",
+        "example.test:8443",
+        "ample.test",
+        "10.0.0.0/8",
+    ] {
+        reads(with(list)).await;
+    }
+    assert!(proxy.heads().len() >= 5);
 }
 
 #[tokio::test]

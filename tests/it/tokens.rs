@@ -88,6 +88,111 @@ async fn a_token_file_that_cannot_be_used_is_named() {
     assert_eq!(sandbox.handle().requests(), []);
 }
 
+#[tokio::test]
+async fn a_token_that_nobody_meant_is_refused_wherever_it_comes_from() {
+    let sandbox = sandbox().await;
+    for (token, says) in [
+        ("${APC_TOKEN}", "placeholder"),
+        ("Bearer ${TOKEN}", "placeholder"),
+        ("$APC_PRODUCTION_API_TOKEN", "placeholder"),
+        ("%APC_PRODUCTION_API_TOKEN%", "placeholder"),
+        ("{env:APC_PRODUCTION_TOKEN}", "placeholder"),
+        ("${{ secrets.APC_TOKEN }}", "placeholder"),
+        ("op://Engineering/APC/credential", "placeholder"),
+        ("aws-sm://production/apc-token", "placeholder"),
+        ("vault:secret/data/apc#token", "placeholder"),
+        ("<your-api-token-goes-here>", "placeholder"),
+        ("[REDACTED]", "placeholder"),
+        ("***REDACTED***", "placeholder"),
+        ("********************************", "placeholder"),
+        ("••••••••••••••••", "placeholder"),
+        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "placeholder"),
+        ("429b85**************************", "masked"),
+        ("429b85xxxxxxxxxxxxxxxxxxxxxxxxxx", "masked"),
+        ("eyJhbGciOiJSUzI1NiJ9...", "masked"),
+        ("changeme", "placeholder"),
+        ("YOUR_TOKEN_HERE", "placeholder"),
+        ("your-service-account-api-key", "placeholder"),
+        ("undefined", "placeholder"),
+        ("\"0123456789abcdef0123456789abcdef\"", "quotes"),
+        ("'0123456789abcdef0123456789abcdef'", "quotes"),
+        ("\"0123456789abcdef0123456789abcdef", "quotes"),
+        (
+            "{\"token\": \"0123456789abcdef0123456789abcdef\"}",
+            "quotes",
+        ),
+        (
+            "APC_API_TOKEN=0123456789abcdef0123456789abcdef",
+            "value after it",
+        ),
+        (
+            "export TOKEN=0123456789abcdef0123456789abcdef",
+            "value after it",
+        ),
+        ("/run/secrets/apc-token", "APC_API_TOKEN_FILE"),
+    ] {
+        let by_variable = outcome(Program::with_token(&sandbox, token)).await;
+        let in_file = Program::bare()
+            .file("token", token)
+            .env("APC_API_URL", sandbox.url());
+        let path = in_file.path("token");
+        let in_file = outcome(in_file.env("APC_API_TOKEN_FILE", path)).await;
+        let quoted = format!("'{}'", token.replace('\'', "''"));
+        let in_login = login(&sandbox.url(), &quoted);
+        let in_login = outcome(Program::bare().file(LOGIN, &in_login)).await;
+        for (refused, source) in [
+            (by_variable, "APC_API_TOKEN"),
+            (in_file, "APC_API_TOKEN_FILE"),
+            (in_login, "astro login"),
+        ] {
+            let text = refused.refusal("not_configured");
+            assert_says(text, &[source, says]);
+            assert!(!text.contains("0123456789abcdef"), "{text}");
+        }
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_token_of_any_form_that_could_be_one_is_sent() {
+    let sandbox = sandbox().await;
+    let tokens_sent = [
+        "00000000000000000000000000000000",
+        "some-token-of-a-user",
+        "my-token-for-the-tests",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.xxxxxxxxxxxxc2ln-bmF0_dXJl",
+        "Zm9vYmFyYmF6cXV4cXV1eA==",
+    ];
+    for token in tokens_sent {
+        let refused = outcome(Program::with_token(&sandbox, token)).await;
+        refused.refusal("unauthenticated");
+    }
+    assert_eq!(tokens(&sandbox), tokens_sent);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_token_is_dropped_and_utf16_is_named() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let program = |bytes: &[u8]| {
+        let program = Program::bare()
+            .file("token", "")
+            .env("APC_API_URL", sandbox.url());
+        let path = program.path("token");
+        std::fs::write(&path, bytes).unwrap();
+        program.env("APC_API_TOKEN_FILE", path)
+    };
+    let marked = format!("\u{feff}{token}\r\n");
+    outcome(program(marked.as_bytes())).await.structured();
+    let units = format!("\u{feff}{token}");
+    let little: Vec<_> = units.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<_> = units.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [&little[..], &big, &little[2..]] {
+        assert_not_configured(program(bytes), &["APC_API_TOKEN_FILE", "UTF-16", "UTF-8"]).await;
+    }
+    assert_eq!(tokens(&sandbox), [token]);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_token_file_that_is_a_pipe_is_refused_and_not_waited_for() {

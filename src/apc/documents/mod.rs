@@ -31,6 +31,13 @@ pub(super) const WORKSPACE: Document = Document {
     renamed: None,
 };
 
+pub(super) const WORKSPACE_DEPLOYMENTS: Document = Document {
+    field: "workspaceDeployments",
+    text: include_str!("workspaceDeployments.graphql"),
+    optional: &["label", "releaseName"],
+    renamed: None,
+};
+
 /// The fields of a listed account that a release may lack.
 const OPTIONAL: &[&str] = &[
     "label",

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use serde_json::{Map, Value};
 
 use crate::cli;
+use crate::guards::encoding;
 use crate::guards::secret::without_secret_shapes;
 use crate::guards::text::harmless;
 use crate::session::LINE_MAX;
@@ -127,7 +128,8 @@ fn standard_input() -> Result<Vec<u8>, clap::Error> {
         true => Err(usage(format!(
             "the arguments of the tool are longer than {most} bytes"
         ))),
-        false => Ok(bytes),
+        false => encoding::utf8(bytes)
+            .map_err(|problem| usage(format!("standard input cannot be read: {problem}"))),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 
 use chrono::Utc;
+use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
 use super::rights::Lists;
@@ -18,6 +19,9 @@ use crate::guards::text::{on_one_line, quoted};
 
 /// The number of workspaces that are named, and searched for the token's own account.
 pub(super) const NAMED: usize = 20;
+
+/// The number of lists that are read at once.
+const AT_ONCE: usize = 8;
 
 /// The kind of caller that a token stands for.
 pub(super) enum Caller {
@@ -72,6 +76,9 @@ impl Doctor<'_> {
         };
         self.token(found)?;
         self.kind(&caller, found)?;
+        if self.config.policy.has_deployments() {
+            self.deployments(api, caller.workspaces()).await?;
+        }
         let lists = Lists::read(api, found, &caller).await;
         self.roles(api, lists.were_answered)?;
         self.rights(&caller, &lists)?;
@@ -153,13 +160,50 @@ impl Doctor<'_> {
                 );
                 self.warn("workspaces", words)
             }
-            Caller::Neither => self.warn(
+            Caller::Neither if self.config.policy.has_deployments() => self.warn(
                 "workspaces",
                 (
                     "none: the token has no role in any workspace, or only roles on deployments",
+                    "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
+                ),
+            ),
+            Caller::Neither => self.warn(
+                "workspaces",
+                (
+                    "none: the token has no role in any workspace",
                     "Ask an admin of a workspace for a role there",
                 ),
             ),
+        }
+    }
+
+    /// Counts the deployments of each of the first workspaces.
+    async fn deployments(&mut self, api: &Api<'_>, workspaces: &[Workspace]) -> io::Result<()> {
+        let api = &api.with_good_token();
+        let counts = workspaces.iter().take(NAMED).map(|workspace| async move {
+            let listed = operations::deployments(api, &workspace.id).await;
+            let count = listed.map(|found| found.listed.len() + found.unreadable);
+            (in_words(workspace), count)
+        });
+        let counts: Vec<_> = stream::iter(counts).buffered(AT_ONCE).collect().await;
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let is_listed = counts.iter().all(|(_, count)| count.is_ok());
+        let mut named: Vec<_> = counts
+            .into_iter()
+            .map(|(workspace, count)| match count {
+                Ok(count) => format!("{count} in {workspace}"),
+                Err(ApiError::PermissionDenied) => format!("not to be listed in {workspace}"),
+                Err(_) => format!("not read in {workspace}"),
+            })
+            .collect();
+        if workspaces.len() > NAMED {
+            named.push(format!("{} more workspaces", workspaces.len() - NAMED));
+        }
+        match is_listed {
+            true => self.ok("deployments", named.join(", ")),
+            false => self.warn("deployments", named.join(", ")),
         }
     }
 

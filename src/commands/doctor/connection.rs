@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::{Doctor, Words};
-use crate::apc::error::{ApiError, Unreachable};
+use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
-use crate::apc::http;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
+use crate::apc::unreachable::Unreachable;
 use crate::config::setting::{API_TOKEN, INSECURE};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
@@ -77,11 +77,14 @@ impl Doctor<'_> {
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.as_str())?;
-        let proxy = http::proxy(url);
-        match &proxy {
-            Some(proxy) => self.ok("proxy", proxy.as_str())?,
-            None => self.ok("proxy", "none")?,
-        }
+        let proxy = match self.config.connecting.proxy(url) {
+            Ok(proxy) => proxy,
+            Err(why) => {
+                let text = self.explained(&ApiError::Unreachable(why), found);
+                return self.fail("proxy", text).map(|()| false);
+            }
+        };
+        self.ok("proxy", proxy.as_deref().unwrap_or("none"))?;
         if !self.dns(url, proxy.is_some()).await? {
             return Ok(false);
         }
@@ -198,7 +201,7 @@ fn subject(why: &Unreachable) -> &'static str {
         Unreachable::Connect | Unreachable::ConnectTimedOut | Unreachable::NoTimeLeft => {
             "connection"
         }
-        Unreachable::Proxy | Unreachable::ProxyLogin => "proxy",
+        Unreachable::Proxy { .. } | Unreachable::ProxySetting { .. } => "proxy",
         _ => "TLS",
     }
 }

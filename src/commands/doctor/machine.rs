@@ -5,6 +5,7 @@
 use std::io;
 
 use super::Doctor;
+use crate::apc::Role;
 use crate::config::advice;
 use crate::guards::key_files::{self, Content, KeyDirectory, LeftIntent, Phase};
 use crate::guards::policy::{Confirm, KeyOutput};
@@ -89,6 +90,10 @@ impl Doctor<'_> {
             Some(allowed) if allowed.len() == 1 => "one workspace".to_owned(),
             Some(allowed) => format!("{} workspaces", allowed.len()),
         };
+        let place = match policy.has_deployments() {
+            true => format!("{place} and on deployments there"),
+            false => place,
+        };
         if policy.read_only {
             return format!("only reads, in {place}");
         }
@@ -105,9 +110,11 @@ impl Doctor<'_> {
             0 => "any number of changes".to_owned(),
             limit => format!("up to {limit} changes a minute"),
         };
+        let levels = policy.roles().filter(|role| role.rank == policy.max_role);
+        let highest: Vec<_> = levels.map(Role::name).collect();
         format!(
             "reads, creates up to {} and deletes ({asks}) in {place}; {keys}; {rate}",
-            policy.max_role.name()
+            highest.join(" or ")
         )
     }
 }

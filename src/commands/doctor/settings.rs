@@ -89,7 +89,7 @@ impl Doctor<'_> {
     async fn astro_login(&mut self, installation: Option<&Installation>) -> io::Result<()> {
         let text = match self.config.astro_login().await {
             Ok(login) if login.token.expose().trim().is_empty() => {
-                format!("{}, logged out", login.domain)
+                format!("{} {}", login.domain, login.token_place())
             }
             Ok(login) => format!("{}, token {}", login.domain, token_in_words(&login.token)),
             Err(problem) => format!("none: {problem}"),

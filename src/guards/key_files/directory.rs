@@ -22,7 +22,7 @@ impl KeyDirectory {
     /// Opens the directory, and makes it where there is none.
     ///
     /// # Errors
-    /// Why no key could be kept in it.
+    /// The reason why no key could be kept in it.
     pub fn open(directory: Option<&Path>) -> Result<Self, KeyDirProblem> {
         let directory = directory.ok_or(KeyDirProblem::NoHome)?;
         let failed = |source| KeyDirProblem::Io {
@@ -107,7 +107,7 @@ impl KeyDirectory {
         entries.map(|entry| entry.path()).collect()
     }
 
-    /// Removes what killed processes left, unless it holds a key. A failure only leaves it for the next time.
+    /// Removes the files that killed processes left, unless they hold a key. If that fails, the next call tries again.
     fn sweep(&self) {
         for path in Self::files_that_begin(&self.path, PENDING) {
             let written = fs::metadata(&path).and_then(|metadata| metadata.modified());

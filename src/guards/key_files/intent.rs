@@ -1,4 +1,4 @@
-//! The intent: what a process was about to create, written down before it is sent, for whoever comes after a crash.
+//! The intent: a planned creation, written down before it is sent. After a crash a later process reads it.
 //! Holds no secret. A phase is a whole line of JSON: a line that was torn was never acted upon.
 
 use std::fmt::Write;
@@ -78,7 +78,7 @@ pub(super) enum Line {
     Prepared(Plan),
     /// The creation is sent right after this line is written.
     Sent(Sending),
-    /// What came of it is known, and nobody was told so far.
+    /// The outcome is known, and nobody was told so far.
     Found(Found),
 }
 
@@ -87,9 +87,9 @@ pub(super) enum Line {
 pub enum Phase {
     /// Nothing was sent.
     Prepared,
-    /// The creation was sent, and what came of it is not known.
+    /// The creation was sent, and its outcome is not known.
     Sent(Sending),
-    /// What came of it is known, and nobody was told.
+    /// The outcome is known, and nobody was told.
     Found(Found),
 }
 
@@ -146,7 +146,7 @@ impl Plan {
         }
     }
 
-    /// Whether its process ran on another machine, or before this one was started again: its lock tells nothing then.
+    /// Tells whether its process ran on another machine, or before this one was restarted: then its lock tells nothing.
     pub fn is_of_another_boot(&self) -> bool {
         self.machine != Machine::this()
     }
@@ -173,14 +173,14 @@ impl Intent {
         }
     }
 
-    /// Whether what was sent may still show.
+    /// Tells whether the account may still appear.
     pub fn may_still_show(&self, now: DateTime<Utc>) -> bool {
         let twice = Duration::from_secs(2 * self.plan.timeout).max(STILL_TO_SHOW_MIN);
         let age = (now - self.since()).to_std().unwrap_or_default();
         age < twice
     }
 
-    /// Whether an account that was made at that time of the API can have come of the sending.
+    /// Tells whether an account that was made at that time of the API can be the result of the sending.
     pub fn covers(&self, sending: &Sending, made_at: DateTime<Utc>) -> bool {
         let timeout = TimeDelta::try_seconds(self.plan.timeout.cast_signed()).unwrap_or_default();
         (sending.api_at - CLOCKS..=sending.api_at + timeout + CLOCKS).contains(&made_at)
@@ -224,13 +224,13 @@ pub(super) fn read(text: &str) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Label, Role};
+    use crate::apc::{Label, Level, Role};
 
     fn plan() -> Plan {
         let new = NewServiceAccount {
             place: WorkspaceId::verbatim("ck1".to_owned()).into(),
             label: Label::parse("ci").unwrap(),
-            role: Role::WorkspaceViewer,
+            role: Role::lowest(Level::Workspace),
             category: None,
         };
         Plan::new(&new, ".pending-1", Duration::from_secs(20))

@@ -149,7 +149,7 @@ impl KeyDirectory {
         if source.kind() != io::ErrorKind::Unsupported {
             return self.unusable(source);
         }
-        // Without locks nobody can have begun an intent in it.
+        // Without locks no process can have begun an intent here.
         if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
             let _ = fs::remove_file(path);
         }
@@ -177,7 +177,7 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 impl OwnIntent {
-    /// Writes down what is going to be created.
+    /// Writes down the planned creation.
     ///
     /// # Errors
     /// It cannot be written whole: nothing may be sent.
@@ -204,7 +204,7 @@ impl OwnIntent {
         Ok(())
     }
 
-    /// Removes the intent: what came of it is known.
+    /// Removes the intent, once its outcome is known.
     pub fn decide(mut self) {
         self.is_sent = false;
     }
@@ -232,7 +232,7 @@ impl LeftIntent {
         &self.locked.path
     }
 
-    /// Whether its name begins so.
+    /// Tells whether its name begins so.
     pub fn is_named(&self, beginning: &str) -> bool {
         let name = self.path().file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with(beginning))
@@ -243,7 +243,7 @@ impl LeftIntent {
         key_file::read_key(&self.pending()?)
     }
 
-    /// Writes down what came of it, so that whoever tells it need not find it again.
+    /// Writes the outcome down, so that a later call can tell it without another look at the API.
     ///
     /// # Errors
     /// It cannot be written: it will be found again.

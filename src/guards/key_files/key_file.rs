@@ -1,5 +1,5 @@
 //! The file of one key: made before the account, filled after it, and given its name at last.
-//! A file with a key in it is never deleted, whatever fails.
+//! Never deletes a file with a key in it.
 
 use std::fs;
 use std::io::{self, Seek, Write};
@@ -59,13 +59,13 @@ pub fn file_name<'a>(account_id: &'a str, secrets: &Secrets) -> Option<&'a str> 
     is_plain.then_some(account_id)
 }
 
-/// Whether an id can be the name of a file.
+/// Tells whether an id can be the name of a file.
 pub(super) fn names_a_file(id: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=NAMING_ID_MAX).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
-/// Whether an unpublished file may hold a key, or a part of one. A file that cannot be read may.
+/// Tells whether an unpublished file may hold a key, or a part of one. A file that cannot be read may.
 pub(super) fn may_hold_key(path: &Path) -> bool {
     let content = regular_file::read(path, KEY_MAX);
     !content.is_ok_and(|bytes| bytes.is_empty() || bytes == PLACEHOLDER.as_bytes())
@@ -88,7 +88,7 @@ impl KeyDirectory {
     /// Makes the file for a key that is still to come: private, and as large as it will have to be.
     ///
     /// # Errors
-    /// Why the key could not be kept; nothing is left behind.
+    /// The reason why no key could be kept; nothing is left behind.
     pub fn key_file(&self) -> Result<KeyFile, KeyDirProblem> {
         let mut builder = Builder::new();
         #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Where API keys go: one private file a key, the key and nothing else in it.
+//! The files of API keys: one private file for each key, with the key and nothing else in it.
 //! Proves before an account is made that its key fits, overwrites nothing, and never deletes a key.
 
 mod directory;
@@ -16,7 +16,7 @@ pub use intent::{Content, Found, Intent, Phase, Plan, Sending, name_of};
 pub use intent_file::{LeftIntent, OwnIntent};
 pub use key_file::{KeyFile, NotPublished, Published, file_name};
 
-/// Why a directory cannot hold keys.
+/// The reason why a directory cannot hold keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyDirProblem {
     /// There is no directory to take.
@@ -27,7 +27,7 @@ pub enum KeyDirProblem {
     Io {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A file of the size of a key cannot be written there.
@@ -35,7 +35,7 @@ pub enum KeyDirProblem {
     NoRoom {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// Its file system does not keep the modes of files.
@@ -57,15 +57,15 @@ pub enum KeyDirProblem {
     NoLocks {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Others could reach the keys in it, or it is not what it seems.
+    /// Other users could reach the keys in it, or it is a link or no directory.
     #[error("{} {reason}", path.display())]
     Unsafe {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
@@ -78,7 +78,7 @@ pub fn unpublished_keys(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the directory holds a key file of this account: some process has published its key already.
+/// Tells whether the directory holds a key file of this account: a process has published its key already.
 pub fn has_key_of(directory: Option<&Path>, account_id: &str) -> bool {
     let file = |directory: &Path| directory.join(format!("{account_id}.key"));
     key_file::names_a_file(account_id)

@@ -4,8 +4,10 @@
 
 mod form;
 mod open_question;
+mod progress;
 mod sealed_state;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +19,13 @@ use rmcp::model::{
     InputRequiredResult, InputResponses, ProtocolVersion,
 };
 use rmcp::service::RequestContext;
+use serde_json::json;
 
 use crate::session::shutdown::Shutdown;
 use crate::tools::user::{Answer, Machine, Question, Refusal, User};
 use form::{Titles, verdict};
 use open_question::{Reply, put};
+use progress::Progress;
 use sealed_state::Asked;
 
 pub use sealed_state::Seal;
@@ -38,6 +42,8 @@ pub struct RemoteUser {
     round: Mutex<Option<Round>>,
     seal: Arc<Seal>,
     shutdown: Shutdown,
+    /// The progress that the client has heard of. It only grows.
+    reported: AtomicU64,
 }
 
 /// The answers that a call brings in the stateless era.
@@ -45,6 +51,13 @@ struct Round {
     answers: InputResponses,
     /// The question in the state and its age, if this process sealed the state for this call.
     asked: Option<(Asked, Duration)>,
+}
+
+/// A call as bytes. The same arguments in another order are the same call.
+fn bytes_of(request: &CallToolRequestParams) -> Vec<u8> {
+    let mut call = json!([request.name, request.arguments]);
+    call.sort_all_objects();
+    call.to_string().into_bytes()
 }
 
 impl RemoteUser {
@@ -55,13 +68,14 @@ impl RemoteUser {
         seal: Arc<Seal>,
         shutdown: Shutdown,
     ) -> Self {
-        let call = serde_json::to_vec(&(&request.name, &request.arguments)).unwrap_or_default();
+        let call = bytes_of(request);
         let user = Self {
             context,
             call,
             round: Mutex::new(None),
             seal,
             shutdown,
+            reported: AtomicU64::new(0),
         };
         // An older client means nothing by these members: its answers come as responses.
         if user.speaks(&ProtocolVersion::V_2026_07_28) {
@@ -94,7 +108,8 @@ impl RemoteUser {
             return Answer::CannotAsk;
         };
         if !self.speaks(&ProtocolVersion::V_2026_07_28) {
-            let reply = put(&self.context, parameters, &self.shutdown).await;
+            let progress = Progress::of(&self.context, &self.reported);
+            let reply = put(&self.context, parameters, &self.shutdown, progress).await;
             return replied(question, reply);
         }
         let round = self.lock_round().take();
@@ -189,6 +204,11 @@ impl User for RemoteUser {
         let (asked, _) = round.as_ref()?.asked.as_ref()?;
         let selection = asked.selection.as_ref()?;
         (selection.key == key).then(|| selection.value.clone())
+    }
+
+    fn report(&self, done: u64, total: u64, message: String) -> BoxFuture<'_, ()> {
+        let progress = Progress::from_start(&self.context, &self.reported);
+        async move { progress.tell(done, total, &message).await }.boxed()
     }
 
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {

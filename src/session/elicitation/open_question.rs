@@ -7,7 +7,7 @@ use std::time::Duration;
 use rmcp::RoleServer;
 use rmcp::model::{
     CancelledNotificationParam, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult,
-    ProgressNotificationParam, RequestId, ServerRequest,
+    RequestId, ServerRequest,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use tokio::sync::oneshot::error::RecvError;
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::progress::Progress;
 use crate::session::shutdown::Shutdown;
 
 /// The time that a user may take.
@@ -42,6 +43,7 @@ pub(super) async fn put(
     context: &RequestContext<RoleServer>,
     parameters: ElicitRequestParams,
     shutdown: &Shutdown,
+    progress: Progress<'_>,
 ) -> Reply {
     let asked = Instant::now();
     let request = ServerRequest::ElicitRequest(ElicitRequest::new(parameters));
@@ -61,7 +63,7 @@ pub(super) async fn put(
         () = context.ct.cancelled() => Err(Reply::CallEnded),
         reply = &mut sent.rx => Ok(reply),
         () = tokio::time::sleep(PATIENCE) => Err(Reply::TimedOut),
-        never = report_progress(context) => match never {},
+        never = report_progress(progress) => match never {},
     };
     match reply {
         Ok(reply) => {
@@ -85,19 +87,13 @@ fn read(reply: Result<Result<ClientResult, ServiceError>, RecvError>, after: Dur
 }
 
 /// Tells a client that wants to know that the call goes on. Clients end calls that are silent for a minute.
-async fn report_progress(context: &RequestContext<RoleServer>) -> Infallible {
-    let Some(token) = context.meta.get_progress_token() else {
-        return std::future::pending().await;
-    };
+async fn report_progress(progress: Progress<'_>) -> Infallible {
     let began = Instant::now();
     loop {
         tokio::time::sleep(PROGRESS_EVERY).await;
-        let waited = began.elapsed().as_secs_f64().floor();
-        let progress = ProgressNotificationParam::new(token.clone(), waited)
-            .with_total(PATIENCE.as_secs_f64())
-            .with_message("Waiting for the user's answer.");
-        // A client that has left is noticed elsewhere.
-        let _ = context.peer.notify_progress(progress).await;
+        let waited = began.elapsed().as_secs();
+        let message = "Waiting for the user's answer.";
+        progress.tell(waited, PATIENCE.as_secs(), message).await;
     }
 }
 

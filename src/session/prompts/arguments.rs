@@ -12,7 +12,7 @@ use serde::de::{self, DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::apc::{ServiceAccountId, WorkspaceId};
+use crate::apc::{DeploymentId, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
@@ -69,6 +69,11 @@ impl<'a> Given<'a> {
             texts: texts.filter(|(_, text)| !text.is_empty()).collect(),
             secrets,
         }
+    }
+
+    /// Tells if an argument is given.
+    pub fn has(&self, name: &str) -> bool {
+        self.texts.contains_key(name)
     }
 
     /// Reads the arguments.
@@ -162,6 +167,16 @@ pub fn service_account<'de, D: Deserializer<'de>>(text: D) -> Result<ServiceAcco
 /// The text is not an id.
 pub fn workspace<'de, D: Deserializer<'de>>(text: D) -> Result<Option<WorkspaceId>, D::Error> {
     let id = WorkspaceId::parse(&String::deserialize(text)?);
+    id.map(Some)
+        .map_err(|accepted| de::Error::custom(accepted.0))
+}
+
+/// Reads the id of a deployment, where one is given.
+///
+/// # Errors
+/// The text is not an id.
+pub fn deployment<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DeploymentId>, D::Error> {
+    let id = DeploymentId::parse(&String::deserialize(text)?);
     id.map(Some)
         .map_err(|accepted| de::Error::custom(accepted.0))
 }

@@ -44,6 +44,9 @@ const PROMPTS: [Listed; 2] = [
     },
 ];
 
+/// The argument that a server does not have which works on workspaces alone.
+const DEPLOYMENT_ID: &str = "deployment_id";
+
 /// The prompts that the policy leaves.
 fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
     let read_only = policy.read_only;
@@ -56,8 +59,10 @@ fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
 pub fn definitions(policy: &Policy) -> Vec<Prompt> {
     offered(policy)
         .map(|prompt| {
-            let arguments = Some((prompt.arguments)());
-            Prompt::new(prompt.name, Some(prompt.description), arguments).with_title(prompt.title)
+            let mut arguments = (prompt.arguments)();
+            arguments.retain(|argument| policy.has_deployments() || argument.name != DEPLOYMENT_ID);
+            let description = Some(prompt.description);
+            Prompt::new(prompt.name, description, Some(arguments)).with_title(prompt.title)
         })
         .collect()
 }
@@ -76,6 +81,12 @@ pub fn get(
         return Err(refusals::prompt(&request.name, &known, policy, secrets));
     };
     let given = Given::new(prompt.name, request.arguments, secrets);
+    if given.has(DEPLOYMENT_ID) && !policy.has_deployments() {
+        let text = format!(
+            "{DEPLOYMENT_ID} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'."
+        );
+        return Err(ErrorData::invalid_params(text, None));
+    }
     let text = (prompt.text)(&given, policy)?;
     let message = PromptMessage::new_text(Role::User, secrets.scrub(&text));
     Ok(GetPromptResult::new(vec![message]).with_description(prompt.description))

@@ -3,15 +3,19 @@
 //! Adds nothing that the client did not say.
 
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, ConstString, CustomRequest, ElicitationCapability, GetMeta,
-    Implementation, InitializeRequest, InitializeRequestParams, InitializeResultMethod,
-    ProtocolVersion, RequestMetaObject,
+    ClientCapabilities, ClientRequest, ConstString, CustomRequest, ElicitationCapability,
+    ErrorData, GetMeta, Implementation, InitializeRequest, InitializeRequestParams,
+    InitializeResultMethod, ProtocolVersion, RequestMetaObject,
 };
 use serde_json::Value;
 
+use crate::session::refusals;
+
 /// The places in `_meta` of the things that a stateless client says about itself.
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const METADATA: [&str; 3] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO];
 
 /// The way in which a session was opened, as rmcp sees it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -31,19 +35,24 @@ impl Opening {
         self != Self::None
     }
 
-    /// Tells whether the request lacks the metadata that stands for a handshake.
-    pub fn lacks_metadata(self, request: &ClientRequest) -> bool {
+    /// The refusal of a request without the metadata that stands for a handshake, if it needs any.
+    pub fn refusal(self, request: &ClientRequest) -> Option<ErrorData> {
+        let meta = request.get_meta();
         let is_needed = match request {
             ClientRequest::InitializeRequest(_) => false,
             ClientRequest::DiscoverRequest(_) => true,
             ClientRequest::PingRequest(_) => self == Self::Stateless,
-            _ => self != Self::Handshake,
+            _ => self != Self::Handshake || is_stateless(meta),
         };
-        let meta = request.get_meta();
-        is_needed
-            && !meta
-                .missing_required_keys(&ProtocolVersion::V_2026_07_28)
-                .is_empty()
+        let lacking = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28);
+        let is_complete = lacking.is_empty();
+        let has_some = meta.keys().any(|name| METADATA.contains(&&**name));
+        match self {
+            _ if !is_needed || is_complete => None,
+            Self::Handshake if !has_some => Some(refusals::already_open()),
+            Self::None if !has_some => Some(refusals::not_open()),
+            _ => Some(refusals::lacks_metadata(&lacking)),
+        }
     }
 
     /// Notes a request that may open the session.
@@ -56,6 +65,12 @@ impl Opening {
             _ => {}
         }
     }
+}
+
+/// Tells whether the metadata is that of a stateless request.
+fn is_stateless(meta: &RequestMetaObject) -> bool {
+    let version = meta.protocol_version();
+    version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 fn has_known_version(request: &ClientRequest) -> bool {

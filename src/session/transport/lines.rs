@@ -8,17 +8,45 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 /// The longest line that is read, in bytes, without its line feed.
 pub const LINE_MAX: usize = 4 * 1024 * 1024;
 
-/// The length of the part of an oversized line that is kept, in bytes. Most ids stand there.
-const BEGINNING: usize = 4096;
+/// The length of each part of an oversized line that is kept, in bytes. Ids stand in one of them.
+const KEPT: usize = 4096;
 
 /// A line.
 pub enum Line {
     /// A whole line, with its line feed. The last line may have none.
     Whole(Vec<u8>),
-    /// The beginning of a line that is longer than [`LINE_MAX`].
-    Oversized(Vec<u8>),
+    /// A line that is longer than [`LINE_MAX`].
+    Oversized(Oversized),
     /// The input has ended.
     End,
+}
+
+/// The parts of an oversized line that are kept.
+#[derive(Default)]
+pub struct Oversized {
+    /// The first bytes.
+    pub beginning: Vec<u8>,
+    /// The last bytes, with the line feed if there is one.
+    pub end: Vec<u8>,
+}
+
+impl Oversized {
+    fn of(start: &[u8]) -> Self {
+        Self {
+            beginning: start.iter().copied().take(KEPT).collect(),
+            end: Vec::new(),
+        }
+    }
+
+    /// Takes note of further bytes of the line.
+    fn extend(&mut self, bytes: &[u8]) {
+        self.end.extend(last(bytes));
+        self.end = last(&self.end).to_vec();
+    }
+}
+
+fn last(bytes: &[u8]) -> &[u8] {
+    bytes.last_chunk::<KEPT>().map_or(bytes, |chunk| chunk)
 }
 
 /// Reads a stream line by line.
@@ -26,8 +54,8 @@ pub struct Lines<R> {
     input: BufReader<R>,
     /// The bytes of the line so far.
     line: Vec<u8>,
-    /// The beginning of an oversized line, while the rest of it is skipped.
-    oversized: Option<Vec<u8>>,
+    /// The kept parts of an oversized line, while the rest of it is skipped.
+    oversized: Option<Oversized>,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
@@ -59,9 +87,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Returns the line if the bytes so far complete one.
     fn accept(&mut self, is_complete: bool) -> Option<Line> {
         if self.oversized.is_none() && self.line.len() > LINE_MAX && !is_complete {
-            self.oversized = Some(self.line.iter().copied().take(BEGINNING).collect());
+            self.oversized = Some(Oversized::of(&self.line));
         }
-        if self.oversized.is_some() {
+        if let Some(oversized) = &mut self.oversized {
+            oversized.extend(&self.line);
             self.line.clear();
         }
         if !is_complete {
@@ -69,7 +98,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
         let line = std::mem::take(&mut self.line);
         Some(match self.oversized.take() {
-            Some(beginning) => Line::Oversized(beginning),
+            Some(oversized) => Line::Oversized(oversized),
             None if line.is_empty() => Line::End,
             None => Line::Whole(line),
         })
@@ -84,12 +113,13 @@ mod tests {
         let mut lines = Lines::of(input);
         let mut found = Vec::new();
         loop {
-            let (kind, bytes) = match lines.next().await.unwrap() {
-                Line::Whole(line) => ("whole", line),
-                Line::Oversized(beginning) => ("oversized", beginning),
+            found.push(match lines.next().await.unwrap() {
+                Line::Whole(line) => format!("whole {}", line.len()),
+                Line::Oversized(parts) => {
+                    format!("oversized {} {}", parts.beginning.len(), parts.end.len())
+                }
                 Line::End => return found,
-            };
-            found.push(format!("{kind} {}", bytes.len()));
+            });
         }
     }
 
@@ -98,7 +128,7 @@ mod tests {
         let longest = [vec![b'x'; LINE_MAX], vec![b'\n']].concat();
         assert_eq!(lines(&longest).await, [format!("whole {}", LINE_MAX + 1)]);
         let longer = [&b"x"[..], &longest, b"y\n"].concat();
-        let expected = ["oversized 4096", "whole 2"];
+        let expected = ["oversized 4096 4096", "whole 2"];
         assert_eq!(lines(&longer).await, expected);
     }
 
@@ -106,6 +136,25 @@ mod tests {
     async fn a_last_line_without_a_line_feed_is_a_line() {
         assert_eq!(lines(b"a\nbc").await, ["whole 2", "whole 2"]);
         let longer = vec![b'x'; 3 * LINE_MAX];
-        assert_eq!(lines(&longer).await, ["oversized 4096"]);
+        assert_eq!(lines(&longer).await, ["oversized 4096 4096"]);
+    }
+
+    #[tokio::test]
+    async fn the_ends_of_an_oversized_line_are_kept_wherever_it_is_cut() {
+        for length in [
+            LINE_MAX + 3,
+            LINE_MAX + 2,
+            LINE_MAX + 4000,
+            2 * LINE_MAX + 3,
+        ] {
+            let line = [b"first", &vec![b'x'; length - 10][..], b"last\n", b"next\n"].concat();
+            let mut lines = Lines::of(&line[..]);
+            let Line::Oversized(parts) = lines.next().await.unwrap() else {
+                panic!("{length} bytes are not too long")
+            };
+            assert!(parts.beginning.starts_with(b"firstx"), "{length}");
+            assert!(parts.end.ends_with(b"xlast\n"), "{length}");
+            assert!(parts.end.len() <= KEPT, "{length}");
+        }
     }
 }

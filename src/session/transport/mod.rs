@@ -18,17 +18,21 @@
 //! | A line that is too long is dropped in silence, and may have 16 MiB. | It is answered, and may have 4 MiB ([`lines`]). |
 //! | A last line without a line feed is dropped. | It is read ([`lines`]). |
 //! | A handshake that does not parse is refused for its `_meta`. | Only the parts in use have to parse ([`handshake`]). |
+//! | A request with `[]` for params, `_meta` or arguments is refused. | It is read as if they were left out ([`relaxed`]). |
+//! | An answer that cannot be read leaves its question open. | It ends the question. |
+//! | The refusal of a version is three words. | It names the versions that there are. |
 //! | The session goes on after the output is closed. | It ends. |
 //! | The end of the session waits for a blocked output. | It waits for [`LAST_WRITES`] at most. |
 //!
-//! What rmcp does with a call that panics, is cancelled or has bad parameters is mended in
-//! [`crate::session::server`]; its end of a session, in [`crate::session::shutdown`].
+//! What rmcp does with a call that panics or is cancelled is mended in [`crate::session::server`]; with bad
+//! parameters, in [`crate::session::service`]; its end of a session, in [`crate::session::shutdown`].
 
 mod handshake;
 mod in_flight;
 mod lines;
 mod outline;
 mod output;
+mod relaxed;
 
 use std::future::Future;
 use std::io;
@@ -36,11 +40,13 @@ use std::io;
 use futures_util::future::{Either, ready};
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientNotification, ClientRequest, ErrorData, JsonRpcMessage, JsonRpcVersion2_0, RequestId,
+    ClientNotification, ClientRequest, ClientResult, CustomResult, ErrorData, JsonRpcMessage,
+    JsonRpcVersion2_0, RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::TaskTracker;
@@ -50,7 +56,7 @@ use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
 use crate::guards::text::harmless;
 use handshake::Opening;
 use in_flight::{InFlight, Room};
-use lines::{Line, Lines};
+use lines::{Line, Lines, Oversized};
 use outline::Outline;
 use output::Output;
 
@@ -95,13 +101,39 @@ where
         if line.is_empty() {
             return None;
         }
-        match serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(line) {
-            Ok(message) => self.admit(message, room),
-            Err(_) => {
-                self.refuse_unreadable(line, room);
-                None
-            }
+        match relaxed::read(line) {
+            Some(message) => self.admit(message, room),
+            None => self.admit_unreadable(line, room),
         }
+    }
+
+    /// Refuses a line that is no message, if it is a request. An answer to anything else could start an
+    /// endless exchange of errors. Returns a message if the line belongs to a question.
+    fn admit_unreadable(&self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let outline = Outline::of(line).unwrap_or_default();
+        match outline.is_request() {
+            true => self.refuse_line(&outline, &refusals::no_request(), room),
+            false => tracing::warn!("dropped a line that is no message"),
+        }
+        self.unreadable_answer(&outline)
+    }
+
+    /// Refuses a line that is too long. Returns a message if the line belongs to a question.
+    fn admit_oversized(
+        &self,
+        line: &Oversized,
+        room: Room,
+    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let outline = Outline::of_ends(&line.beginning, &line.end);
+        self.refuse_line(&outline, &refusals::oversized(), room);
+        self.unreadable_answer(&outline)
+    }
+
+    /// The answer to a question of ours that cannot be read. Nobody waits for it if the question is not open.
+    fn unreadable_answer(&self, outline: &Outline) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let id = outline.answers().filter(|_| self.opening.is_open())?;
+        let nothing = ClientResult::CustomResult(CustomResult::new(Value::Null));
+        Some(JsonRpcMessage::response(nothing, id))
     }
 
     /// Returns the message if rmcp is to get it.
@@ -143,22 +175,13 @@ where
             return None;
         }
         handshake::mend(request);
-        if self.opening.lacks_metadata(request) {
-            let error = JsonRpcMessage::error(refusals::not_open(), Some(id.clone()));
+        if let Some(refusal) = self.opening.refusal(request) {
+            let error = JsonRpcMessage::error(refusal, Some(id.clone()));
             self.refuse::<TxJsonRpcMessage<RoleServer>>(&error, room);
             return None;
         }
         self.opening.note(request);
         Some(self.in_flight.begin(id, room))
-    }
-
-    /// Refuses a line that is no message, if it is a request. An answer to anything else could start an
-    /// endless exchange of errors.
-    fn refuse_unreadable(&self, line: &[u8], room: Room) {
-        match Outline::of(line).filter(Outline::is_request) {
-            Some(outline) => self.refuse_line(&outline, &refusals::no_request(), room),
-            None => tracing::warn!("dropped a line that is no message"),
-        }
     }
 
     /// Refuses a line, under its id if it has one.
@@ -229,6 +252,9 @@ where
             // The request was taken back.
             return Either::Left(ready(Ok(())));
         }
+        if let JsonRpcMessage::Error(error) = &mut message {
+            refusals::reword(&mut error.error);
+        }
         let written = self.output.write(&message);
         Either::Right(async move {
             let result = written.await;
@@ -252,9 +278,10 @@ where
                         return Some(message);
                     }
                 }
-                Ok(Line::Oversized(beginning)) => {
-                    let outline = Outline::of_beginning(&beginning);
-                    self.refuse_line(&outline, &refusals::oversized(), room);
+                Ok(Line::Oversized(line)) => {
+                    if let Some(message) = self.admit_oversized(&line, room) {
+                        return Some(message);
+                    }
                 }
                 Ok(Line::End) => break,
                 Err(error) => {

@@ -1,4 +1,4 @@
-//! The outline of a line that rmcp cannot read: its id, and its being a request or not.
+//! The outline of a line that rmcp cannot read: its id, and its being a request or a response.
 //! Looks at no other member; rmcp reads messages.
 
 use std::fmt;
@@ -12,7 +12,15 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default)]
 pub struct Outline {
     id: Option<Box<RawValue>>,
-    is_request: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Other,
+    Request,
+    Response,
 }
 
 impl Outline {
@@ -25,11 +33,13 @@ impl Outline {
         Some(outline)
     }
 
-    /// The outline of a line of which only the beginning is known.
-    pub fn of_beginning(beginning: &[u8]) -> Self {
+    /// The outline of a line of which only the beginning and the end are known. Clients write the id first or
+    /// last.
+    pub fn of_ends(beginning: &[u8], end: &[u8]) -> Self {
         let mut outline = Self::default();
-        // The end is missing, so this always fails; the members before it have been read by then.
+        // The middle is missing, so this always fails; the members before it have been read by then.
         let _ = outline.deserialize(&mut serde_json::Deserializer::from_slice(beginning));
+        outline.id = outline.id.or_else(|| last_id(end));
         outline
     }
 
@@ -37,12 +47,18 @@ impl Outline {
     /// took for a batch. A response must not be answered: its sender would take that for the answer to a
     /// request of its own.
     pub fn is_request(&self) -> bool {
-        self.is_request
+        self.kind == Kind::Request
+    }
+
+    /// The id of the request that a response belongs to.
+    pub fn answers(&self) -> Option<RequestId> {
+        let id = self.id.as_deref().filter(|_| self.kind == Kind::Response)?;
+        serde_json::from_str(id.get()).ok()
     }
 
     /// The id to answer under, as it was written: numbers may be larger than 64 bits.
     pub fn id(&self) -> Option<&RawValue> {
-        let id = self.id.as_deref().filter(|_| self.is_request)?;
+        let id = self.id.as_deref().filter(|_| self.is_request())?;
         let is_scalar = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
         id.get().starts_with(is_scalar).then_some(id)
     }
@@ -51,6 +67,28 @@ impl Outline {
     pub fn request_id(&self) -> Option<RequestId> {
         serde_json::from_str(self.id()?.get()).ok()
     }
+}
+
+/// The id that is the last member of an object. The line ends with `}`, so each quote before it belongs to the
+/// JSON, and the comma before the name proves that the name begins there.
+fn last_id(end: &[u8]) -> Option<Box<RawValue>> {
+    let end = std::str::from_utf8(skip_part_of_a_letter(end)).ok()?;
+    let members = end.trim_end().strip_suffix('}')?;
+    let mut colons = members
+        .rmatch_indices(':')
+        .map(|(at, _)| members.split_at(at));
+    colons.find_map(|(before, id)| {
+        let before = before.trim_end().strip_suffix("\"id\"")?.trim_end();
+        before.ends_with(',').then_some(())?;
+        serde_json::from_str(id.strip_prefix(':')?).ok()
+    })
+}
+
+/// The bytes without the rest of a letter that was cut.
+fn skip_part_of_a_letter(bytes: &[u8]) -> &[u8] {
+    let is_continuation = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
+    let start = bytes.iter().position(|byte| !is_continuation(byte));
+    bytes.split_at(start.unwrap_or_default()).1
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Outline {
@@ -69,7 +107,7 @@ impl<'de> Visitor<'de> for &mut Outline {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut batch: A) -> Result<(), A::Error> {
-        self.is_request = true;
+        self.kind = Kind::Request;
         while batch.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
@@ -79,7 +117,13 @@ impl<'de> Visitor<'de> for &mut Outline {
             match name {
                 Name::Id => self.id = Some(members.next_value()?),
                 Name::Method => {
-                    self.is_request = true;
+                    self.kind = Kind::Request;
+                    members.next_value::<IgnoredAny>()?;
+                }
+                Name::Reply => {
+                    if self.kind == Kind::Other {
+                        self.kind = Kind::Response;
+                    }
                     members.next_value::<IgnoredAny>()?;
                 }
                 Name::Other => drop(members.next_value::<IgnoredAny>()?),
@@ -92,6 +136,7 @@ impl<'de> Visitor<'de> for &mut Outline {
 enum Name {
     Id,
     Method,
+    Reply,
     Other,
 }
 
@@ -111,6 +156,7 @@ impl<'de> Deserialize<'de> for Name {
                 Ok(match name {
                     b"id" => Name::Id,
                     b"method" => Name::Method,
+                    b"result" | b"error" => Name::Reply,
                     _ => Name::Other,
                 })
             }
@@ -162,8 +208,52 @@ mod tests {
     fn a_beginning_shows_the_members_before_its_end() {
         let whole = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"#;
         for (length, expected) in [(whole.len(), Some("\"a\"")), (26, None), (20, None)] {
-            let outline = Outline::of_beginning(&whole.as_bytes()[..length]);
+            let outline = Outline::of_ends(&whole.as_bytes()[..length], b"");
             assert_eq!(outline.id().map(RawValue::get), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn an_end_shows_the_id_if_it_is_the_last_member() {
+        for (end, expected) in [
+            (r#"x"},"jsonrpc":"2.0","id":7}"#, Some("7")),
+            ("\" , \"id\" : \"a-1\" } \r\n", Some("\"a-1\"")),
+            (r#","id":"a:b"}"#, Some(r#""a:b""#)),
+            (r#","id":"x,\"id\":7"}"#, Some(r#""x,\"id\":7""#)),
+            (r#"\u00fc","id":-1.5}"#, Some("-1.5")),
+            (r#""id":7,"jsonrpc":"2.0"}"#, None),
+            (r#""\",\"id":7}"#, None),
+            (r#"{"id":7}}"#, None),
+            (r#"{"id":7}"#, None),
+            (r#","id":7"#, None),
+            (r#","id":}"#, None),
+            ("", None),
+        ] {
+            let outline = Outline::of_ends(br#"{"method":"x","params":{"#, end.as_bytes());
+            assert_eq!(outline.id().map(RawValue::get), expected, "{end}");
+        }
+        let cut_letter = [
+            "\u{20ac}".as_bytes().last_chunk::<2>().unwrap(),
+            &br#"","id":7}"#[..],
+        ]
+        .concat();
+        let outline = Outline::of_ends(br#"{"method":"x","#, &cut_letter);
+        assert_eq!(outline.id().map(RawValue::get), Some("7"));
+    }
+
+    #[test]
+    fn a_response_names_the_request_that_it_answers() {
+        for line in [r#"{"id":7,"result":{}}"#, r#"{"error":"no","id":7}"#] {
+            let outline = Outline::of(line.as_bytes()).unwrap();
+            assert_eq!(outline.answers(), Some(RequestId::Number(7)), "{line}");
+        }
+        for line in [
+            r#"{"id":7}"#,
+            r#"{"id":7,"method":"x","result":{}}"#,
+            r#"{"result":{}}"#,
+        ] {
+            let outline = Outline::of(line.as_bytes()).unwrap();
+            assert_eq!(outline.answers(), None, "{line}");
         }
     }
 

@@ -6,23 +6,30 @@ use std::fmt::Display;
 use super::super::context::Call;
 use super::super::failure::{Code, Failure};
 use super::super::recovery;
-use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::text::quoted;
 
 /// The failure of a look that failed: nothing is created without it.
 pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
-    match failure.code() {
-        Code::PermissionDenied => {
-            let text = format!(
-                "The token may not list the service accounts of {place}, or there is no such {kind}: the API says the same of both. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. Ask an admin of the {kind} for a role that may list its accounts, or call get_service_accounts without arguments to see the workspaces of this token.",
-                place = new.place,
-                kind = new.place.kind()
-            );
-            Failure::new(Code::PermissionDenied, text).about_place(&new.place)
-        }
-        _ => failure,
+    if failure.code() != Code::PermissionDenied {
+        return failure;
     }
+    let place = &new.place;
+    let (or_else, ask) = match place {
+        Place::Workspace(_) => (
+            "or there is no such workspace: the API says the same of both",
+            "Ask an admin of the workspace for a role that may list its accounts, or call get_service_accounts without arguments to see the workspaces of this token.",
+        ),
+        Place::Deployment(_) => (
+            "or the deployment is deleted, belongs to a workspace of others, or does not exist: the API says the same of all",
+            "Ask an admin of the deployment for a role there: DEPLOYMENT_VIEWER lists, DEPLOYMENT_EDITOR and DEPLOYMENT_ADMIN create; WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only.",
+        ),
+    };
+    let text = format!(
+        "The token may not list the service accounts of {place}, {or_else}. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. {ask}"
+    );
+    Failure::new(Code::PermissionDenied, text).about_place(place)
 }
 
 pub(super) fn not_all_readable(new: &NewServiceAccount) -> Failure {
@@ -39,7 +46,7 @@ pub(super) fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAc
     let label = quoted(new.label.as_str());
     let which = account.map(particulars).unwrap_or_default();
     let text = format!(
-        "There is a service account {label} in {} already{which}. Nothing was created. Choose another label, or delete that account first if it is no longer used; its key cannot be shown again.",
+        "There is a service account {label} in {} already{which}. Nothing was created. There are three ways on: create it under another label; or go on with that account, where its key is kept, since a key cannot be shown again; or, if the user says that nothing uses it, delete that account and create it again.",
         new.place
     );
     let failure = Failure::new(Code::AlreadyExists, text).about_place(&new.place);
@@ -79,8 +86,9 @@ pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
 pub(super) fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure {
     let label = quoted(new.label.as_str());
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. After that call get_service_accounts with workspace_id {} and label {label}: if it is not there, it is safe to create it again; if it is, delete it first, since nobody holds its key.",
+        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. Wait that long, then call get_service_accounts with {}_id {} and label {label}: if it is not there, it is safe to create it again. If it is there, notes say where its key is; if they do not, nobody holds its key: delete it, and create it again.",
         call.still_to_show().as_secs(),
+        new.place.kind(),
         quoted(new.place.id())
     );
     Failure::new(Code::OutcomeUnknown, text).about_place(&new.place)
@@ -149,7 +157,7 @@ pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
 
 pub(super) fn still_busy(new: &NewServiceAccount) -> Failure {
     let text = format!(
-        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a while to see what became of it.",
+        "Another creation of {} in that {} is still under way. Nothing was sent for this one. Call get_service_accounts in a minute to see what became of it.",
         quoted(new.label.as_str()),
         new.place.kind()
     );

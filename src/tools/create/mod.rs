@@ -1,40 +1,34 @@
-//! `create_service_account`: a new account in a workspace, and its key.
+//! `create_service_account`: a new account in a workspace or on a deployment, and its key.
 //! Refuses what the API would let through: any role, any label, a second account of one label.
 
+mod arguments;
 mod failures;
+mod sending;
 mod storage;
-
-use std::sync::LazyLock;
 
 use chrono::TimeDelta;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-use storage::Storage;
+use serde::Serialize;
 
 use failures::{
-    already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, refused_creation,
-    still_busy, unclear,
+    already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, still_busy,
 };
+use sending::{NoAccount, send};
+use storage::Storage;
 
-use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate};
-use crate::apc::{
-    Label, NewServiceAccount, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
-};
-use crate::guards::key_files::{self, Published};
+use crate::apc::selection::Candidate;
+use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
+use crate::guards::key_files::Published;
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
-use crate::tools::change::{
-    AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
-};
+use crate::tools::by_levels;
+use crate::tools::change::{AuditRecord, ChangedAccount, run_to_completion};
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
-use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
-use crate::tools::words::{role_not_allowed, too_many_changes};
-use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, schema, success};
+use crate::tools::recovery::SeenBefore;
+use crate::tools::words::too_many_changes;
+use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, success};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -49,8 +43,8 @@ pub const TOOL: ToolEntry = ToolEntry {
     },
     define: |options| Definition {
         description: description(options),
-        input: input(options),
-        output: schema::output::<CreateResult>(),
+        input: arguments::input(options),
+        output: by_levels::output::<CreateResult>(&options.policy),
     },
 };
 
@@ -58,44 +52,17 @@ const NAME: &str = "create_service_account";
 
 fn description(options: &ToolOptions) -> String {
     let key = match options.policy.key_output {
-        KeyOutput::File => "its API key masked, and the path of a private file with the whole key",
+        KeyOutput::File => {
+            "its API key masked, and api_key_file, a private file with the whole key"
+        }
         KeyOutput::Show => "its API key",
     };
     format!(
-        "Create a service account in a workspace, for a script or CI job that needs access of its own; give the lowest \
-         role that will do. A label that the workspace already has is refused. Returns the account, {key}."
+        "Create a service account, for a script or CI job that needs access of its own; give the lowest role that will do. \
+         An account cannot be changed and its key not renewed: to rotate a key, or to change a role or label, create a \
+         successor under another label, have its key put to use, then delete the old account. A label that is taken is \
+         refused. Returns the account, {key}; recovered: found again after a lost answer."
     )
-}
-
-fn input(options: &ToolOptions) -> JsonObject {
-    let mut input = INPUT.clone();
-    if options.has_default_workspace {
-        schema::make_optional(&mut input, "workspace_id");
-    }
-    let roles: Vec<_> = options.policy.roles().map(Role::name).collect();
-    schema::set(&mut input, "role", "enum", json!(roles));
-    if let Some(allowed) = &options.policy.allowed_workspaces {
-        let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
-        schema::set(&mut input, "workspace_id", "enum", json!(ids));
-        schema::set(&mut input, "workspace_id", "pattern", Value::Null);
-    }
-    input
-}
-
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
-
-/// The arguments. The default workspace stands in where there is one.
-#[derive(Deserialize, JsonSchema)]
-struct Arguments {
-    /// What the account is for; unique in its workspace. Not for secrets: the platform logs it.
-    label: Label,
-    /// The workspace it is for.
-    workspace_id: WorkspaceId,
-    /// What it may do there.
-    #[serde(default)]
-    role: Role,
-    /// A word to group accounts by.
-    category: Option<Label>,
 }
 
 /// The result.
@@ -133,7 +100,7 @@ async fn run(
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
     call.add_default_workspace(&mut given);
-    let new = parse(given, call, record)?;
+    let new = arguments::read(call, given, record).await?;
     let until = call.half_time();
     let locked = call.shared.label_locks.lock(&new, until).await;
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
@@ -142,7 +109,7 @@ async fn run(
     call.shared
         .rate
         .take()
-        .map_err(|wait| too_many_changes(wait, call.policy()))?;
+        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
     let undecided = outcome_unknown(
         call,
         &new,
@@ -157,28 +124,6 @@ async fn run(
     };
     let created = run_to_completion(call, record, undecided, work).await?;
     Ok(success(&shown(created, call)))
-}
-
-fn parse(
-    given: JsonObject,
-    call: &Call,
-    record: &mut AuditRecord,
-) -> Result<NewServiceAccount, Failure> {
-    let arguments: Arguments = call.read(NAME, &INPUT, given)?;
-    let place = Place::Workspace(arguments.workspace_id);
-    let role = arguments.role;
-    record.place(&place);
-    record.label_and_role(Some(arguments.label.as_str()), Some(role.name()));
-    call.check_place(&place)?;
-    if role > call.policy().max_role {
-        return Err(role_not_allowed(role, call.policy()));
-    }
-    Ok(NewServiceAccount {
-        place,
-        label: arguments.label,
-        role,
-        category: arguments.category,
-    })
 }
 
 /// The place as it was before the creation.
@@ -211,14 +156,6 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
     }
 }
 
-/// The reason why there is no account to show.
-enum NoAccount {
-    /// It is known what came of the creation, as far as anybody here can know it.
-    Decided(Failure),
-    /// The account may still appear.
-    Undecided(Failure),
-}
-
 async fn create(
     call: &Call,
     new: &NewServiceAccount,
@@ -243,38 +180,6 @@ async fn create(
     })
 }
 
-/// Sends the creation. Returns the account, and whether it had to be found again.
-async fn send(
-    call: &Call,
-    new: &NewServiceAccount,
-    before: &SeenBefore,
-) -> Result<(ServiceAccount, bool), NoAccount> {
-    let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let error = match operations::create_service_account(&api, new).await {
-        Ok(account) => return Ok((account, false)),
-        Err(ApiError::KeyNotTold { id }) => {
-            // No later call may take another account for the one that was named.
-            let told = find_told(call, new, &id).await;
-            return told
-                .map(|account| (account, true))
-                .map_err(NoAccount::Decided);
-        }
-        Err(error) => error,
-    };
-    match error.effect() {
-        Effect::None => Err(NoAccount::Decided(not_created(call, new, &error).await)),
-        // Nothing is taken for ours after an error, by no later call either.
-        Effect::AnsweredWithError => {
-            let failure = answered(call, new, before, &error).await;
-            Err(NoAccount::Decided(failure))
-        }
-        Effect::AnswerLost => match find_lost(call, new, before, &error).await {
-            Ok(account) => Ok((account, true)),
-            Err(failure) => Err(NoAccount::Undecided(failure)),
-        },
-    }
-}
-
 fn shown(created: Creation, call: &Call) -> CreateResult {
     let file = created.key_file.as_ref();
     let path = file.map(|file| file.path.display().to_string());
@@ -289,110 +194,5 @@ fn shown(created: Creation, call: &Call) -> CreateResult {
         api_key_file: path.map(|path| call.secrets().scrubbed(path)),
         recovered: created.recovered.then_some(true),
         notes: Some(notes).filter(|notes| !notes.is_empty()),
-    }
-}
-
-/// The failure of a creation that was certainly not made.
-async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
-    match error {
-        ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
-        error => call.failure(error).about_place(&new.place),
-    }
-}
-
-/// The account that has the label, where its place can be read.
-async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount> {
-    let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
-    let listing = operations::service_accounts(&call.api(), &new.place, has_label).await;
-    listing.ok()?.accounts.into_iter().next()
-}
-
-/// The failure of a creation that the API answered with an error. Nothing is taken for ours, whatever is there now.
-async fn answered(
-    call: &Call,
-    new: &NewServiceAccount,
-    before: &SeenBefore,
-    error: &ApiError,
-) -> Failure {
-    let what = call.happened(error);
-    let Some(listing) = look_once(call, &new.place).await else {
-        return outcome_unknown(
-            call,
-            new,
-            &format!(
-                "{what} The {} could not be read afterwards.",
-                new.place.kind()
-            ),
-        );
-    };
-    let is_complete = listing.is_complete && listing.labels_are_known;
-    let there = new_ones(listing, new, before);
-    let ids: Vec<_> = there.iter().map(|account| account.id.clone()).collect();
-    match (ids.as_slice(), is_complete) {
-        ([], true) => refused_creation(new, &what),
-        ([], false) => outcome_unknown(
-            call,
-            new,
-            &format!("{what} Not every account could be read afterwards."),
-        ),
-        (ids, _) => {
-            let why = "is there now, and may be this one or a colleague's";
-            unclear(call, new, &what, ids, why)
-        }
-    }
-}
-
-/// Finds the whole key of an account that the answer to its creation has named.
-async fn find_told(
-    call: &Call,
-    new: &NewServiceAccount,
-    id: &str,
-) -> Result<ServiceAccount, Failure> {
-    let told = look_again(call, &new.place, |listing| {
-        let mut accounts = listing.accounts.into_iter();
-        match accounts.find(|account| account.id.as_str() == id && account.has_whole_key()) {
-            Some(account) => Look::Decided(Some(account)),
-            None => Look::NotYet(None),
-        }
-    });
-    told.await.flatten().ok_or_else(|| {
-        let what = "The API answered without the whole key of the new account.";
-        let id = ServiceAccountId::verbatim(id.to_owned());
-        unclear(call, new, what, &[id], "is the new account")
-    })
-}
-
-/// Finds the account of a creation whose answer was lost, or says what is there instead.
-async fn find_lost(
-    call: &Call,
-    new: &NewServiceAccount,
-    before: &SeenBefore,
-    error: &ApiError,
-) -> Result<ServiceAccount, Failure> {
-    let what = call.happened(error);
-    let kind = new.place.kind();
-    let directory = call.shared.config.key_dir.as_deref();
-    let has_key_file = |id: &ServiceAccountId| {
-        call.policy().key_output == KeyOutput::File && key_files::has_key_of(directory, id.as_str())
-    };
-    let seen = look_again(call, &new.place, |listing| {
-        match trace(listing, new, before, has_key_file) {
-            Trace::New(account) => Look::Decided(Trace::New(account)),
-            trace => Look::NotYet(trace),
-        }
-    });
-    match seen.await {
-        Some(Trace::New(account)) => Ok(*account),
-        Some(Trace::Unclear { ids, why }) => Err(unclear(call, new, &what, &ids, &why)),
-        Some(Trace::Nothing) => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} does not show it so far."),
-        )),
-        None => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} could not be read afterwards."),
-        )),
     }
 }

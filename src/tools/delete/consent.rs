@@ -185,12 +185,20 @@ pub(super) fn described(account: &ServiceAccount) -> String {
 
 /// The place as people know it.
 pub(super) async fn known_place(call: &Call, place: &Place) -> String {
-    let Place::Workspace(id) = place else {
-        return place.to_string();
+    let label = match place {
+        Place::Workspace(id) => {
+            let known = operations::workspace(&call.api(), id).await.ok().flatten();
+            known.and_then(|workspace| workspace.label)
+        }
+        Place::Deployment(id) => call.homes.label_of(id),
     };
-    let known = operations::workspace(&call.api(), id).await.ok().flatten();
-    match known.and_then(|workspace| workspace.label) {
-        Some(label) => format!("workspace {} ({})", quoted(&label), quoted(id.as_str())),
+    match label {
+        Some(label) => format!(
+            "{} {} ({})",
+            place.kind(),
+            quoted(&label),
+            quoted(place.id())
+        ),
         None => place.to_string(),
     }
 }

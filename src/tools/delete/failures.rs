@@ -3,15 +3,23 @@
 
 use super::consent::{BOX, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
+use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
+use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Machine, Refusal};
 
 /// The number of accounts that are listed where none was named and nobody can be asked.
 const LISTED: usize = 50;
 
-pub(super) fn neither() -> Failure {
-    let text = "service_account_id and workspace_id are both missing; at least one is needed. Nothing was sent. Call get_service_accounts to find the id.";
+pub(super) fn neither(policy: &Policy) -> Failure {
+    let missing = match policy.has_deployments() {
+        true => "service_account_id, workspace_id and deployment_id are all missing",
+        false => "service_account_id and workspace_id are both missing",
+    };
+    let text = format!(
+        "{missing}; at least one is needed. Nothing was sent. Call get_service_accounts to find the id."
+    );
     Failure::new(Code::InvalidArguments, text)
 }
 
@@ -147,7 +155,7 @@ pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
 pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
-        "{what} Nothing was deleted: {id} is still listed. Call again in a while; if it happens again, ask those who run the installation."
+        "{what} Nothing was deleted: {id} is still listed. Call again in a minute; if it happens again, ask those who run the installation."
     );
     Failure::new(Code::ApiError, text)
         .about_account(&account.id)
@@ -157,7 +165,7 @@ pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
 /// The failure of a deletion of an account that the API lists and says not to know.
 pub(super) fn listed_and_unknown(account: &ServiceAccount) -> Failure {
     let text = format!(
-        "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a while; if it happens again, ask those who run the installation.",
+        "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation.",
         quoted(account.id.as_str())
     );
     Failure::new(Code::NotFound, text)
@@ -175,10 +183,11 @@ pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
         .about_place(&account.place)
 }
 
-pub(super) fn outcome_unknown(account: &ServiceAccount, what: &str) -> Failure {
+pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
-        "The deletion of {id} was sent, and whether it was done is not known. {what} Call get_service_accounts with that service_account_id: if it is still listed, delete it again."
+        "The deletion of {id} was sent, and whether it was done is not known. {what} It may still be done in the next {} s. Wait that long, then call get_service_accounts with that service_account_id: not_found means that it is deleted; if it is still listed, it is safe to delete it again.",
+        call.still_to_show().as_secs()
     );
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)

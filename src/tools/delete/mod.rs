@@ -10,24 +10,30 @@ use std::sync::LazyLock;
 use rmcp::model::{CallToolResult, JsonObject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use consent::confirm;
 use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
 use selection::select;
 
 use crate::apc::error::{ApiError, Effect};
-use crate::apc::operations::{self, Candidate, Listing};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::Candidate;
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
+use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
     AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
 };
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
-use crate::tools::places::{self, Gaps};
+use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
 use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
-use crate::tools::{Definition, Hints, NoResult, Run, ToolEntry, schema, success};
+use crate::tools::{
+    Definition, Hints, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
+};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -38,28 +44,57 @@ pub const TOOL: ToolEntry = ToolEntry {
         destructive: true,
         idempotent: true,
     },
-    define: |_| Definition {
-        description: DESCRIPTION.to_owned(),
-        input: INPUT.clone(),
-        output: schema::output::<DeleteResult>(),
+    define: |options| Definition {
+        description: description(options),
+        input: input(options),
+        output: by_levels::output::<DeleteResult>(&options.policy),
     },
 };
 
 const NAME: &str = "delete_service_account";
 
-const DESCRIPTION: &str = "Delete a service account for good; what uses its key stops working. get_service_accounts \
-    finds its id. It is looked up first: one that is not in the workspace is not touched. The user may be asked to \
-    confirm. Returns the account as it was.";
+fn description(options: &ToolOptions) -> String {
+    let asked = match options.policy.confirm {
+        Confirm::Auto => {
+            "This server itself asks the user to confirm where the client shows questions; elsewhere have the user's yes \
+             before you call."
+        }
+        Confirm::Always => {
+            "This server itself asks the user to confirm, and deletes nothing where the client shows no questions."
+        }
+        Confirm::Never => {
+            "This server does not ask the user, except for an account with further roles or its own: have the user's yes \
+             before you call."
+        }
+    };
+    format!(
+        "Delete a service account for good; what uses its key stops working at once, and nothing brings it back. \
+         get_service_accounts finds its id. It is looked up first: one of another place is not touched. {asked} Returns the \
+         account as it was, deleted: true; recovered: gone, although the answer was lost."
+    )
+}
 
-static INPUT: LazyLock<JsonObject> = LazyLock::new(schema::input::<Arguments>);
+fn input(options: &ToolOptions) -> JsonObject {
+    let mut input = INPUT.under(&options.policy).clone();
+    if options.has_default_workspace {
+        let described = "Id of its workspace; default: the one set for this server.";
+        schema::set(&mut input, "workspace_id", "description", json!(described));
+    }
+    input
+}
+
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// The account. Without it the user is asked to select one.
+    /// Its id; default: the user is asked to select one of its place.
     service_account_id: Option<ServiceAccountId>,
-    /// Its workspace. Without it: the default one, or else all are searched.
+    /// Id of its workspace; default: all are searched.
     workspace_id: Option<WorkspaceId>,
+    /// Id of its deployment.
+    deployment_id: Option<DeploymentId>,
 }
 
 /// The result.
@@ -94,16 +129,19 @@ async fn run(
     mut given: JsonObject,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, NoResult> {
+    arguments::omit_empty(&mut given, INPUT.under(call.policy()));
     call.add_default_workspace(&mut given);
     let Arguments {
         service_account_id: id,
         workspace_id,
-    } = call.read(NAME, &INPUT, given)?;
-    let place = workspace_id.map(Place::Workspace);
-    if let Some(place) = &place {
-        record.place(place);
-        call.check_place(place)?;
-    }
+        deployment_id,
+    } = call.read(NAME, INPUT.under(call.policy()), given)?;
+    let named = NamedPlace {
+        workspace_id,
+        deployment_id,
+    };
+    record.named_place(&named);
+    let place = named.resolve(call).await?;
     let (account, selection) = match (id, place) {
         (Some(id), Some(place)) => (find(call, &id, &place).await?, None),
         (Some(id), None) => (search(call, &id).await?, None),
@@ -111,15 +149,20 @@ async fn run(
             let (account, selection) = select(call, &place).await?;
             (account, Some(selection))
         }
-        (None, None) => return Err(neither().into()),
+        (None, None) => return Err(neither(call.policy()).into()),
     };
-    note(record, &account);
+    note(call, record, &account);
     confirm(call, &account, selection).await?;
     Ok(delete(call, account, record).await?)
 }
 
-fn note(record: &mut AuditRecord, account: &ServiceAccount) {
+fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
     record.account(&account.id);
+    if let Place::Deployment(id) = &account.place
+        && let Some(home) = call.homes.workspace_of(id)
+    {
+        record.place(&home.into());
+    }
     record.place(&account.place);
     record.label_and_role(account.label.as_deref(), account.role());
 }
@@ -135,10 +178,11 @@ async fn find(
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let found = listing.accounts.into_iter().next();
-    found.ok_or_else(|| gaps.missing_account(id, Some(place)))
+    found.ok_or_else(|| gaps.missing_account(id, Some(place), call.policy()))
 }
 
-/// Looks through the visible workspaces. An account is missing only if all of them could be read.
+/// Looks through the visible workspaces, and through their deployments if none of them has it. An account is missing only
+/// if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
     let visible = places::visible(call).await?;
     let read = |place| async move {
@@ -147,18 +191,21 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Fa
         unfinished::finish(call, &place).await;
         call.list_known(&api, &place, is_it).await
     };
-    let all = places::read_each(visible.workspaces, read).await?;
+    let is_missing = |read: &[ReadWorkspace<Listing>]| {
+        let mut listings = read.iter().flat_map(|read| &read.outcome);
+        call.policy().has_deployments() && listings.all(|listing| listing.accounts.is_empty())
+    };
+    let reading = places::read_all(call, visible.workspaces, read, is_missing).await?;
     let mut gaps = Gaps::default();
     gaps.add_visible(&visible.gaps);
-    gaps.add_unread(&all);
-    for read in all {
-        let Ok(listing) = read.outcome else { continue };
-        gaps.add_unreadable_accounts(&read.workspace.id.into(), &listing);
+    gaps.add_unread(&reading);
+    for (place, listing) in reading.into_lists() {
+        gaps.add_unreadable_accounts(&place, &listing);
         if let Some(account) = listing.accounts.into_iter().next() {
             return Ok(account);
         }
     }
-    Err(gaps.missing_account(id, None))
+    Err(gaps.missing_account(id, None, call.policy()))
 }
 
 async fn delete(
@@ -169,8 +216,12 @@ async fn delete(
     call.shared
         .rate
         .take()
-        .map_err(|wait| too_many_changes(wait, call.policy()))?;
-    let undecided = outcome_unknown(&account, "This server was stopped before the answer came.");
+        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
+    let undecided = outcome_unknown(
+        call,
+        &account,
+        "This server was stopped before the answer came.",
+    );
     let work = {
         let call = call.clone();
         async move { send(&call, account).await }
@@ -204,9 +255,8 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure>
 
 /// The failure of a deletion that was certainly not made.
 fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    call.failure(error)
+    call.failure_at(error, &account.place)
         .about_account(&account.id)
-        .about_place(&account.place)
 }
 
 /// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
@@ -228,10 +278,12 @@ async fn answered(
             recovered: true,
         }),
         Some(_) => Err(outcome_unknown(
+            call,
             &account,
             &format!("{what} Not every account could be read afterwards."),
         )),
         None => Err(outcome_unknown(
+            call,
             &account,
             &format!(
                 "{what} Its {} could not be read afterwards.",
@@ -284,5 +336,5 @@ async fn find_lost(
         Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
         None => format!("Its {} could not be read afterwards.", account.place.kind()),
     };
-    Err(outcome_unknown(&account, &format!("{what} {seen}")))
+    Err(outcome_unknown(call, &account, &format!("{what} {seen}")))
 }

@@ -107,7 +107,7 @@ fn category_of(new: &NewServiceAccount) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apc::{Binding, Entity, Place, Role, WorkspaceId};
+    use crate::apc::{Binding, Entity, Level, Place, Rank, Role, WorkspaceId};
     use crate::guards::secret::Secret;
 
     fn place() -> Place {
@@ -118,7 +118,10 @@ mod tests {
         NewServiceAccount {
             place: place(),
             label: Label::parse("ci").unwrap(),
-            role: Role::WorkspaceEditor,
+            role: Role {
+                level: Level::Workspace,
+                rank: Rank::Editor,
+            },
             category: None,
         }
     }

@@ -20,7 +20,7 @@ pub const TERRAFORM: &str = "cmf3acc1o00060h6terraform";
 /// The time in which the people of these tests say no. Every faster no is taken for the client's.
 pub const REACTION: Duration = Duration::from_millis(150);
 
-/// Where the tests' servers put their audit log.
+/// The name of the audit log of the tests' servers.
 pub const AUDIT: &str = "audit.jsonl";
 
 /// A server for a sandbox, with no setting but where it is and who signs in.
@@ -47,7 +47,7 @@ pub fn asking(sandbox: &Sandbox) -> Program {
     guarded(sandbox, Persona::WorkspaceAdmin).capable(can_ask())
 }
 
-/// What a client says that can show a form.
+/// The capabilities of a client that can show a form.
 pub fn can_ask() -> Value {
     json!({"elicitation": {}})
 }
@@ -125,7 +125,7 @@ pub fn lines(path: &Path) -> Vec<Value> {
         .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Where keys go unless told otherwise.
+/// The default directory for keys.
 pub fn key_dir(session: &Session) -> PathBuf {
     session.home().join(".local/state/apc-mcp/keys")
 }
@@ -164,7 +164,7 @@ pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     patient(what, waiting).await;
 }
 
-/// How long a future takes.
+/// Measures the time that a future takes.
 pub async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let start = std::time::Instant::now();
     let output = future.await;
@@ -173,11 +173,11 @@ pub async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
 
 /// A question that the server has put, and the call that waits for the answer.
 pub struct Question {
-    /// What it is about; only the stateless era tells.
+    /// The key of the question; only the stateless era has it.
     pub key: Option<String>,
     /// Message and form.
     pub params: Value,
-    /// What the client carries to the answer; only the stateless era has it.
+    /// The state that the client sends back with the answer; only the stateless era has it.
     pub state: Option<Value>,
     /// The id of the call that waits.
     pub call: u64,
@@ -209,7 +209,7 @@ impl Question {
         json!({"action": "accept", "content": {self.field_name(): value.into()}})
     }
 
-    /// What may be chosen and how it is shown.
+    /// The choices, as value and title.
     pub fn choices(&self) -> Vec<(String, String)> {
         let field = self.field();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -227,9 +227,9 @@ impl Question {
     }
 }
 
-/// What a call comes to first.
+/// The first reaction to a call.
 pub enum First {
-    Question(Question),
+    Question(Box<Question>),
     Outcome(Outcome),
 }
 
@@ -237,7 +237,7 @@ impl First {
     #[track_caller]
     pub fn question(self) -> Question {
         match self {
-            Self::Question(question) => question,
+            Self::Question(question) => *question,
             Self::Outcome(outcome) => panic!("it did not ask: {}", outcome.result),
         }
     }
@@ -281,11 +281,11 @@ impl Session {
         if let Some(request) = self.questions.pop_front() {
             assert_ne!(self.era, Era::Stateless, "{request}");
             assert_eq!(request["method"], "elicitation/create", "{request}");
-            return First::Question(Question {
+            return First::Question(Box::new(Question {
                 params: request["params"].clone(),
                 request: request["id"].clone(),
                 ..question
-            });
+            }));
         }
         let outcome = self.outcome(tool, call).await;
         if outcome.result["resultType"] != "input_required" {
@@ -296,12 +296,12 @@ impl Session {
         assert_eq!(requests.len(), 1, "one question per call: {requests:?}");
         let (key, request) = requests.iter().next().unwrap();
         assert_eq!(request["method"], "elicitation/create");
-        First::Question(Question {
+        First::Question(Box::new(Question {
             key: Some(key.clone()),
             params: request["params"].clone(),
             state: outcome.result.get("requestState").cloned(),
             ..question
-        })
+        }))
     }
 
     /// Answers as a person does, and waits for what comes of the call, which must not ask again.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::support::contract;
 
-/// How long anything may take before a test gives up. It only matters where something is broken.
+/// The time after which a test gives up. It only matters if something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The first workspace of the sandbox, of which every persona but `Nobody` sees the accounts.
@@ -31,6 +31,8 @@ pub const MIGRATION: &str = "cmf3acc1o00080h6migration";
 pub const NOTEBOOKS: &str = "cmf3acc1o00090h6notebooks";
 /// An account of a deployment.
 pub const FORECASTS: &str = "cmf3acc1o000a0h6forecasts";
+/// The deployment of that account, which is in Data Science.
+pub const DEPLOYMENT: &str = "cmf3dep1o00030h6forecasts";
 /// An account of the whole installation.
 pub const BOOTSTRAP: &str = "cmf3sys1t00040h6systemadm";
 /// Well-formed, and the id of nothing.
@@ -45,7 +47,7 @@ pub const DELETE: &str = "deleteWorkspaceServiceAccount";
 /// The list that every lookup reads.
 pub const LIST: &str = "workspaceServiceAccounts";
 
-/// What the client speaks.
+/// The protocol that the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
     /// A version that begins with `initialize`.
@@ -67,7 +69,7 @@ impl Era {
     /// One of each kind.
     pub const BOTH: [Self; 2] = [Self::USUAL, Self::Stateless];
 
-    /// What clients speak where a test does not care.
+    /// The protocol of tests for which it does not matter.
     pub const USUAL: Self = Self::Handshake("2025-11-25");
 
     pub fn version(self) -> &'static str {
@@ -87,7 +89,7 @@ impl Era {
     }
 }
 
-/// What a stateless request says about its sender.
+/// The members by which a stateless request describes its sender.
 pub fn stateless_meta(version: &str) -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": version,
@@ -270,9 +272,9 @@ pub struct Session {
     child: Child,
     stdout: String,
     arrived: HashMap<u64, Value>,
-    /// What the server has asked the client, not yet looked at.
+    /// Questions of the server that no test has looked at yet.
     pub questions: VecDeque<Value>,
-    /// What the server has told the client, not yet looked at.
+    /// Notifications of the server that no test has looked at yet.
     pub notifications: VecDeque<Value>,
     capabilities: Value,
     asked: u64,
@@ -324,7 +326,7 @@ impl Session {
         self.send_request("tools/call", params).await
     }
 
-    /// What came of a call that was sent.
+    /// Waits for the outcome of a call that was sent.
     pub async fn outcome(&mut self, tool: &str, id: u64) -> Outcome {
         let mut reply = self.reply(id).await;
         let Some(result) = reply.get_mut("result").map(Value::take) else {
@@ -471,7 +473,7 @@ impl Session {
         self.exit().await
     }
 
-    /// Whether a reply came that nobody has taken yet.
+    /// Tells whether a reply came that nobody has taken yet.
     pub fn has_reply(&self, id: u64) -> bool {
         self.arrived.contains_key(&id)
     }
@@ -488,7 +490,7 @@ impl Session {
     }
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Outcome {
     tool: String,
@@ -505,7 +507,7 @@ impl Outcome {
         text.unwrap_or_else(|| panic!("no text: {}", self.result))
     }
 
-    /// What programs read of an error.
+    /// The part of an error that programs read.
     pub fn error(&self) -> &Value {
         &self.result["_meta"]["apc-mcp/error"]
     }
@@ -572,14 +574,14 @@ pub fn assert_says(text: &str, parts: &[&str]) {
     }
 }
 
-/// How often this field was asked for at the top of a request.
+/// Counts the requests that ask for this field at their top.
 pub fn count(handle: &Handle, field: &str) -> usize {
     let requests = handle.requests();
     let asked = |request: &&apc_sandbox::Recorded| request.operation.iter().any(|f| f == field);
     requests.iter().filter(asked).count()
 }
 
-/// How many requests that change anything have arrived.
+/// Counts the requests that change something.
 pub fn mutations(handle: &Handle) -> usize {
     count(handle, CREATE) + count(handle, DELETE)
 }
@@ -595,10 +597,12 @@ pub fn exists(handle: &Handle, id: &str) -> bool {
     handle.accounts().iter().any(|account| account.id == id)
 }
 
-/// The names of an object's members.
+/// The names of an object's members, sorted.
 pub fn keys(value: &Value) -> Vec<&str> {
     let object: &Map<String, Value> = value.as_object().expect("an object");
-    object.keys().map(String::as_str).collect()
+    let mut names: Vec<_> = object.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Fails the test where the future does not come to an end.

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-/// What becomes of a request.
+/// The treatment of a request.
 #[derive(Clone)]
 pub enum Play {
     /// The connection is reset before a byte of the request was read.
@@ -46,13 +46,13 @@ pub enum Play {
     },
 }
 
-/// What is done to the requests for one field.
+/// The treatment of the requests for one field.
 struct Plan {
     field: &'static str,
     play: Play,
-    /// Whether the API sees the request.
+    /// True if the API sees the request.
     executed: bool,
-    /// How many connections are left alone, for what is done before anything is read.
+    /// The number of connections to leave alone, for treatments that come before anything is read.
     spared: usize,
 }
 
@@ -69,7 +69,7 @@ struct State {
     delivered: usize,
 }
 
-/// How a kept connection ends.
+/// The end of a kept connection.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Idle {
     /// Right after the answer.
@@ -131,7 +131,7 @@ impl StandIn {
         self.state().idle = Some(idle);
     }
 
-    /// How many requests for the field have come, or connections for what was not read.
+    /// Counts the requests for the field, or the connections if nothing was read.
     pub fn seen(&self, field: &str) -> usize {
         self.state().seen.get(field).copied().unwrap_or(0)
     }
@@ -140,17 +140,17 @@ impl StandIn {
         self.state().connections
     }
 
-    /// How many requests were under way at once, at most.
+    /// The highest number of concurrent requests so far.
     pub fn most_busy(&self) -> usize {
         self.state().most_busy
     }
 
-    /// How many connections the caller has left while it was waiting for an answer.
+    /// Counts the connections that the caller has closed while it waited for an answer.
     pub fn left(&self) -> usize {
         self.state().left
     }
 
-    /// How many answers of [`Play::Bytes`] were taken as a whole by the network.
+    /// Counts the answers of [`Play::Bytes`] that the network has taken whole.
     pub fn delivered(&self) -> usize {
         self.state().delivered
     }
@@ -320,7 +320,7 @@ fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
 }
 
-/// What the API answers to a request.
+/// Sends a request to the API and returns its answer.
 async fn ask(request: &[u8], target: &str) -> Vec<u8> {
     let mut api = TcpStream::connect(target).await.unwrap();
     api.write_all(request).await.unwrap();

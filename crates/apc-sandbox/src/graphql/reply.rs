@@ -41,10 +41,13 @@ pub(crate) fn failure(words: Words, path: async_graphql::Value) -> Error {
 }
 
 pub(crate) fn error(message: impl Into<String>, positions: &[Pos], code: &str) -> Value {
-    let place = |pos: &Pos| json!({ "line": pos.line, "column": pos.column });
-    let locations: Vec<_> = positions.iter().map(place).collect();
-    let message = message.into();
+    let (message, locations) = (message.into(), locations(positions));
     json!({ "message": message, "locations": locations, "extensions": { "code": code } })
+}
+
+fn locations(positions: &[Pos]) -> Vec<Value> {
+    let location = |pos: &Pos| json!({ "line": pos.line, "column": pos.column });
+    positions.iter().map(location).collect()
 }
 
 /// The answer to a request that was not executed.
@@ -107,10 +110,12 @@ impl Failure {
             Some(path) => (path, &[][..]),
             None => (at.clone(), &*problem.locations),
         };
-        let mut shown = error(&*problem.message, positions, INTERNAL);
-        let object = shown.as_object_mut()?;
-        object.insert("path".into(), path);
-        object.insert("extensions".into(), extensions);
+        let shown = json!({
+            "message": problem.message,
+            "locations": locations(positions),
+            "path": path,
+            "extensions": extensions,
+        });
         let at = at.as_array().cloned()?;
         Some(Failure { at, shown })
     }

@@ -1,36 +1,30 @@
 //! One typed function per document: everything that this server asks of the API.
 //! Works around known flaws of the API: lists are checked for foreign accounts, mutations select scalars only.
 
+mod places;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::{TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::answer::Answer;
-use super::document::Document;
 use super::documents::{
-    APP_CONFIG, CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT,
-    DELETE_IN_WORKSPACE, DEPLOYMENT_SERVICE_ACCOUNTS, SYS_WORKSPACES, WORKSPACE,
-    WORKSPACE_SERVICE_ACCOUNTS, WORKSPACES,
+    CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT, DELETE_IN_WORKSPACE,
+    DEPLOYMENT_SERVICE_ACCOUNTS, WORKSPACE_SERVICE_ACCOUNTS,
 };
-use super::error::{ApiError, GraphqlError, Rejection};
+use super::error::{ApiError, GraphqlError};
 use super::exchange::Api;
-use super::wire::{Text, WireAccount, WireDeleted, WireWorkspace};
-use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use super::selection::{Candidate, First};
+use super::wire::{Text, WireAccount, WireDeleted};
+use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 
-/// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
-const NO_WORKSPACE: &str = "c000000000000000000000000";
+pub use places::{
+    AppConfig, Deployments, Entries, Workspaces, app_config, deployments, is_system_level,
+    sys_workspaces, workspace, workspaces,
+};
 
-/// Workspaces that the API lists.
-#[derive(Debug, Default)]
-pub struct Workspaces {
-    /// Those that could be read.
-    pub listed: Vec<Workspace>,
-    /// The number of entries that could not be read.
-    pub unreadable: usize,
-}
-
-/// The accounts of one place, in the API's order.
+/// The accounts of one place, in the API's order unless another one was asked for.
 #[derive(Debug)]
 pub struct Listing {
     /// The accounts that were selected.
@@ -41,9 +35,9 @@ pub struct Listing {
     pub unreadable: usize,
     /// The number of accounts of which something could not be read.
     pub partly_read: usize,
-    /// Whether every id could be read, so that an account that is not listed is not there.
+    /// True if every id could be read, so that an account that is not listed is not there.
     pub is_complete: bool,
-    /// Whether every label could be read as well, so that a label that is not listed is free.
+    /// True if every label could be read as well, so that a label that is not listed is free.
     pub labels_are_known: bool,
     /// The ids of accounts in the answer that belong to other places.
     pub foreign: Vec<String>,
@@ -52,24 +46,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Whether the API has shown no account at all.
+    /// Tells whether the API has shown no account at all.
     pub fn is_empty(&self) -> bool {
         self.size == 0 && self.unreadable == 0 && self.foreign.is_empty()
     }
 }
-
-/// The platform's own description, which needs no token.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AppConfig {
-    /// Its version.
-    pub version: Option<String>,
-    /// The domain that it believes to have.
-    pub base_domain: Option<String>,
-}
-
-#[derive(Serialize)]
-struct NoVariables {}
 
 /// The one place that a document is about.
 #[derive(Serialize)]
@@ -89,112 +70,35 @@ impl<'a> From<&'a Place> for InPlace<'a> {
     }
 }
 
-/// Asks the platform for its version; needs no token.
-///
-/// # Errors
-/// What happened instead of an answer.
-pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
-    let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
-    answer.read()?.ok_or(ApiError::MissingData)
-}
-
-/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
-///
-/// # Errors
-/// `Unauthenticated` or `TokenInDoubt` for every error of the API: this list is refused to nobody whose token is good.
-pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    let listed = list_workspaces(api, &WORKSPACES).await;
-    listed.map_err(|error| match of_expired_token(api, error) {
-        ApiError::Rejected(Rejection { message, .. }) | ApiError::Incompatible { message } => {
-            ApiError::TokenInDoubt { message }
-        }
-        ApiError::Refused | ApiError::LabelTaken => ApiError::Unauthenticated,
-        error => error,
-    })
-}
-
-/// Lists all workspaces, for system-level tokens.
-///
-/// # Errors
-/// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
-/// is not asked.
-pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
-    let listed = list_workspaces(api, &SYS_WORKSPACES).await;
-    listed.map_err(|error| match of_expired_token(api, error) {
-        ApiError::Refused => ApiError::PermissionDenied,
-        error => error,
-    })
-}
-
-async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
-    let answer = api.query(document, &NoVariables {}).await?;
-    answer.check_the_whole()?;
-    let mut workspaces = Workspaces::default();
-    let take = |row: Option<WireWorkspace>| match row {
-        Some(workspace) => workspaces.listed.push(workspace.read(api)),
-        None => workspaces.unreadable += 1,
-    };
-    match answer.rows(take).await? {
-        true => Ok(workspaces),
-        false => Err(ApiError::MissingData),
-    }
-}
-
-/// Reads one workspace; none where the API knows no such id.
-///
-/// # Errors
-/// What happened, with a bad token and a missing permission told apart.
-pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
-    let variables = InPlace::Workspace(id.as_str());
-    let found = api.query(&WORKSPACE, &variables).await;
-    let found = found.and_then(|answer| answer.read::<WireWorkspace>());
-    match found {
-        Ok(found) => Ok(found.map(|workspace| workspace.read(api))),
-        Err(error) => Err(explained_read(api, error).await),
-    }
-}
-
-/// Tells whether the token is a system-level one, on releases without a list of all workspaces.
-///
-/// # Errors
-/// What happened instead of an answer.
-pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
-    let variables = InPlace::Workspace(NO_WORKSPACE);
-    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
-        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
-        Err(error) => Err(error),
-    };
-    match listed {
-        Ok(is_list) => Ok(is_list),
-        Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// The field by which the release shows roles, as far as lists that were read before have told; none where it has
 /// neither of the two.
 pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
     api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS)
 }
 
-/// The parts of an account that decide whether it is selected.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its label.
-    pub label: Option<&'a str>,
-}
-
 /// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page
 /// a hundred. A place that does not exist has none, for a system-level token.
 ///
 /// # Errors
-/// What happened, with a bad token and a missing permission told apart.
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn service_accounts(
     api: &Api<'_>,
     place: &Place,
     mut select: impl FnMut(Candidate<'_>) -> bool,
+) -> Result<Listing, ApiError> {
+    let rank = |account: Candidate<'_>| select(account).then_some(());
+    first_service_accounts(api, place, usize::MAX, rank).await
+}
+
+/// Lists the accounts of a place that get a rank: the first of them, in that order, and at most this many.
+///
+/// # Errors
+/// What happened, with a bad token and a missing permission told apart.
+pub async fn first_service_accounts<R: Ord>(
+    api: &Api<'_>,
+    place: &Place,
+    most: usize,
+    mut rank: impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let document = match place {
         Place::Workspace(_) => &WORKSPACE_SERVICE_ACCOUNTS,
@@ -202,7 +106,7 @@ pub async fn service_accounts(
     };
     let variables = InPlace::from(place);
     let listed = match api.query(document, &variables).await {
-        Ok(answer) => listing(api, place, &answer, &mut select).await,
+        Ok(answer) => listing(api, place, &answer, most, &mut rank).await,
         Err(error) => Err(error),
     };
     match listed {
@@ -213,11 +117,12 @@ pub async fn service_accounts(
 
 /// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
 /// label of an account before its own.
-async fn listing<'a>(
+async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
     answer: &'a Answer,
-    select: &mut impl FnMut(Candidate<'_>) -> bool,
+    most: usize,
+    rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let failed = failed_members(&answer.errors);
     let mut listing = Listing {
@@ -233,7 +138,7 @@ async fn listing<'a>(
         foreign: Vec::new(),
         clock_ahead: answer.date.map(|date| date - Utc::now()),
     };
-    let (mut keys, mut selected, mut index) = (Vec::new(), Vec::new(), 0);
+    let (mut keys, mut selected, mut index) = (Vec::new(), First::new(most), 0);
     let take = |row: Option<WireAccount<'a>>| {
         let failed = failed.get(&index);
         index += 1;
@@ -246,13 +151,14 @@ async fn listing<'a>(
             row.mark_failed(members);
         }
         keys.extend(row.whole_key());
-        if !row.bindings().allow(place) {
+        let bindings = row.bindings();
+        if !bindings.allow(place) {
             listing.foreign.extend(row.id.map(Text::into_string));
             return;
         }
         listing.size += 1;
-        if row.candidate().is_some_and(&mut *select) {
-            selected.push(row);
+        if let Some(rank) = row.candidate(&bindings, place).and_then(&mut *rank) {
+            selected.push(rank, row);
         }
     };
     if !answer.rows(take).await? {
@@ -265,7 +171,7 @@ async fn listing<'a>(
     }
     let scrubber = api.remember_keys(keys);
     let read = |row: WireAccount<'_>| row.read(&scrubber, place);
-    let accounts = selected.into_iter().filter_map(read);
+    let accounts = selected.into_items().filter_map(read);
     listing.accounts = accounts
         .map(ServiceAccount::with_masked_key_if_undated)
         .collect();
@@ -298,7 +204,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
 /// Creates an account and returns it with its full key.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether there may be an account all the same.
+/// The error of the request; [`ApiError::effect`] tells whether there may be an account all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
@@ -337,7 +243,7 @@ pub async fn create_service_account(
 /// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
 ///
 /// # Errors
-/// What happened; [`ApiError::effect`] tells whether the account may be gone all the same.
+/// The error of the request; [`ApiError::effect`] tells whether the account may be gone all the same.
 pub async fn delete_service_account(
     api: &Api<'_>,
     place: &Place,

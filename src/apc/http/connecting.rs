@@ -1,0 +1,212 @@
+//! How connections are made: trust, proxies, and one client for each kind of way.
+
+use std::path::PathBuf;
+use std::sync::Once;
+use std::time::Duration;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Certificate, ClientBuilder, redirect, retry};
+
+use super::Purpose;
+use super::failure::causes;
+use crate::apc::error::ApiError;
+use crate::apc::installation::ApiUrl;
+use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable, Route};
+use crate::apc::unreachable::{ProxyFault, Unreachable};
+use crate::guards::regular_file;
+
+/// The largest file with further authorities, in bytes.
+const CA_FILE_MAX: u64 = 16 * 1024 * 1024;
+
+/// The beginning of a certificate that is not in PEM form.
+const DER: &[u8] = b"\x30\x82";
+
+/// Ingresses close idle connections without a word; ours are dropped before that.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// How connections are made, the same for every call of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Connecting {
+    /// A file with further trusted authorities (PEM), beside the system's.
+    pub ca_cert: Option<PathBuf>,
+    /// Whether certificates go unchecked.
+    pub insecure: bool,
+    /// The proxies that the environment names.
+    pub proxies: Proxies,
+}
+
+/// The kinds of host that need their own way of connecting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Reach {
+    /// This machine without TLS: no trust store is read and no proxy is used.
+    PlainLoopback,
+    /// With TLS and without a proxy.
+    Direct,
+    /// With TLS, through the proxy that was set, or as the system's configuration has it.
+    ByProxy,
+}
+
+impl Reach {
+    fn of(url: &ApiUrl, route: Route<'_>) -> Self {
+        match (url.is_loopback(), url.is_plain(), route) {
+            (true, true, _) => Self::PlainLoopback,
+            (_, _, Route::Direct) => Self::Direct,
+            _ => Self::ByProxy,
+        }
+    }
+}
+
+impl Connecting {
+    /// The proxy that requests to this URL go through, without its login; none for a direct way.
+    ///
+    /// # Errors
+    /// The variable that applies cannot be used.
+    pub fn proxy(&self, url: &ApiUrl) -> Result<Option<String>, Unreachable> {
+        match self.proxies.route(url) {
+            Route::Direct => Ok(None),
+            Route::System => Ok(system_proxy(url)),
+            Route::Through(variable) => Ok(Some(usable(variable)?.shown.clone())),
+        }
+    }
+
+    /// Names the proxy that an error is about. A connection that took too long is one through the proxy, if there is one.
+    pub(super) fn blame_proxy(&self, error: ApiError, url: &ApiUrl) -> ApiError {
+        let route = self.proxies.route(url);
+        let fault = match (&error, route) {
+            (ApiError::Unreachable(Unreachable::Proxy { fault, .. }), _) => *fault,
+            (ApiError::Unreachable(Unreachable::ConnectTimedOut), Route::Through(_)) => {
+                ProxyFault::TimedOut
+            }
+            _ => return error,
+        };
+        let variable = match route {
+            Route::Through(variable) => Some(variable.name),
+            Route::Direct | Route::System => None,
+        };
+        ApiError::Unreachable(Unreachable::Proxy {
+            address: self.proxy(url).ok().flatten(),
+            variable,
+            fault,
+        })
+    }
+
+    /// The kind of way to a URL.
+    pub(super) fn reach(&self, url: &ApiUrl) -> Reach {
+        Reach::of(url, self.proxies.route(url))
+    }
+
+    /// A client for this kind of way.
+    pub(super) fn client(
+        &self,
+        url: &ApiUrl,
+        purpose: Purpose,
+        connect_timeout: Duration,
+    ) -> Result<reqwest::Client, Unreachable> {
+        install_crypto();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("apc-mcp/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(IDLE);
+        if purpose == Purpose::Change {
+            builder = builder.pool_max_idle_per_host(0);
+        }
+        let builder = routed(builder, self.proxies.route(url))?;
+        self.trusting(builder, self.reach(url))?
+            .build()
+            .map_err(|error| self.build_failure(&error))
+    }
+
+    fn trusting(&self, builder: ClientBuilder, reach: Reach) -> Result<ClientBuilder, Unreachable> {
+        if reach == Reach::PlainLoopback {
+            // Reading the system's store takes longer than everything else at start, and fails where
+            // it is empty, even for plain http. Without any authority TLS could only fail closed.
+            return Ok(builder.tls_certs_only([]));
+        }
+        let mut builder = builder.tls_danger_accept_invalid_certs(self.insecure);
+        for certificate in self.authorities()? {
+            builder = builder.add_root_certificate(certificate);
+        }
+        Ok(builder)
+    }
+
+    fn authorities(&self) -> Result<Vec<Certificate>, Unreachable> {
+        let Some(path) = &self.ca_cert else {
+            return Ok(Vec::new());
+        };
+        let unusable = |problem: String| Unreachable::CaFile { problem };
+        let pem = regular_file::read_text(path, CA_FILE_MAX)
+            .map_err(|error| unusable(error.to_string()))?;
+        if pem.starts_with(DER) {
+            let text = "it is in DER form; 'openssl x509 -inform der' makes a PEM file of it";
+            return Err(unusable(text.to_owned()));
+        }
+        let found = Certificate::from_pem_bundle(&pem)
+            .map_err(|_| unusable("it is not a PEM file".to_owned()))?;
+        if found.is_empty() {
+            return Err(unusable("it holds no PEM certificate".to_owned()));
+        }
+        Ok(found)
+    }
+
+    /// What our authorities hold is looked at here and not before.
+    fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
+        if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
+            return Unreachable::NoTrustStore;
+        }
+        match self.ca_cert {
+            Some(_) => Unreachable::CaFile {
+                problem: "it holds something that is no certificate".to_owned(),
+            },
+            None => Unreachable::Tls,
+        }
+    }
+}
+
+/// The proxy of the system's own configuration, as macOS and Windows have it.
+fn system_proxy(url: &ApiUrl) -> Option<String> {
+    let target = url.as_str().parse().ok()?;
+    let found = Matcher::from_system().intercept(&target)?;
+    let proxy = found.uri();
+    let port = proxy.port_u16().map(|port| format!(":{port}"));
+    Some(format!(
+        "{}://{}{}",
+        proxy.scheme_str()?,
+        proxy.host()?,
+        port.unwrap_or_default()
+    ))
+}
+
+fn usable(variable: &ProxyVariable) -> Result<&ProxyAddress, Unreachable> {
+    let address = variable.address.as_ref();
+    address.map_err(|problem| unusable(variable, problem.clone()))
+}
+
+fn unusable(variable: &ProxyVariable, problem: String) -> Unreachable {
+    Unreachable::ProxySetting {
+        variable: variable.name,
+        problem,
+    }
+}
+
+fn routed(builder: ClientBuilder, route: Route<'_>) -> Result<ClientBuilder, Unreachable> {
+    match route {
+        Route::Direct => Ok(builder.no_proxy()),
+        Route::System => Ok(builder),
+        Route::Through(variable) => {
+            let proxy = reqwest::Proxy::all(usable(variable)?.url.expose());
+            let unusable = |_| unusable(variable, "is not the address of a proxy".to_owned());
+            Ok(builder.proxy(proxy.map_err(unusable)?))
+        }
+    }
+}
+
+/// reqwest panics without a provider; a second installation is harmless and refused.
+fn install_crypto() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}

@@ -1,0 +1,74 @@
+//! Failures of reqwest, as facts of our own.
+
+use std::error::Error;
+
+use crate::apc::certificate;
+use crate::apc::error::ApiError;
+use crate::apc::unreachable::{ProxyFault, Unreachable};
+
+/// The failure of a request.
+pub(super) fn classify(error: &reqwest::Error) -> ApiError {
+    if error.is_connect() {
+        return ApiError::Unreachable(unreachable(error));
+    }
+    if error.is_timeout() {
+        ApiError::TimedOut
+    } else {
+        ApiError::ConnectionLost
+    }
+}
+
+fn unreachable(error: &reqwest::Error) -> Unreachable {
+    for cause in causes(error) {
+        if let Some(found) = cause.downcast_ref::<rustls::Error>() {
+            return certificate::unreachable(found);
+        }
+        if let Some(problem) = cause.to_string().strip_prefix("tunnel error: ") {
+            return by_proxy(match problem {
+                "proxy authorization required" => ProxyFault::Login,
+                "failed to create underlying connection" => ProxyFault::NotReached,
+                _ => ProxyFault::Refused,
+            });
+        }
+    }
+    match error {
+        error if error.is_timeout() => Unreachable::ConnectTimedOut,
+        error if error.is_dns() => Unreachable::Dns,
+        error if causes(error).any(is_end) => Unreachable::HandshakeEnded,
+        _ => Unreachable::Connect,
+    }
+}
+
+/// Tells if the other side ended a connection that was already there.
+fn is_end(cause: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let error = cause.downcast_ref::<std::io::Error>();
+    let kind = error.map(std::io::Error::kind);
+    matches!(
+        kind,
+        Some(UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+    )
+}
+
+/// The fault of a proxy that is not named yet.
+pub(super) fn by_proxy(fault: ProxyFault) -> Unreachable {
+    Unreachable::Proxy {
+        address: None,
+        variable: None,
+        fault,
+    }
+}
+
+/// The causes of an error, those inside an `io::Error` included: rustls hides there.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause| {
+        let hidden = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        hidden
+            .map(|inner| inner as &(dyn Error + 'static))
+            .or_else(|| cause.source())
+    })
+}

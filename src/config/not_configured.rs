@@ -1,0 +1,222 @@
+//! The reasons why no call can be made, each with its own way out, for a reader at a client or at a terminal.
+
+use std::fmt::{self, Display};
+use std::io;
+use std::path::PathBuf;
+
+use super::astro_login::{LoginProblem, TokenPlace};
+use super::fields::Broken;
+use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN};
+use super::values::TokenProblem;
+use crate::apc::installation::{Domain, TokenSource, UrlRefused};
+
+/// The place where a person reads what is missing, and sets it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// An MCP client, which starts this server with the settings of its own configuration.
+    #[default]
+    Client,
+    /// A terminal, in which a command of this program was typed.
+    Terminal,
+}
+
+impl Reader {
+    /// The words to set something with.
+    fn set(self, what: impl Display) -> String {
+        match self {
+            Self::Client => format!(
+                "set {what} in this server's entry of the MCP client's configuration and restart the server (a variable \
+                 of your shell may not reach it)"
+            ),
+            Self::Terminal => format!("set {what} in this shell"),
+        }
+    }
+
+    /// The words to log in with the astro CLI.
+    fn log_in(self, domain: impl Display) -> String {
+        match self {
+            Self::Client => format!(
+                "run 'astro login {domain}' in a terminal, which takes effect at the next call"
+            ),
+            Self::Terminal => format!("run 'astro login {domain}'"),
+        }
+    }
+}
+
+/// A reason why no call can be made: something is not set up. The text says what, and the way out.
+#[derive(Debug)]
+pub struct NotConfigured {
+    pub(super) problem: InstallationProblem,
+    pub(super) reader: Reader,
+}
+
+impl Display for NotConfigured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way_out = capitalised(&self.problem.way_out(self.reader));
+        write!(formatter, "{}. {way_out}", self.problem)
+    }
+}
+
+impl std::error::Error for NotConfigured {}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InstallationProblem {
+    #[error("{}", listed(.0))]
+    Broken(Vec<Broken>),
+    #[error("No installation is set: there is no {}, and {}", DOMAIN.variable(), .0)]
+    NoInstallation(LoginProblem),
+    #[error("{token} is set, but no installation that it belongs to")]
+    NoUrl { token: &'static str },
+    #[error("There is no token for {place}: {} is not set, and {problem}", API_TOKEN.variable())]
+    NoToken {
+        place: String,
+        domain: String,
+        problem: LoginProblem,
+    },
+    #[error(
+        "There is no token for {url}: {} is not set, and the astro login is for {login}, another URL",
+        API_TOKEN.variable()
+    )]
+    LoginElsewhere {
+        url: String,
+        set_by: &'static str,
+        login: String,
+        /// Whether the URL is that of the login but for the version at its end.
+        lacks_version: bool,
+    },
+    #[error("The domain {domain} is that of an API on this machine, whose URL is not set")]
+    LocalDomain { domain: Domain },
+    #[error("The astro login for {domain} {place}")]
+    LoggedOut { domain: String, place: TokenPlace },
+    #[error("The token file {} ({setting}) cannot be used: {problem}", path.display())]
+    TokenFile {
+        path: PathBuf,
+        setting: &'static str,
+        problem: io::Error,
+    },
+    #[error("The token from {origin} cannot be used: {problem}")]
+    Token {
+        origin: TokenSource,
+        domain: String,
+        problem: TokenProblem,
+    },
+}
+
+fn listed(broken: &[Broken]) -> String {
+    let sentences: Vec<_> = broken.iter().map(Broken::to_string).collect();
+    sentences.join(". ")
+}
+
+fn token_settings() -> String {
+    format!("{} or {}", API_TOKEN.variable(), API_TOKEN_FILE.variable())
+}
+
+impl InstallationProblem {
+    fn way_out(&self, reader: Reader) -> String {
+        match self {
+            Self::Broken(broken) => correct(broken.len(), reader),
+            Self::NoInstallation(login) => without_installation(login, reader),
+            Self::NoUrl { .. } => reader.set(format!(
+                "{} (such as acme.dev) or {} beside it",
+                DOMAIN.variable(),
+                API_URL.variable()
+            )),
+            Self::NoToken { domain, .. } => format!(
+                "{}, or {}",
+                reader.log_in(domain),
+                reader.set(token_settings())
+            ),
+            Self::LoginElsewhere {
+                set_by,
+                lacks_version,
+                ..
+            } => elsewhere(set_by, *lacks_version, reader),
+            Self::LocalDomain { .. } => reader.set(format!(
+                "{}, for instance to http://localhost:8871/v1, beside the token",
+                API_URL.variable()
+            )),
+            Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
+            Self::TokenFile { setting, .. } => format!(
+                "Put a token into that file, which takes effect at the next call, or {}",
+                reader.set(format!("{setting} to another file"))
+            ),
+            Self::Token { origin, domain, .. } => another_token(origin, domain, reader),
+        }
+    }
+}
+
+fn correct(number: usize, reader: Reader) -> String {
+    let them = if number == 1 { "it" } else { "them" };
+    match reader {
+        Reader::Client => format!(
+            "Nothing was sent. Correct or remove {them} in this server's entry of the MCP client's configuration, and \
+             restart the server"
+        ),
+        Reader::Terminal => format!("Nothing was sent. Correct or unset {them} in this shell"),
+    }
+}
+
+fn without_installation(login: &LoginProblem, reader: Reader) -> String {
+    let settings = reader.set(format!("{} and {}", DOMAIN.variable(), token_settings()));
+    match login {
+        LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => format!(
+            "Correct that file, or {}, or {settings}",
+            reader.log_in("<domain>")
+        ),
+        LoginProblem::Refused {
+            refused: UrlRefused::Hosted,
+            ..
+        } => format!(
+            "Switch the astro CLI to a Private Cloud installation ('astro context switch <domain>'), or {settings}"
+        ),
+        LoginProblem::NoLocalUrl { .. } => {
+            reader.set(format!("{} and {}", API_URL.variable(), token_settings()))
+        }
+        _ => format!("{}, or {settings}", reader.log_in("<domain>")),
+    }
+}
+
+fn elsewhere(set_by: &str, lacks_version: bool, reader: Reader) -> String {
+    let hint = match lacks_version {
+        true => "The URL that is set has no /v1 at its end. ",
+        false => "",
+    };
+    format!(
+        "{hint}To use the astro login, correct or unset {set_by}; to use another token, {}",
+        reader.set(token_settings())
+    )
+}
+
+fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
+    let settings = reader.set(format!(
+        "{} to {domain}, and {} to a file that holds a token and nothing else,",
+        DOMAIN.variable(),
+        API_TOKEN_FILE.variable()
+    ));
+    match place {
+        TokenPlace::CredentialsFile(_) => settings,
+        TokenPlace::ConfigFile | TokenPlace::Unknown(_) => format!(
+            "{}; if these words come again, {settings}",
+            reader.log_in(domain)
+        ),
+    }
+}
+
+fn another_token(origin: &TokenSource, domain: &str, reader: Reader) -> String {
+    match origin {
+        TokenSource::Setting(name) if *name == API_TOKEN.name() => {
+            reader.set(format!("{name} to a whole token"))
+        }
+        TokenSource::Setting(_) => {
+            "Put a whole token and nothing else into that file, which takes effect at the next call"
+                .to_owned()
+        }
+        TokenSource::AstroLogin | TokenSource::Sandbox => reader.log_in(domain),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}

@@ -1,0 +1,496 @@
+//! Values that nobody meant: placeholders that were not filled in, references that were not resolved, masks, quotes.
+//!
+//! Judges by form alone, and refuses no value that an installation could have: a token is 32 letters and digits or a
+//! JWT, so neither braces nor a colon nor an asterisk is part of one.
+
+use super::setting::API_TOKEN_FILE;
+use super::values::shown;
+
+/// The use of a value, which decides what a real one may look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An API token.
+    Token,
+    /// A path of this machine.
+    Path,
+    /// A domain, a URL or an id.
+    Name,
+    /// One of few words, or a number.
+    Word,
+}
+
+/// A kind of value that nobody meant. Its text follows the name of the setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unmeant {
+    #[error("is {value}, a placeholder that nobody filled in")]
+    NotFilledIn { value: String },
+    #[error("is {value}, a placeholder: the reference to a secret was not resolved")]
+    NotResolved { value: String },
+    #[error("is {value}, a placeholder that hides the value")]
+    Hidden { value: String },
+    #[error("is {value}, a placeholder of an example or of an empty value")]
+    Example { value: String },
+    #[error("is masked, a placeholder of which only a part shows; the whole value is needed")]
+    Masked,
+    #[error("is in quotes, which became a part of the value; remove them")]
+    Quoted,
+    #[error("begins with a name and =; only the value after it is needed")]
+    Assignment,
+    #[error("is a path; set {API_TOKEN_FILE} to a file that holds the token")]
+    PathOfToken,
+}
+
+/// The beginnings of references to a secret that something else has to resolve.
+const REFERENCES: &[&str] = &[
+    "op://",
+    "bw://",
+    "bws://",
+    "vault:",
+    "ref+",
+    "secret:",
+    "secrets:",
+    "secretref:",
+    "keychain:",
+    "keyring:",
+    "keeper:",
+    "doppler:",
+    "infisical:",
+    "lpass:",
+    "conjur:",
+    "chamber:",
+    "berglas:",
+    "sops:",
+    "ssm:",
+    "sm://",
+    "aws-sm:",
+    "aws-ssm:",
+    "arn:aws",
+    "gcp-sm:",
+    "akv:",
+    "azkv:",
+    "env:",
+    "input:",
+    "cmd:",
+    "exec:",
+    "@microsoft.keyvault(",
+    "!secret ",
+    "!env ",
+];
+
+/// Words that stand for no value, in whichever setting.
+const FILLERS: &[&str] = &[
+    "null",
+    "nil",
+    "none",
+    "undefined",
+    "changeme",
+    "replaceme",
+    "placeholder",
+    "redacted",
+    "todo",
+    "tbd",
+    "fixme",
+];
+
+/// Words that stand for no token, beside those.
+const TOKEN_FILLERS: &[&str] = &[
+    "token",
+    "apitoken",
+    "accesstoken",
+    "apikey",
+    "key",
+    "secret",
+    "password",
+    "hidden",
+    "masked",
+    "removed",
+    "changeit",
+];
+
+/// The characters that programs write in place of a secret.
+const MASKS: &[char] = &['*', '•', '●', '∙', '·', '█'];
+
+/// The pairs of quotes that are pasted around a value.
+const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+
+/// Finds out that a value is one that nobody meant.
+pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
+    let text = text.trim();
+    let unquoted = without_quotes(text);
+    let inside = unquoted.unwrap_or(text);
+    let found = [variable, reference, mask, mistaken, example]
+        .iter()
+        .find_map(|form| form(inside, kind));
+    let is_quoted = unquoted.is_some() || kind == Kind::Token && text.contains(['"', '\'', '`']);
+    found.or_else(|| is_quoted.then_some(Unmeant::Quoted))
+}
+
+fn without_quotes(text: &str) -> Option<&str> {
+    let inside = |(open, close): &(char, char)| text.strip_prefix(*open)?.strip_suffix(*close);
+    QUOTES.iter().find_map(inside)
+}
+
+/// `${NAME}`, `$NAME`, `%NAME%`, `{env:NAME}`, `{{ NAME }}`, `<name>`, `[name]` and their relatives.
+fn variable(text: &str, kind: Kind) -> Option<Unmeant> {
+    let is_one = is_enclosed(text)
+        || has_between(text, "${", "}")
+        || has_between(text, "$(", ")")
+        || has_between(text, "#{", "}")
+        || has_between(text, "{{", "}}")
+        || has_between(text, "{env:", "}")
+        || (kind != Kind::Path
+            && kind != Kind::Token
+            && (has_between(text, "{", "}") || has_between(text, "<", ">")))
+        || pieces(text, kind).any(is_variable);
+    is_one.then(|| Unmeant::NotFilledIn { value: shown(text) })
+}
+
+/// Tells if a whole text is a name in brackets. An IPv6 address in brackets is none.
+fn is_enclosed(text: &str) -> bool {
+    let is_name = |text: &str| {
+        let mut letters = text.chars();
+        letters.all(|letter| letter.is_ascii_alphanumeric() || " _-*".contains(letter))
+    };
+    let within = |open, close| text.strip_prefix(open)?.strip_suffix(close);
+    within('[', ']').is_some_and(is_name)
+        || within('(', ')').is_some_and(is_name)
+        || within('{', '}').is_some_and(|text| !text.contains('"'))
+        || within('<', '>').is_some()
+        || within('@', '@').is_some_and(is_name)
+        || text
+            .strip_prefix("__")
+            .is_some_and(|text| text.ends_with("__"))
+}
+
+fn has_between(text: &str, open: &str, close: &str) -> bool {
+    let after = text.split_once(open);
+    after.is_some_and(|(_, after)| after.contains(close))
+}
+
+/// The parts of a value of which each could be a variable by itself.
+fn pieces(text: &str, kind: Kind) -> impl Iterator<Item = &str> {
+    let separators: &'static [char] = match kind {
+        Kind::Token => &[],
+        Kind::Path => &['/', '\\'],
+        Kind::Name | Kind::Word => &['/', '\\', ':', '.', ',', '@', ' '],
+    };
+    text.split(separators)
+}
+
+/// `$NAME`, `$env:NAME`, `%NAME%` or `<name>`.
+fn is_variable(piece: &str) -> bool {
+    let percent = piece
+        .strip_prefix('%')
+        .and_then(|rest| rest.strip_suffix('%'));
+    let angle = piece
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
+    let dollar = piece.strip_prefix('$');
+    let dollar = dollar.map(|name| name.strip_prefix("env:").unwrap_or(name));
+    percent.or(dollar).is_some_and(is_identifier) || angle.is_some()
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// `op://vault/item`, `vault:path` and their relatives. A name with a port, such as `vault:8443`, is none.
+fn reference(text: &str, kind: Kind) -> Option<Unmeant> {
+    let lower = text.to_ascii_lowercase();
+    let rest = REFERENCES
+        .iter()
+        .find_map(|start| lower.strip_prefix(start));
+    let is_port = |rest: &str| kind == Kind::Name && rest.starts_with(|c: char| c.is_ascii_digit());
+    let is_one = rest.is_some_and(|rest| !is_port(rest))
+        || kind == Kind::Token && (text.contains("://") || lower.starts_with("secrets."));
+    is_one.then(|| Unmeant::NotResolved { value: shown(text) })
+}
+
+/// `********`, `xxxx`, `0a1b2c****`, `eyJhbG...`.
+fn mask(text: &str, kind: Kind) -> Option<Unmeant> {
+    let is_row = |letters: &[char], least: usize| {
+        text.chars().count() >= least && text.chars().all(|letter| letters.contains(&letter))
+    };
+    let is_token = kind == Kind::Token;
+    let hides = is_row(MASKS, if is_token { 1 } else { 2 })
+        || kind != Kind::Path && is_row(&['x', 'X'], 3)
+        || is_token && is_row(&['.', '…', '-', '_', '?', '#'], 3);
+    if hides {
+        return Some(Unmeant::Hidden { value: shown(text) });
+    }
+    // In a signature anything may stand. It is between dots.
+    let has_row =
+        kind != Kind::Path && !text.contains('.') && text.to_ascii_lowercase().contains("xxxxxxxx");
+    let is_cut = is_token && (text.contains(MASKS) || text.ends_with(['…', '.']));
+    (has_row || is_cut).then_some(Unmeant::Masked)
+}
+
+/// `changeme`, `YOUR_TOKEN_HERE`, `undefined`.
+fn example(text: &str, kind: Kind) -> Option<Unmeant> {
+    let lower = text.to_ascii_lowercase();
+    let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_word = letters.len()
+        == lower
+            .chars()
+            .filter(|letter| !"_- ".contains(*letter))
+            .count();
+    let is_filler = is_word && FILLERS.contains(&letters.as_str());
+    let is_yours =
+        !text.contains('.') && (lower.starts_with("your_") || lower.starts_with("your-"));
+    let is_one = match kind {
+        Kind::Token => {
+            is_filler
+                || is_yours
+                || TOKEN_FILLERS.contains(&letters.as_str())
+                || asks_for_a_token(&letters)
+        }
+        Kind::Name => is_filler || is_yours,
+        Kind::Path => is_filler,
+        // The accepted words say more.
+        Kind::Word => false,
+    };
+    is_one.then(|| Unmeant::Example { value: shown(text) })
+}
+
+/// Tells if the letters of a text ask for a token, as in `yourtoken`, `changemeplease` or `pastetokenhere`.
+fn asks_for_a_token(letters: &str) -> bool {
+    let names_it = ["token", "key", "secret"]
+        .iter()
+        .any(|name| letters.contains(name));
+    let asks = ["your", "paste", "insert", "replacewith"];
+    let asks = asks.iter().any(|verb| letters.starts_with(verb)) || letters.ends_with("here");
+    names_it && asks || letters.starts_with("changeme")
+}
+
+/// `NAME=value` and `/path/of/token`, where a token is meant.
+fn mistaken(text: &str, kind: Kind) -> Option<Unmeant> {
+    if kind != Kind::Token {
+        return None;
+    }
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    let assigned = text
+        .split_once('=')
+        .filter(|(_, value)| !value.trim_matches('=').is_empty());
+    if assigned.is_some_and(|(name, _)| is_identifier(name)) {
+        return Some(Unmeant::Assignment);
+    }
+    let starts = ["/", "~/", "./", "../", "@/"];
+    let is_path = starts.iter().any(|start| text.starts_with(start));
+    is_path.then_some(Unmeant::PathOfToken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_all(kind: Kind, texts: &[&str], expected: impl Fn(&Unmeant) -> bool) {
+        for text in texts {
+            let found = find(text, kind);
+            assert!(
+                found.as_ref().is_some_and(&expected),
+                "{kind:?} {text}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_one_in_whichever_setting() {
+        let texts = [
+            "${NAME}",
+            "${NAME:-x}",
+            "${env:NAME}",
+            "${input:x}",
+            "${{ secrets.X }}",
+            "$NAME",
+            "$env:NAME",
+            "%NAME%",
+            "{env:NAME}",
+            "{file:~/x}",
+            "{NAME}",
+            "{{NAME}}",
+            "{{ secrets.X }}",
+            "<your-token>",
+            "<NAME>",
+            "[REDACTED]",
+            "[your token]",
+            "(redacted)",
+            "#{NAME}#",
+            "__NAME__",
+            "@NAME@",
+            "$(cat token)",
+            " ${NAME} ",
+            "'${NAME}'",
+            "\"$NAME\"",
+        ];
+        for kind in [Kind::Token, Kind::Path, Kind::Name, Kind::Word] {
+            assert_all(kind, &texts, |found| {
+                matches!(found, Unmeant::NotFilledIn { .. })
+            });
+            let references = [
+                "op://vault/item/field",
+                "vault:secret/data/apc#token",
+                "ref+vault://x",
+                "env:NAME",
+            ];
+            assert_all(kind, &references, |found| {
+                matches!(found, Unmeant::NotResolved { .. })
+            });
+            let masks = ["********", "**", "••••••••"];
+            assert_all(kind, &masks, |found| {
+                matches!(found, Unmeant::Hidden { .. })
+            });
+        }
+        for kind in [Kind::Token, Kind::Path, Kind::Name] {
+            let fillers = [
+                "undefined",
+                "null",
+                "None",
+                "changeme",
+                "CHANGE_ME",
+                "todo",
+                "REDACTED",
+            ];
+            assert_all(kind, &fillers, |found| {
+                matches!(found, Unmeant::Example { .. })
+            });
+            assert_all(
+                kind,
+                &["\"value\"", "'value'", "`value`", "“value”"],
+                |found| *found == Unmeant::Quoted,
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_value_may_be_the_placeholder() {
+        let paths = [
+            "${HOME}/keys",
+            "$HOME/keys",
+            "/home/$USER/keys",
+            "%USERPROFILE%\\keys",
+            "/home/<you>/keys",
+        ];
+        assert_all(Kind::Path, &paths, |found| {
+            matches!(found, Unmeant::NotFilledIn { .. })
+        });
+        let names = [
+            "https://houston.${DOMAIN}/v1",
+            "https://$HOST/v1",
+            "houston.$DOMAIN",
+            "https://houston.<base-domain>/v1",
+            "https://houston.{domain}/v1",
+            "ck1,${MORE}",
+            "https://%HOST%:443/v1",
+        ];
+        assert_all(Kind::Name, &names, |found| {
+            matches!(found, Unmeant::NotFilledIn { .. })
+        });
+    }
+
+    #[test]
+    fn a_token_that_nobody_meant_is_told_from_one() {
+        let examples = [
+            "YOUR_TOKEN_HERE",
+            "your-token",
+            "yourApiKey",
+            "paste your token here",
+            "INSERT_KEY_HERE",
+            "change-me-please",
+        ];
+        assert_all(Kind::Token, &examples, |found| {
+            matches!(found, Unmeant::Example { .. })
+        });
+        let masked = [
+            "429b85**************************",
+            "429b85…",
+            "eyJhbGciOi...",
+            "429b85xxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ];
+        assert_all(Kind::Token, &masked, |found| *found == Unmeant::Masked);
+        assert_all(Kind::Token, &["xxxx", "XXXXXXXX", "---", "..."], |found| {
+            matches!(found, Unmeant::Hidden { .. })
+        });
+        assert_all(
+            Kind::Token,
+            &["https://acme.dev/token", "aws-sm://x"],
+            |found| matches!(found, Unmeant::NotResolved { .. }),
+        );
+        assert_all(
+            Kind::Token,
+            &["APC_API_TOKEN=0123456789", "export TOKEN=0123456789"],
+            |found| *found == Unmeant::Assignment,
+        );
+        assert_all(
+            Kind::Token,
+            &["/run/secrets/token", "~/token", "@/run/token"],
+            |found| *found == Unmeant::PathOfToken,
+        );
+        assert_all(
+            Kind::Token,
+            &["\"0123456789abcdef", "{\"token\": \"x\"}"],
+            |found| *found == Unmeant::Quoted,
+        );
+    }
+
+    #[test]
+    fn a_value_that_may_be_real_is_none() {
+        let tokens = [
+            "0123456789abcdef0123456789abcdef",
+            "00000000000000000000000000000000",
+            "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSIsImV4cCI6MX0.c2ln-bmF0_dXJlxxxxxxxxxw",
+            "some-token-of-a-user",
+            "my-token-for-tests",
+            "enterprise-token-1",
+            "Zm9vYmFyYmF6cXV4cXV1eA==",
+        ];
+        let paths = [
+            "/home/me/keys",
+            "keys",
+            "..",
+            "./x",
+            "xxx",
+            "C:\\Users\\me\\keys",
+            "C:\\$Recycle.Bin\\x",
+            "\\\\host\\C$\\keys",
+            "/srv/the boys'",
+            "/data/a,b",
+            "~/keys",
+            "/tmp/[x]/keys",
+            "/data/{team}/keys",
+            "/a%20b",
+        ];
+        let names = [
+            "acme.dev",
+            "yourcompany.io",
+            "your-move.co.uk",
+            "vault:8443",
+            "secrets.acme.dev",
+            "[::1]",
+            "https://[::1]:8443/v1",
+            "https://houston.acme.dev/v1%AB%CD",
+            "http://127.0.0.1:8871/v1",
+            "ck1,ck2",
+            "*",
+            "x",
+            "20",
+            "2.5 s",
+            "WORKSPACE_EDITOR",
+            "cmf3ana1y00010h6analytics",
+            "environment.dev",
+            "none.dev",
+        ];
+        for (kind, texts) in [
+            (Kind::Token, &tokens[..]),
+            (Kind::Path, &paths),
+            (Kind::Name, &names),
+        ] {
+            for text in texts {
+                assert_eq!(find(text, kind), None, "{kind:?} {text}");
+            }
+        }
+    }
+}

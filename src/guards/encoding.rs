@@ -1,0 +1,50 @@
+//! Encodings of the text that people save: a byte order mark is dropped, and UTF-16 is named.
+
+use std::io::{Error, ErrorKind, Result};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The text without a byte order mark, which programs on Windows write first.
+///
+/// # Errors
+/// It is UTF-16, which the same programs write.
+pub fn utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let is_utf16 = match bytes.as_slice() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        // Without a mark: every other byte of ASCII is zero.
+        [0, second, ..] => *second != 0,
+        [_, 0, ..] => true,
+        _ => false,
+    };
+    if is_utf16 {
+        let text = "it is UTF-16 text; save it as UTF-8";
+        return Err(Error::new(ErrorKind::InvalidData, text));
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_goes_and_nothing_else_does() {
+        for text in ["", "x", "text"] {
+            assert_eq!(utf8(text.into()).unwrap(), text.as_bytes());
+            let marked = [BYTE_ORDER_MARK, text.as_bytes()].concat();
+            assert_eq!(utf8(marked).unwrap(), text.as_bytes());
+        }
+        assert_eq!(utf8(b"\xef\xbb".to_vec()).unwrap(), b"\xef\xbb");
+    }
+
+    #[test]
+    fn utf16_is_named_with_and_without_its_mark() {
+        for text in [&b"\xff\xfet\0"[..], b"\xfe\xff\0t", b"t\0e\0", b"\0t\0e"] {
+            let refused = utf8(text.to_vec()).unwrap_err();
+            assert_eq!(refused.to_string(), "it is UTF-16 text; save it as UTF-8");
+        }
+    }
+}

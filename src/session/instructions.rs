@@ -1,0 +1,132 @@
+//! The instructions of the server: what a model reads before it sees a tool.
+//! Names what is switched off by its flag, and says nothing that a tool says itself.
+
+use crate::apc::{Level, Role};
+use crate::config::Config;
+use crate::guards::policy::{Confirm, KeyOutput, Policy};
+
+const SANDBOX: &str =
+    "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
+
+const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. Start with get_service_accounts without \
+    arguments to learn ids. Delete only what the user named. Tell the user what notes say. An error's text says what to do \
+    next.";
+
+/// The instructions of a server with these settings.
+pub(super) fn text(config: &Config) -> String {
+    let mut sentences = Vec::new();
+    sentences.extend(config.sandbox.then(|| SANDBOX.to_owned()));
+    sentences.push(PURPOSE.to_owned());
+    sentences.extend(restrictions(&config.policy));
+    sentences.join(" ")
+}
+
+/// A sentence for each setting of the policy that is not the default, and the limit of changes.
+fn restrictions(policy: &Policy) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if policy.read_only {
+        sentences.push("Creating and deleting are switched off by --read-only.".to_owned());
+    } else {
+        sentences.extend(limits(policy));
+    }
+    if let Some(allowed) = &policy.allowed_workspaces {
+        let ids: Vec<_> = allowed.iter().map(|id| id.as_str()).take(20).collect();
+        let more = match allowed.len().saturating_sub(ids.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        sentences.push(format!(
+            "All workspaces but {}{more} are switched off by --allow-workspace.",
+            ids.join(", ")
+        ));
+    }
+    if policy.key_output == KeyOutput::Show {
+        sentences.push("Results show whole keys: --key-output show.".to_owned());
+    }
+    sentences
+}
+
+/// The limits of changes.
+fn limits(policy: &Policy) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if policy.changes_per_minute > 0 {
+        sentences.push(format!(
+            "At most {} changes a minute are made (--max-changes-per-minute): plan for it where there are more.",
+            policy.changes_per_minute
+        ));
+    }
+    let off = Role::all().filter(|role| role.rank > policy.max_role);
+    let off = off.filter(|role| policy.has_deployments() || role.level == Level::Workspace);
+    let off: Vec<_> = off.map(Role::name).collect();
+    if !off.is_empty() {
+        let verb = if off.len() == 1 { "is" } else { "are" };
+        sentences.push(format!(
+            "{} {verb} switched off by --max-role.",
+            off.join(", ")
+        ));
+    }
+    match policy.confirm {
+        Confirm::Auto => {}
+        Confirm::Always => sentences
+            .push("No deletion without a user who can be asked: --confirm always.".to_owned()),
+        Confirm::Never => {
+            sentences.push(
+                "Questions before a deletion are switched off by --confirm never.".to_owned(),
+            );
+        }
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apc::{Rank, WorkspaceId};
+    use crate::guards::policy::Levels;
+
+    fn said(policy: &Policy) -> String {
+        restrictions(policy).join(" ")
+    }
+
+    #[test]
+    fn what_is_switched_off_is_named_with_its_flag() {
+        let workspace = WorkspaceId::verbatim("ck1".to_owned());
+        let policy = Policy {
+            allowed_workspaces: Some([workspace].into()),
+            max_role: Rank::Editor,
+            levels: Levels::WorkspaceOnly,
+            confirm: Confirm::Never,
+            key_output: KeyOutput::Show,
+            changes_per_minute: 7,
+            read_only: false,
+        };
+        let text = said(&policy);
+        for part in [
+            "ck1 are switched off by --allow-workspace",
+            "WORKSPACE_ADMIN is switched off by --max-role",
+            "--confirm never",
+            "--key-output show",
+            "At most 7 changes a minute",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let read_only = Policy {
+            read_only: true,
+            ..policy
+        };
+        assert!(said(&read_only).contains("--read-only"));
+        assert!(!said(&read_only).contains("--max-role"));
+    }
+
+    #[test]
+    fn by_default_nothing_but_the_limit_is_said() {
+        let text = said(&Policy::default());
+        assert!(text.starts_with("At most 30 changes a minute"), "{text}");
+        assert_eq!(text.matches("--").count(), 1, "{text}");
+        let unlimited = Policy {
+            changes_per_minute: 0,
+            ..Policy::default()
+        };
+        assert_eq!(said(&unlimited), "");
+    }
+}

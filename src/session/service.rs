@@ -1,0 +1,114 @@
+//! The server as rmcp drives it: what rmcp refuses is refused in our own words.
+//! Knows no tool from the inside.
+//!
+//! | rmcp | here |
+//! |---|---|
+//! | A known method with params that do not parse is an unknown method. | The params are refused. |
+//! | A call whose arguments are no object is refused by an error, which models do not see. | It is refused by a result. |
+//! | The refusal of a method is its name. | It names the methods that there are. |
+
+use std::borrow::Cow;
+
+use rmcp::model::{
+    CallToolRequestMethod, ClientNotification, ClientRequest, ConstString, ErrorCode, ErrorData,
+    ProtocolVersion, ServerConfig, ServerResult,
+};
+use rmcp::service::{NotificationContext, RequestContext, Service};
+use rmcp::{RoleServer, ServerHandler};
+use serde_json::Value;
+
+use super::refusals;
+use super::server::{Server, is_stateless, sign};
+use crate::tools;
+
+/// A request that rmcp may refuse.
+struct Refused {
+    method: String,
+    /// Known where rmcp could not read the request.
+    params: Option<Value>,
+    version: Option<ProtocolVersion>,
+}
+
+impl Refused {
+    fn of(request: &ClientRequest, context: &RequestContext<RoleServer>) -> Self {
+        let params = match request {
+            ClientRequest::CustomRequest(request) => request.params.clone(),
+            _ => None,
+        };
+        Self {
+            method: request.method().to_owned(),
+            params,
+            version: context.protocol_version(),
+        }
+    }
+
+    /// The tool and the value in the place of its arguments, if that is what is wrong with a call.
+    fn odd_arguments(&self) -> Option<(&str, &Value)> {
+        let is_call = self.method == CallToolRequestMethod::VALUE;
+        let params = self.params.as_ref().filter(|_| is_call)?;
+        let given = params.get("arguments")?;
+        let is_odd = !given.is_object() && !given.is_null();
+        is_odd.then_some((params.get("name")?.as_str()?, given))
+    }
+}
+
+/// The server as rmcp drives it. Refuses in our own words each request that rmcp refuses as unknown.
+pub struct McpService(Server);
+
+impl McpService {
+    /// The service of this server.
+    pub fn new(server: Server) -> Self {
+        Self(server)
+    }
+
+    /// Refuses a call whose arguments are no object, by a result: the model sees no protocol error. Refuses
+    /// anything else by an error.
+    fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
+        let (method, params) = (&refused.method, refused.params.as_ref());
+        let server = &self.0;
+        let Some((tool, given)) = refused.odd_arguments() else {
+            let version = refused.version.as_ref();
+            return Err(refusals::method(method, params, version, &server.secrets));
+        };
+        server.find(tool)?;
+        let kind = refusals::kind(given);
+        let mut response = tools::arguments_are_no_object(tool, kind, &server.secrets).into();
+        sign(&mut response, server.signature(refused.version.as_ref()));
+        let mut result = ServerResult::from(response);
+        if !is_stateless(refused.version.as_ref()) {
+            result.strip_result_type_for_legacy_peer();
+        }
+        Ok(result)
+    }
+}
+
+impl Service<RoleServer> for McpService {
+    async fn handle_request(
+        &self,
+        request: ClientRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ServerResult, ErrorData> {
+        let refused = Refused::of(&request, &context);
+        let result = self.0.handle_request(request, context).await;
+        match result {
+            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => self.refuse(&refused),
+            other => other,
+        }
+    }
+
+    async fn handle_notification(
+        &self,
+        notification: ClientNotification,
+        context: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.0.handle_notification(notification, context).await
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        ServerHandler::get_info(&self.0)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        ServerHandler::supported_protocol_versions(&self.0)
+    }
+}

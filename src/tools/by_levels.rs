@@ -1,0 +1,72 @@
+//! The schemas of a tool on the levels that the server works on.
+//! A server that works on workspaces alone shows no argument, no field and no word about deployments.
+
+use std::sync::Arc;
+
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use super::schema;
+use crate::guards::policy::{Levels, Policy};
+
+/// The arguments that are about deployments.
+pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"];
+
+/// The fields of results that are about deployments.
+const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
+
+/// The schema of a tool's result.
+pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
+    let output = schema::output::<T>();
+    match policy.levels {
+        Levels::All => output,
+        Levels::WorkspaceOnly => {
+            let mut output = Arc::unwrap_or_clone(output);
+            output.values_mut().for_each(remove_fields);
+            Arc::new(output)
+        }
+    }
+}
+
+/// Removes the fields about deployments, however deep they are.
+fn remove_fields(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, _| !FIELDS.contains(&name.as_str()));
+            members.values_mut().for_each(remove_fields);
+        }
+        Value::Array(members) => members.iter_mut().for_each(remove_fields),
+        _ => {}
+    }
+}
+
+/// The two forms of the schema of arguments.
+pub struct ByLevels {
+    all: JsonObject,
+    workspace_only: JsonObject,
+}
+
+impl ByLevels {
+    /// A schema with every argument, and the one that comes of it without those about deployments; `reword` changes the
+    /// descriptions that speak of them.
+    pub fn new(all: JsonObject, reword: impl FnOnce(&mut JsonObject)) -> Self {
+        let mut workspace_only = all.clone();
+        for argument in ABOUT_DEPLOYMENTS {
+            schema::remove(&mut workspace_only, argument);
+        }
+        reword(&mut workspace_only);
+        Self {
+            all,
+            workspace_only,
+        }
+    }
+
+    /// The form for this server.
+    pub fn under(&self, policy: &Policy) -> &JsonObject {
+        match policy.levels {
+            Levels::All => &self.all,
+            Levels::WorkspaceOnly => &self.workspace_only,
+        }
+    }
+}

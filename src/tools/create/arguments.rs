@@ -1,0 +1,165 @@
+//! The arguments of a creation: their schema as the policy shapes it, and the account that they ask for.
+//! Names the faults of place and role beside those of single arguments, all at once.
+
+use std::sync::LazyLock;
+
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::NAME;
+use crate::apc::{DeploymentId, Label, Level, NewServiceAccount, Rank, Role, WorkspaceId};
+use crate::guards::policy::Policy;
+use crate::tools::arguments::invalid;
+use crate::tools::by_levels::ByLevels;
+use crate::tools::change::AuditRecord;
+use crate::tools::context::{Call, is_given};
+use crate::tools::failure::{Code, Failure};
+use crate::tools::place_words::no_place;
+use crate::tools::places::NamedPlace;
+use crate::tools::words::{role_not_allowed, role_of_other_level};
+use crate::tools::{ToolOptions, schema};
+
+/// The number of allowed workspaces up to which the schema lists them.
+const LISTED: usize = 20;
+
+static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
+    ByLevels::new(schema::input::<Arguments>(), |input| {
+        schema::make_required(input, "workspace_id");
+        let lowest = Role::lowest(Level::Workspace).name();
+        schema::set(input, "role", "default", json!(lowest));
+    })
+});
+
+/// The arguments. The default workspace stands in where no place is named.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
+    /// What it is for, 1 to 255 characters; unique in its place. No secrets: the platform logs it.
+    label: Label,
+    /// Id of its workspace.
+    workspace_id: Option<WorkspaceId>,
+    /// Id of its deployment.
+    deployment_id: Option<DeploymentId>,
+    /// Its rights there.
+    role: Option<Role>,
+    /// A word to group accounts by, up to 255 characters; default none.
+    category: Option<Label>,
+}
+
+/// The schema of the arguments.
+pub(super) fn input(options: &ToolOptions) -> JsonObject {
+    let policy = &options.policy;
+    let mut input = INPUT.under(policy).clone();
+    if options.has_default_workspace {
+        schema::make_optional(&mut input, "workspace_id");
+    }
+    let place = place_description(options);
+    schema::set(&mut input, "workspace_id", "description", json!(place));
+    let roles: Vec<_> = policy.roles().map(Role::name).collect();
+    schema::set(&mut input, "role", "enum", json!(roles));
+    let rights = rights(policy);
+    schema::set(&mut input, "role", "description", json!(rights));
+    let allowed = policy.allowed_workspaces.as_ref();
+    if let Some(allowed) = allowed.filter(|allowed| allowed.len() <= LISTED) {
+        let ids: Vec<_> = allowed.iter().map(WorkspaceId::as_str).collect();
+        schema::set(&mut input, "workspace_id", "enum", json!(ids));
+    }
+    input
+}
+
+fn place_description(options: &ToolOptions) -> &'static str {
+    match (
+        options.policy.has_deployments(),
+        options.has_default_workspace,
+    ) {
+        (true, true) => {
+            "Id of its workspace; default without deployment_id: the one set for this server."
+        }
+        (true, false) => "Id of its workspace; this or deployment_id.",
+        (false, true) => "Id of its workspace; default: the one set for this server.",
+        (false, false) => "Id of its workspace.",
+    }
+}
+
+/// A clause on what each rank allows.
+fn rights(policy: &Policy) -> String {
+    let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
+    let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let clauses: Vec<_> = offered
+        .map(|rank| match rank {
+            Rank::Viewer => "VIEWER (default) reads",
+            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Admin => "ADMIN also manages users and accounts",
+        })
+        .collect();
+    let levels = match policy.has_deployments() {
+        true => " DEPLOYMENT_ roles with deployment_id.",
+        false => "",
+    };
+    format!("{}.{levels}", clauses.join(", "))
+}
+
+/// The account that the arguments ask for.
+///
+/// # Errors
+/// Every fault of the call, or the policy forbids the place or the role.
+pub(super) async fn read(
+    call: &Call,
+    given: JsonObject,
+    record: &mut AuditRecord,
+) -> Result<NewServiceAccount, Failure> {
+    let policy = call.policy();
+    let faults = faults_of_place_and_role(&given, policy);
+    let read = call.read(NAME, INPUT.under(policy), given);
+    let arguments = with_faults::<Arguments>(read, &faults)?;
+    let named = NamedPlace {
+        workspace_id: arguments.workspace_id,
+        deployment_id: arguments.deployment_id,
+    };
+    let role = arguments.role.unwrap_or(Role::lowest(named.level()));
+    record.named_place(&named);
+    record.label_and_role(Some(arguments.label.as_str()), Some(role.name()));
+    if role.rank > policy.max_role {
+        return Err(role_not_allowed(role, policy));
+    }
+    let place = named.resolve(call).await?;
+    Ok(NewServiceAccount {
+        place: place.ok_or_else(|| invalid(&[no_place()]))?,
+        label: arguments.label,
+        role,
+        category: arguments.category,
+    })
+}
+
+/// The faults that show in several arguments together: no place at all, and a role of the other level.
+fn faults_of_place_and_role(given: &JsonObject, policy: &Policy) -> Vec<String> {
+    let level = match (
+        is_given(given, "workspace_id"),
+        is_given(given, "deployment_id"),
+    ) {
+        (_, true) if policy.has_deployments() => Level::Deployment,
+        (false, false) if policy.has_deployments() => return vec![no_place()],
+        _ => Level::Workspace,
+    };
+    let role = given.get("role").and_then(Value::as_str);
+    let role = role.and_then(|name| Role::parse(name).ok());
+    let of_other_level = role.filter(|role| role.level != level);
+    let fault = of_other_level.map(|role| role_of_other_level(role, level, policy));
+    fault.into_iter().collect()
+}
+
+/// The arguments as they were read, unless there are further faults, which are named beside those of single arguments.
+fn with_faults<T>(read: Result<T, Failure>, further: &[String]) -> Result<T, Failure> {
+    match read {
+        Ok(_) if !further.is_empty() => Err(invalid(further)),
+        Err(failure) if failure.code() == Code::InvalidArguments => {
+            let also: Vec<_> = further
+                .iter()
+                .map(|fault| format!("Also: {fault}."))
+                .collect();
+            Err(failure.noting(&also))
+        }
+        read => read,
+    }
+}

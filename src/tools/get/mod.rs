@@ -1,0 +1,343 @@
+//! `get_service_accounts`: the accounts of one place, or of all that are visible.
+//! Reads lists only: the API's single read hands out accounts of other workspaces.
+
+mod cursor;
+mod filter;
+mod page;
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use rmcp::model::{CallToolResult, JsonObject};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use cursor::{Cursor, Order, Position};
+use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
+use page::{GetResult, Matches};
+
+use super::arguments::{Search, Whole};
+use super::by_levels::{self, ByLevels};
+use super::context::Call;
+use super::failure::{Code, Failure};
+use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
+use super::{Definition, Hints, Run, ToolEntry, schema, success};
+use crate::apc::operations::{self, Listing};
+use crate::apc::selection::{Candidate, First};
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::guards::policy::Policy;
+
+/// The row of the table.
+pub const TOOL: ToolEntry = ToolEntry {
+    name: NAME,
+    title: "List service accounts",
+    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
+    hints: Hints {
+        destructive: false,
+        idempotent: true,
+    },
+    define: |options| Definition {
+        description: description(&options.policy),
+        input: INPUT.under(&options.policy).clone(),
+        output: by_levels::output::<GetResult>(&options.policy),
+    },
+};
+
+const NAME: &str = "get_service_accounts";
+
+fn description(policy: &Policy) -> String {
+    let place = match policy.has_deployments() {
+        true => "place or, without one, of all workspaces",
+        false => "workspace or, without one, of all",
+    };
+    format!(
+        "List service accounts of one {place} that the token sees. Use it to find ids, free labels, a leaked key's account, \
+         unused accounts; limit 0 only counts. Changes nothing. A whole key cannot be shown again. No last_used_at means no \
+         use recorded: releases before 0.35 hardly record any, so ask before deleting for that. Returns accounts by \
+         creation, total of all pages, next_cursor if there are more, now (the platform's clock), and notes: tell them to \
+         the user."
+    )
+}
+
+/// The number of accounts on a page, unless the call says another.
+const LIMIT_DEFAULT: u32 = 50;
+
+static INPUT: LazyLock<ByLevels> =
+    LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
+
+/// The arguments.
+#[derive(Deserialize, JsonSchema)]
+struct Arguments {
+    /// Id of one workspace; default all.
+    workspace_id: Option<WorkspaceId>,
+    /// Id of one deployment.
+    deployment_id: Option<DeploymentId>,
+    /// true: also the workspaces' deployments, with names and counts; default false.
+    include_deployments: Option<bool>,
+    /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
+    label: Option<Search>,
+    /// Id of one account.
+    service_account_id: Option<ServiceAccountId>,
+    /// Only this role; its whole name, up to 255 characters.
+    role: Option<Search>,
+    /// Only this category; the whole of it, up to 255 characters.
+    category: Option<Search>,
+    /// First 6 to 255 characters of a key.
+    key_prefix: Option<KeyPrefix>,
+    /// Date such as 2026-08-01: last used before it, or never.
+    unused_since: Option<Moment>,
+    /// By creation: oldest (default) or newest first.
+    #[serde(default)]
+    order: Order,
+    /// Accounts per page, 0 to 200; default 50.
+    #[schemars(extend("default" = LIMIT_DEFAULT))]
+    limit: Option<Whole<0, 200>>,
+    /// next_cursor of the page before; other arguments unchanged.
+    cursor: Option<Cursor>,
+}
+
+/// A call's question, in the terms of this tool.
+struct Query {
+    include_deployments: bool,
+    filter: Filter,
+    order: Order,
+    limit: usize,
+    /// The end of the page before.
+    after: Option<Position>,
+    /// The other arguments, which a cursor is bound to.
+    binding: Vec<u8>,
+}
+
+/// Runs the tool.
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+    let binding = binding(&given);
+    let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
+    let named = NamedPlace {
+        workspace_id: arguments.workspace_id.clone(),
+        deployment_id: arguments.deployment_id.clone(),
+    };
+    let query = Query::of(arguments, binding)?;
+    let place = named.resolve(call).await?;
+    let found = match &place {
+        Some(Place::Workspace(id)) if query.include_deployments => {
+            several(call, &query, Places::Named(id.clone())).await?
+        }
+        Some(place) => in_one(call, &query, place).await?,
+        None => {
+            let visible = places::visible(call).await?;
+            several(call, &query, Places::Visible(visible)).await?
+        }
+    };
+    if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
+        return Err(found
+            .gaps
+            .missing_account(id, place.as_ref(), call.policy()));
+    }
+    Ok(success(&found.into_matches(call).into_page(&query, call)))
+}
+
+/// The arguments but the cursor, in one form for one meaning: without defaults, sorted, numbers as one kind.
+fn binding(given: &JsonObject) -> Vec<u8> {
+    let is_left_out = |name: &str, value: &Value| match name {
+        "cursor" => true,
+        "order" => value == "oldest",
+        "limit" => value.as_f64() == Some(f64::from(LIMIT_DEFAULT)),
+        _ => value == false,
+    };
+    let mut rest: JsonObject = given
+        .iter()
+        .filter(|(_, value)| !value.is_null() && *value != "")
+        .filter(|(name, value)| !is_left_out(name, value))
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                value.as_f64().map_or(value.clone(), Value::from),
+            )
+        })
+        .collect();
+    rest.sort_keys();
+    serde_json::to_vec(&rest).unwrap_or_default()
+}
+
+impl Query {
+    fn of(arguments: Arguments, binding: Vec<u8>) -> Result<Self, Failure> {
+        let limit = arguments
+            .limit
+            .map_or(LIMIT_DEFAULT.into(), |limit| limit.0);
+        let after = arguments
+            .cursor
+            .map(|cursor| cursor.position(arguments.order, &binding));
+        Ok(Self {
+            include_deployments: arguments.include_deployments.unwrap_or_default(),
+            filter: Filter {
+                service_account_id: arguments.service_account_id,
+                label: arguments.label.as_ref().map(LabelPattern::new),
+                role: arguments.role,
+                category: arguments.category,
+                key_prefix: arguments.key_prefix,
+                unused_since: arguments.unused_since,
+            },
+            order: arguments.order,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            after: after
+                .map(|after| after.ok_or_else(other_cursor))
+                .transpose()?,
+            binding,
+        })
+    }
+
+    /// The number of accounts to read: one more tells whether there is a further page. Who only counts needs none.
+    fn most(&self) -> usize {
+        match self.limit {
+            0 => 0,
+            limit => limit + 1,
+        }
+    }
+
+    /// The position of an account that fits and stands behind the cursor. The tally counts all that fit.
+    fn rank<'a>(
+        &'a self,
+        place: &'a Place,
+        tally: &'a mut Tally,
+    ) -> impl FnMut(Candidate<'_>) -> Option<Position> + 'a {
+        move |account| {
+            let fits = tally.count(&self.filter, account);
+            let position = fits.then(|| Position::of(account, place, self.order))?;
+            let is_behind = self.after.as_ref().is_none_or(|after| position > *after);
+            is_behind.then_some(position)
+        }
+    }
+}
+
+fn other_cursor() -> Failure {
+    let text = format!(
+        "cursor is not of a call with these arguments; accepted: {}. Nothing was sent; call again with that changed.",
+        Cursor::ACCEPTED.0
+    );
+    Failure::new(Code::InvalidArguments, text)
+}
+
+/// The accounts and counts of all places that were read.
+struct Found {
+    first: Vec<ServiceAccount>,
+    tally: Tally,
+    workspaces: Option<Vec<WorkspaceView>>,
+    clock_ahead: Option<chrono::TimeDelta>,
+    gaps: Gaps,
+}
+
+impl Found {
+    fn into_matches(self, call: &Call) -> Matches {
+        let shows_roles = operations::role_field(&call.api()).is_some();
+        let mut notes = call.unfinished.notes();
+        notes.extend(self.gaps.into_notes().into_iter().flatten());
+        notes.extend(self.tally.notes(shows_roles));
+        Matches {
+            first: self.first,
+            total: self.tally.matches,
+            workspaces: self.workspaces,
+            clock_ahead: self.clock_ahead,
+            notes,
+        }
+    }
+}
+
+async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Found, Failure> {
+    let mut tally = Tally::default();
+    let rank = query.rank(place, &mut tally);
+    let listing = call.list_first(place, query.most(), rank).await?;
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, &listing);
+    Ok(Found {
+        first: listing.accounts,
+        tally,
+        workspaces: None,
+        clock_ahead: listing.clock_ahead,
+        gaps,
+    })
+}
+
+/// The first accounts of all places, whichever is read first.
+struct Shared(Mutex<First<Position, ServiceAccount>>);
+
+impl Shared {
+    fn add(&self, accounts: Vec<ServiceAccount>, order: Order) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in accounts {
+            first.push(Position::of_account(&account, order), account);
+        }
+    }
+
+    fn into_accounts(self) -> Vec<ServiceAccount> {
+        let first = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        first.into_items().collect()
+    }
+}
+
+/// The workspaces that a call reads together.
+enum Places {
+    /// The one that it names, with its deployments.
+    Named(WorkspaceId),
+    /// All that are visible. The API has named them itself.
+    Visible(Visible),
+}
+
+/// Reads several workspaces, and their deployments where those are wanted, or the account is in none of the workspaces. A
+/// place that could not be read is listed without a count.
+async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
+    let is_named = matches!(places, Places::Named(_));
+    let (workspaces, mut gaps) = match places {
+        Places::Named(id) => (vec![Workspace { id, label: None }], Gaps::default()),
+        Places::Visible(visible) => (visible.workspaces, visible.gaps),
+    };
+    let shared = Shared(Mutex::new(First::new(query.most())));
+    let read = |place: Place| {
+        let is_known = !(is_named && matches!(place, Place::Workspace(_)));
+        read_one(call, query, &shared, place, is_known)
+    };
+    let wants_deployments = |read: &[ReadWorkspace<Read>]| {
+        let has_id =
+            |read: &ReadWorkspace<Read>| read.outcome.as_ref().is_ok_and(|read| read.1.has_id);
+        let is_missing = query.filter.service_account_id.is_some() && !read.iter().any(has_id);
+        query.include_deployments || (is_missing && call.policy().has_deployments())
+    };
+    let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
+    gaps.add_unread(&reading);
+    let views = reading.views(query.include_deployments, |(_, tally)| tally.matches);
+    let (mut sum, mut clock_ahead) = (Tally::default(), None);
+    for (place, (listing, tally)) in reading.into_lists() {
+        gaps.add_unreadable_accounts(&place, &listing);
+        clock_ahead = clock_ahead.or(listing.clock_ahead);
+        sum.add(&tally);
+    }
+    let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
+    Ok(Found {
+        first: shared.into_accounts(),
+        tally: sum,
+        workspaces: Some(views.into_iter().map(clean).collect()),
+        clock_ahead,
+        gaps,
+    })
+}
+
+/// The list of a place without its accounts, and their tally.
+type Read = (Listing, Tally);
+
+/// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named
+/// itself may not exist.
+async fn read_one(
+    call: &Call,
+    query: &Query,
+    shared: &Shared,
+    place: Place,
+    is_known: bool,
+) -> Result<Read, Failure> {
+    let mut tally = Tally::default();
+    let rank = query.rank(&place, &mut tally);
+    let mut listing = match is_known {
+        true => call.list_named_by_api(&place, query.most(), rank).await?,
+        false => call.list_first(&place, query.most(), rank).await?,
+    };
+    shared.add(std::mem::take(&mut listing.accounts), query.order);
+    Ok((listing, tally))
+}

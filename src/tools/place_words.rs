@@ -1,0 +1,142 @@
+//! The words of failures about places: one that is not there, not allowed, not open to the token, or elsewhere.
+//! Claims nothing that the API does not tell: it refuses unknown, deleted and foreign places alike.
+
+use serde_json::json;
+
+use super::failure::{Code, Failure};
+use crate::apc::installation::Installation;
+use crate::apc::{DeploymentId, Place, WorkspaceId};
+use crate::guards::policy::Policy;
+use crate::guards::text::quoted;
+
+/// The number of allowed workspaces that a refusal names.
+const NAMED: usize = 50;
+
+/// The fault of a call that needs a place and names none.
+pub fn no_place() -> String {
+    format!(
+        "workspace_id and deployment_id are both missing; one of them is needed, which get_service_accounts shows; accepted: {}",
+        WorkspaceId::ACCEPTED.0
+    )
+}
+
+/// The failure of a call about a place that does not exist.
+pub fn unknown_place(place: &Place) -> Failure {
+    let way_out = match place {
+        Place::Workspace(_) => {
+            "Call get_service_accounts without arguments to see the workspaces of this token."
+        }
+        Place::Deployment(_) => {
+            "Call get_service_accounts with include_deployments to see the deployments of each workspace."
+        }
+    };
+    let text = format!("There is no {place}. Nothing was changed. {way_out}");
+    Failure::new(Code::NotFound, text).about_place(place)
+}
+
+/// The failure of a call about a place that the allow-list leaves out.
+pub fn place_not_allowed(place: &Place, policy: &Policy) -> Failure {
+    let text = format!(
+        "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows{}. Nothing was sent; whoever runs this server can allow it.",
+        allowed(policy)
+    );
+    Failure::new(Code::NotAllowed, text).about_place(place)
+}
+
+/// The failure of a call about a deployment that was found in no allowed workspace.
+pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: bool) -> Failure {
+    let refused = match some_refused {
+        true => {
+            " The token may not list the deployments of every one of them; the token of a deployment can list none, so it cannot be used with an allow-list."
+        }
+        false => "",
+    };
+    let place = Place::Deployment(id.clone());
+    let text = format!(
+        "This server may not touch {place}: it was not found in any workspace that --allow-workspace (APC_ALLOWED_WORKSPACES) allows{}.{refused} Nothing was asked of the deployment; whoever runs this server can allow its workspace.",
+        allowed(policy)
+    );
+    Failure::new(Code::NotAllowed, text).about_place(&place)
+}
+
+/// The allowed workspaces, in brackets.
+fn allowed(policy: &Policy) -> String {
+    let all = policy.allowed_workspaces.iter().flatten();
+    let mut named: Vec<_> = all
+        .clone()
+        .take(NAMED)
+        .map(|id| quoted(id.as_str()))
+        .collect();
+    match all.count().saturating_sub(NAMED) {
+        0 => {}
+        more => named.push(format!("{more} more")),
+    }
+    match named.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", named.join(", ")),
+    }
+}
+
+/// The failure of a call whose deployment is not in the workspace that is named beside it.
+pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
+    let text = format!(
+        "There is no deployment {} in workspace {}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out.",
+        quoted(deployment.as_str()),
+        quoted(workspace.as_str())
+    );
+    about_both(Failure::new(Code::NotFound, text), deployment, workspace)
+}
+
+/// The failure of a call whose deployment is in another workspace than the one that is named beside it.
+pub fn elsewhere(deployment: &DeploymentId, named: &WorkspaceId, home: &WorkspaceId) -> Failure {
+    let text = format!(
+        "Deployment {} is not in workspace {}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",
+        quoted(deployment.as_str()),
+        quoted(named.as_str()),
+        quoted(home.as_str())
+    );
+    about_both(Failure::new(Code::NotFound, text), deployment, named)
+}
+
+/// The failure of a call whose workspace does not show its deployments.
+pub fn not_listed(failure: Failure, deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
+    if failure.code() != Code::PermissionDenied {
+        return failure;
+    }
+    let text = format!(
+        "The token may not list the deployments of workspace {workspace}, or there is no such workspace, so it cannot be checked that deployment {id} is in it. Nothing was changed. Call again with the deployment_id alone: the token of a deployment can list nothing else.",
+        workspace = quoted(workspace.as_str()),
+        id = quoted(deployment.as_str()),
+    );
+    let failure = Failure::new(Code::PermissionDenied, text);
+    about_both(failure, deployment, workspace)
+}
+
+fn about_both(failure: Failure, deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
+    failure
+        .with("workspace_id", json!(workspace.as_str()))
+        .with("deployment_id", json!(deployment.as_str()))
+}
+
+/// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
+/// which roles it accepts on a deployment differs from release to release.
+pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
+    let (source, host) = (&installation.token_source, installation.url.host());
+    let text = match place {
+        Place::Workspace(_) => {
+            let of_deployment = match policy.has_deployments() {
+                true => {
+                    " The token of a deployment needs that deployment_id in place of a workspace_id."
+                }
+                false => "",
+            };
+            format!(
+                "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.{of_deployment}"
+            )
+        }
+        Place::Deployment(_) => format!(
+            "The token from {source} is valid at {host} but may not do this on {place}: it has no role there that allows it, or the deployment is deleted, belongs to a workspace of others, or does not exist; the API says the same of all. Nothing was changed. Listing takes DEPLOYMENT_VIEWER, creating and deleting DEPLOYMENT_EDITOR or DEPLOYMENT_ADMIN on the deployment; the role WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only. Ask an admin of the deployment for the role."
+        ),
+    };
+    Failure::new(Code::PermissionDenied, text).about_place(place)
+}

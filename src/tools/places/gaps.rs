@@ -1,0 +1,228 @@
+//! Everything that a call could not read.
+//! Drops nothing silently: a gap becomes a note, or the error of the call.
+
+use super::reading::Reading;
+use super::visible::Level;
+use crate::apc::operations::Listing;
+use crate::apc::{Deployment, Place, ServiceAccountId, Workspace, WorkspaceId};
+use crate::guards::policy::Policy;
+use crate::guards::text::quoted;
+use crate::tools::failure::{Code, Failure};
+
+/// The number of places that a note names.
+const NAMED: usize = 20;
+
+/// Everything that a call could not read. It becomes notes of a result, and nothing in it is taken for gone.
+#[derive(Default)]
+pub struct Gaps {
+    notes: Vec<String>,
+    has_trouble: bool,
+}
+
+impl Gaps {
+    /// Adds the places that could not be read, with the reason.
+    pub fn add_unread<T>(&mut self, reading: &Reading<T>) {
+        let workspaces = reading.workspaces.iter();
+        let workspaces = workspaces.filter_map(|read| {
+            let failure = read.outcome.as_ref().err()?;
+            Some((named_workspace(&read.workspace), failure))
+        });
+        self.add_not_read("workspace", workspaces.collect());
+        let deployments = reading.deployments.iter();
+        let deployments = deployments.filter_map(|read| {
+            let failure = read.outcome.as_ref().err()?;
+            Some((named_deployment(&read.deployment), failure))
+        });
+        self.add_not_read("deployment", deployments.collect());
+        let unlisted = reading.unlisted.iter();
+        let unlisted = unlisted.map(|(workspace, failure)| (named_workspace(workspace), failure));
+        self.add_failed(
+            "The deployments could not be listed, so their accounts are missing here: workspace",
+            unlisted.collect(),
+        );
+        self.add_unreadable_deployments(reading.unreadable_deployments);
+    }
+
+    fn add_not_read(&mut self, kind: &str, unread: Vec<(String, &Failure)>) {
+        let sentence = format!("Not read, so their accounts are missing here: {kind}");
+        self.add_failed(&sentence, unread);
+    }
+
+    fn add_failed(&mut self, sentence: &str, failed: Vec<(String, &Failure)>) {
+        if failed.is_empty() {
+            return;
+        }
+        self.has_trouble |= failed.iter().any(|(_, failure)| !failure.is_denial());
+        let reason =
+            |(name, failure): &(String, &Failure)| format!("{name} ({})", failure.code().name());
+        let mut named: Vec<_> = failed.iter().take(NAMED).map(reason).collect();
+        if failed.len() > NAMED {
+            named.push(format!("{} more", failed.len() - NAMED));
+        }
+        self.notes.push(format!("{sentence} {}.", named.join(", ")));
+    }
+
+    fn add_unreadable_deployments(&mut self, count: usize) {
+        if count > 0 {
+            self.has_trouble = true;
+            self.notes.push(format!(
+                "{count} of the deployments could not be read by the API itself; their accounts are missing here."
+            ));
+        }
+    }
+
+    /// Adds the gaps of the list of visible workspaces.
+    pub fn add_visible(&mut self, gaps: &Self) {
+        self.notes.extend(gaps.notes.iter().cloned());
+        self.has_trouble |= gaps.has_trouble;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    pub(super) fn add_unknown_workspace(&mut self, id: &WorkspaceId) {
+        self.notes.push(format!(
+            "There is no workspace {}, which the settings of this server name.",
+            quoted(id.as_str())
+        ));
+    }
+
+    /// Adds the workspaces that are not known because the list of all could not be had.
+    pub(super) fn add_missing_list(&mut self, level: &Result<Level, Failure>) {
+        let why = match level {
+            Ok(Level::SystemWithoutList) => {
+                "this release of the platform does not list all workspaces"
+            }
+            Err(_) => "the list of the token's workspaces could not be read",
+            Ok(_) => return,
+        };
+        self.has_trouble = true;
+        self.notes.push(format!(
+            "Only the workspaces of this server's settings were read: {why}. Others may exist; name one as workspace_id."
+        ));
+    }
+
+    /// The failure of a call that could read nothing.
+    pub(super) fn nothing_read(&self) -> Failure {
+        let text = format!(
+            "Nothing could be read. {} Nothing was changed. If the token lacks a role, ask an admin of the workspace for WORKSPACE_VIEWER; else call again later.",
+            self.notes.join(" ")
+        );
+        Failure::new(self.code(), text)
+    }
+
+    /// Adds the entries of the API's list of workspaces that could not be read.
+    pub fn add_unreadable_workspaces(&mut self, count: usize) {
+        if count > 0 {
+            self.has_trouble = true;
+            self.notes.push(format!(
+                "{count} of the token's workspaces could not be read by the API itself; their accounts are missing here."
+            ));
+        }
+    }
+
+    /// Adds the accounts of a place that could not be read.
+    pub fn add_unreadable_accounts(&mut self, place: &Place, listing: &Listing) {
+        if listing.partly_read > 0 {
+            self.notes.push(format!(
+                "The API itself could not read everything of {}, in {place}: what is missing there is not known.",
+                counted(listing.partly_read)
+            ));
+        }
+        self.has_trouble |= !listing.is_complete;
+        match listing.unreadable {
+            0 if listing.is_complete => {}
+            0 => self.notes.push(format!(
+                "The API reported an error beside the list, in {place}. An account that is not listed there may still exist."
+            )),
+            count => self.notes.push(format!(
+                "The API itself could not read {}, in {place}. An account that is not listed there may still exist.",
+                counted(count)
+            )),
+        }
+    }
+
+    /// The sentences for a result; none where everything was read.
+    pub fn into_notes(self) -> Option<Vec<String>> {
+        Some(self.notes).filter(|notes| !notes.is_empty())
+    }
+
+    /// The failure for an account that is in nothing that was read: it is not found only if everything was read.
+    pub fn missing_account(
+        &self,
+        id: &ServiceAccountId,
+        place: Option<&Place>,
+        policy: &Policy,
+    ) -> Failure {
+        let account = quoted(id.as_str());
+        let (everywhere, elsewhere, ids, and) = match policy.has_deployments() {
+            true => (
+                "any workspace or deployment",
+                "another workspace or a deployment",
+                "workspace_id or deployment_id",
+                ", and with include_deployments those of deployments",
+            ),
+            false => ("any workspace", "another workspace", "workspace_id", ""),
+        };
+        let searched = match place {
+            Some(place) => place.to_string(),
+            None => format!("{everywhere} that this token may list"),
+        };
+        let (code, text) = match (self.notes.is_empty(), place) {
+            (true, Some(_)) => (
+                Code::NotFound,
+                format!(
+                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or belong to {elsewhere}: call get_service_accounts without arguments to see every account you can{and}."
+                ),
+            ),
+            (true, None) => (
+                Code::NotFound,
+                format!(
+                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its place may have to be named as {ids}: call get_service_accounts without arguments to see every workspace you can."
+                ),
+            ),
+            (false, _) => (
+                self.code(),
+                format!(
+                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. Call again in a minute, or with the {ids} that the user names.",
+                    self.notes.join(" ")
+                ),
+            ),
+        };
+        let failure = Failure::new(code, text).about_account(id);
+        match place {
+            Some(place) => failure.about_place(place),
+            None => failure,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self.has_trouble {
+            true => Code::ApiError,
+            false => Code::PermissionDenied,
+        }
+    }
+}
+
+fn counted(accounts: usize) -> String {
+    match accounts {
+        1 => "1 account".to_owned(),
+        many => format!("{many} accounts"),
+    }
+}
+
+fn named_workspace(workspace: &Workspace) -> String {
+    named(workspace.id.as_str(), workspace.label.as_deref())
+}
+
+fn named_deployment(deployment: &Deployment) -> String {
+    named(deployment.id.as_str(), deployment.label.as_deref())
+}
+
+fn named(id: &str, label: Option<&str>) -> String {
+    match label {
+        Some(label) => format!("{} {}", quoted(id), quoted(label)),
+        None => quoted(id),
+    }
+}

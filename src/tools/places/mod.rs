@@ -1,0 +1,141 @@
+//! The places that a call is about: the one that it names, or all that the token can see.
+//! Asks nothing of a place that the policy leaves out.
+
+mod gaps;
+mod homes;
+mod progress;
+mod reading;
+mod views;
+mod visible;
+
+use crate::apc::operations::Deployments;
+use crate::apc::{DeploymentId, Level, Place, WorkspaceId};
+use crate::tools::context::Call;
+use crate::tools::failure::{Code, Failure};
+use crate::tools::place_words::{
+    deployment_not_allowed, elsewhere, not_in_workspace, not_listed, place_not_allowed,
+};
+
+pub use gaps::Gaps;
+pub use homes::{Homes, check_deployment};
+pub use progress::Progress;
+pub use reading::{ReadWorkspace, read_all};
+pub use views::{Unshown, WorkspaceView, shortened};
+pub use visible::{Visible, visible};
+
+use homes::{Search, deployments_of, find};
+
+/// The number of lists that one call reads at once.
+const AT_ONCE: usize = 16;
+
+/// The ids by which the arguments of a call name a place.
+#[derive(Debug, Clone, Default)]
+pub struct NamedPlace {
+    /// The workspace, or the one that the deployment has to be in.
+    pub workspace_id: Option<WorkspaceId>,
+    /// The deployment.
+    pub deployment_id: Option<DeploymentId>,
+}
+
+impl NamedPlace {
+    /// The level of the place.
+    pub fn level(&self) -> Level {
+        match self.deployment_id {
+            Some(_) => Level::Deployment,
+            None => Level::Workspace,
+        }
+    }
+
+    /// The place that is named, if any is. The policy lets the call be about it, and a deployment is in the workspace that
+    /// is named beside it. A deployment without a workspace is taken as given where the policy allows every workspace:
+    /// its own token can list nothing.
+    ///
+    /// # Errors
+    /// The policy leaves the place out, or the deployment is not in the workspace.
+    pub async fn resolve(self, call: &Call) -> Result<Option<Place>, Failure> {
+        let workspace = self.workspace_id;
+        if let Some(id) = &workspace {
+            let place = id.clone().into();
+            call.check_place(&place)?;
+        }
+        let Some(deployment) = self.deployment_id else {
+            return Ok(workspace.map(Place::Workspace));
+        };
+        match (&workspace, &call.policy().allowed_workspaces) {
+            (None, None) => {}
+            (Some(workspace), None) => check_inside(call, &deployment, workspace).await?,
+            (named, Some(_)) => check_allowed(call, &deployment, named.as_ref()).await?,
+        }
+        Ok(Some(Place::Deployment(deployment)))
+    }
+}
+
+/// Makes sure that the deployment is in the workspace that the call names beside it.
+async fn check_inside(
+    call: &Call,
+    deployment: &DeploymentId,
+    workspace: &WorkspaceId,
+) -> Result<(), Failure> {
+    let listed = deployments_of(call, &call.api(), workspace).await;
+    match listed.map_err(|failure| not_listed(failure, deployment, workspace))? {
+        listed if has(&listed, deployment) => Ok(()),
+        Deployments { unreadable: 0, .. } => Err(not_in_workspace(deployment, workspace)),
+        Deployments { unreadable, .. } => Err(homes::not_all_listed(unreadable, workspace)),
+    }
+}
+
+fn has(listed: &Deployments, id: &DeploymentId) -> bool {
+    listed.listed.iter().any(|deployment| deployment.id == *id)
+}
+
+/// Makes sure that the deployment is in an allowed workspace, and in the one that is named.
+async fn check_allowed(
+    call: &Call,
+    deployment: &DeploymentId,
+    named: Option<&WorkspaceId>,
+) -> Result<(), Failure> {
+    let allowed = call.policy().allowed_workspaces.iter().flatten();
+    let allowed = allowed.cloned().collect();
+    let failures = match find(call, &call.api(), allowed, deployment).await {
+        Search::Found(home) => {
+            return match named.filter(|named| **named != home) {
+                Some(named) => Err(elsewhere(deployment, named, &home)),
+                None => Ok(()),
+            };
+        }
+        Search::NotThere => Vec::new(),
+        Search::Unclear(failures) => failures,
+    };
+    let decisive = |failure: &&Failure| !failure.is_denial();
+    match failures.iter().find(decisive) {
+        Some(failure) if failure.code() == Code::Unauthenticated => Err(failure.clone()),
+        Some(failure) => Err(homes::not_searched(failure, deployment)),
+        None => Err(deployment_not_allowed(
+            deployment,
+            call.policy(),
+            !failures.is_empty(),
+        )),
+    }
+}
+
+/// Checks that the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
+/// the call has found it.
+///
+/// # Errors
+/// The policy leaves the place out.
+pub fn check(call: &Call, place: &Place) -> Result<(), Failure> {
+    let policy = call.policy();
+    let is_allowed = match place {
+        Place::Workspace(id) => policy.allows(id),
+        Place::Deployment(id) => {
+            let home = call.homes.workspace_of(id);
+            policy.has_deployments()
+                && (policy.allowed_workspaces.is_none()
+                    || home.is_some_and(|home| policy.allows(&home)))
+        }
+    };
+    match is_allowed {
+        true => Ok(()),
+        false => Err(place_not_allowed(place, policy)),
+    }
+}

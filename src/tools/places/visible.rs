@@ -1,0 +1,144 @@
+//! The workspaces that a token can see: what calls without a place are about.
+//! Sees none beyond the allow-list.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, stream};
+
+use super::{AT_ONCE, Gaps};
+use crate::apc::error::ApiError;
+use crate::apc::operations::{self, Workspaces};
+use crate::apc::{Workspace, WorkspaceId};
+use crate::tools::context::Call;
+use crate::tools::failure::{Code, Failure};
+
+/// The workspaces that calls without a place are about.
+#[derive(Default)]
+pub struct Visible {
+    /// The workspaces, within the allow-list.
+    pub workspaces: Vec<Workspace>,
+    /// The workspaces that may be missing.
+    pub gaps: Gaps,
+}
+
+/// The level of a token, as its lists of workspaces tell it.
+pub(super) enum Level {
+    /// Bound to workspaces.
+    Workspaces,
+    /// Bound to the whole installation, whose workspaces the release lists.
+    System,
+    /// Bound to the whole installation, on a release that does not list all workspaces.
+    SystemWithoutList,
+    /// Bound to deployments alone, or to nothing.
+    Neither,
+}
+
+/// Finds the workspaces of the token: those it is bound to, else all of them for a system-level token; and the default
+/// workspace and those of the allow-list. Under an allow-list none besides.
+///
+/// # Errors
+/// The token is not accepted, or sees no workspace: a system-level one on a release that does not list them all, or one
+/// without a role in any workspace.
+pub async fn visible(call: &Call) -> Result<Visible, Failure> {
+    let mut visible = Visible::default();
+    let level = match listed_workspaces(call).await {
+        Ok((level, listed)) => {
+            visible.gaps.add_unreadable_workspaces(listed.unreadable);
+            visible.add(listed.listed);
+            Ok(level)
+        }
+        Err(failure) if failure.code() == Code::Unauthenticated => return Err(failure),
+        Err(failure) => Err(failure),
+    };
+    visible
+        .workspaces
+        .retain(|workspace| call.policy().allows(&workspace.id));
+    add_named(call, &mut visible).await;
+    match (visible.workspaces.is_empty(), level) {
+        (true, Err(failure)) => Err(failure),
+        (true, Ok(_)) if !visible.gaps.is_empty() => Err(visible.gaps.nothing_read()),
+        (true, Ok(Level::System)) => Ok(visible),
+        (true, Ok(level)) => Err(no_workspace(call, &level)),
+        (false, level) => {
+            visible.gaps.add_missing_list(&level);
+            Ok(visible)
+        }
+    }
+}
+
+impl Visible {
+    fn add(&mut self, more: Vec<Workspace>) {
+        for workspace in more {
+            if self.workspaces.iter().all(|known| known.id != workspace.id) {
+                self.workspaces.push(workspace);
+            }
+        }
+    }
+}
+
+async fn listed_workspaces(call: &Call) -> Result<(Level, Workspaces), Failure> {
+    let api = call.api();
+    let failed = |error: ApiError| call.failure(&error);
+    let bound = operations::workspaces(&api).await.map_err(failed)?;
+    if !bound.listed.is_empty() || bound.unreadable > 0 {
+        return Ok((Level::Workspaces, bound));
+    }
+    let all = match operations::sys_workspaces(&api).await {
+        Ok(all) if !all.listed.is_empty() || all.unreadable > 0 => return Ok((Level::System, all)),
+        Err(ApiError::PermissionDenied) => return Ok((Level::Neither, bound)),
+        Ok(all) => Some(all),
+        Err(ApiError::Incompatible { .. }) => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let is_system_level = operations::is_system_level(&api).await.map_err(failed)?;
+    Ok(match (is_system_level, all) {
+        (false, _) => (Level::Neither, bound),
+        (true, Some(all)) => (Level::System, all),
+        (true, None) => (Level::SystemWithoutList, bound),
+    })
+}
+
+/// Adds the default workspace and those of the allow-list, where the token's own list does not have them.
+async fn add_named(call: &Call, visible: &mut Visible) {
+    let default = call.default_workspace();
+    let allowed = call.policy().allowed_workspaces.iter().flatten();
+    let named: BTreeSet<WorkspaceId> = default.iter().chain(allowed).cloned().collect();
+    let is_missing = |id: &WorkspaceId| visible.workspaces.iter().all(|known| known.id != *id);
+    let missing: Vec<_> = named.into_iter().filter(is_missing).collect();
+    let asked = stream::iter(missing).map(|id| async move {
+        let found = operations::workspace(&call.api(), &id).await;
+        (id, found)
+    });
+    let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    for (id, found) in answers {
+        match found {
+            Ok(Some(workspace)) => visible.add(vec![workspace]),
+            Ok(None) => visible.gaps.add_unknown_workspace(&id),
+            Err(_) => visible.add(vec![Workspace { id, label: None }]),
+        }
+    }
+}
+
+fn no_workspace(call: &Call, level: &Level) -> Failure {
+    let source = &call.installation.token_source;
+    match level {
+        Level::SystemWithoutList => Failure::new(
+            Code::InvalidArguments,
+            format!(
+                "workspace_id is missing: the token from {source} is a system-level one, and this release of the platform does not list all workspaces. Nothing was changed. Call again with a workspace_id; a platform administrator can tell the ids."
+            ),
+        ),
+        _ if call.policy().has_deployments() => Failure::new(
+            Code::PermissionDenied,
+            format!(
+                "The token from {source} is valid, but it has no role in any workspace, or only roles on deployments; the API does not tell which. Nothing was changed. If it belongs to a deployment, call again with that deployment_id: such a token cannot learn it, so ask the user. Else ask an admin of the workspace for a role there (WORKSPACE_VIEWER to list, usually WORKSPACE_EDITOR or WORKSPACE_ADMIN to create and delete), or set another token."
+            ),
+        ),
+        _ => Failure::new(
+            Code::PermissionDenied,
+            format!(
+                "The token from {source} is valid, but it has no role in any workspace. Nothing was changed. Ask an admin of the workspace for a role there (WORKSPACE_VIEWER to list, usually WORKSPACE_EDITOR or WORKSPACE_ADMIN to create and delete), or set another token."
+            ),
+        ),
+    }
+}
