@@ -1,5 +1,5 @@
-// Drives both entries of mcp.json through the Inspector's CLI. Every call is a server, and a sandbox, of its own; the CLI
-// brings no answers of a user, so its deletion goes without a question.
+// Drives both entries of mcp.json through the Inspector's CLI, of its first or second line. Every call is a server, and a
+// sandbox, of its own; the CLI brings no answers of a user, so its deletion goes without a question.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,7 +10,9 @@ const NOTHING = "cmf3n0thing00000000000000";
 
 async function inspect(server, ...request) {
   const given = [cli, "--cli", "--config", config, "--server", server, ...request];
-  const { stdout } = await promisify(execFile)(process.execPath, given, { timeout: 30_000 });
+  const ended = promisify(execFile)(process.execPath, given, { timeout: 30_000 });
+  // The second line ends with an error where a result is one.
+  const { stdout } = await ended.catch((error) => (error.stdout ? error : Promise.reject(error)));
   return JSON.parse(stdout);
 }
 

@@ -114,7 +114,7 @@ async fn a_sound_setup_passes_every_check() {
             "ok",
             "deployments",
             &[
-                &format!("0 in {ANALYTICS} 'Analytics'"),
+                &format!("1 in {ANALYTICS} 'Analytics'"),
                 &format!("1 in {DATA_SCIENCE} 'Data Science'"),
             ],
         )

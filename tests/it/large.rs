@@ -1,5 +1,7 @@
 //! Answers that are large or of a strange shape take bounded memory and hold nobody else up.
 
+use std::time::Duration;
+
 use apc_sandbox::Sandbox;
 use serde_json::json;
 
@@ -74,5 +76,21 @@ async fn other_requests_are_answered_while_a_large_answer_is_read() {
             .outcome(GET_TOOL, call)
             .await
             .refusal("incompatible_api");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_ends_the_server_while_a_large_answer_is_read() {
+    for mebibytes in [3, 12] {
+        let rows = repeated("null", mebibytes * 1024 * 1024);
+        let (_sandbox, before, mut session) = answered_with(rows).await;
+        let in_analytics = json!({"workspace_id": ANALYTICS});
+        session.send_call(GET_TOOL, in_analytics).await;
+        until("it is asked for", || before.seen(LIST) == 1).await;
+        session.signal(rustix::process::Signal::TERM);
+        let (status, time) = timed(session.exit()).await;
+        assert!(status.success(), "{status}");
+        assert!(time < Duration::from_secs(10), "{time:?}");
     }
 }

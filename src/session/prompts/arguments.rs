@@ -19,7 +19,7 @@ use crate::guards::text::quoted;
 /// The most days that may be given: ten years.
 const DAYS_MAX: u16 = 3650;
 
-/// The definitions of the arguments, sorted by name, as clients see them.
+/// The definitions of the arguments, in the order of their struct, as clients see them.
 pub fn definitions<T: JsonSchema>() -> Vec<PromptArgument> {
     let schema = Value::from(SchemaGenerator::default().into_root_schema_for::<T>());
     let required = |name: &String| {
