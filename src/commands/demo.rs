@@ -47,8 +47,11 @@ async fn conversation(client: &mut InProcessClient) -> Result<(), Failed> {
     let tools = ask(client, "tools/list", json!({})).await?;
     show_tools(&tools)?;
 
-    let workspaces = call(client, "get_service_accounts", json!({"limit": 1})).await?;
-    let workspace = text_at(&workspaces, "/structuredContent/workspaces/0/id")?;
+    let places = json!({"include_deployments": true, "limit": 0});
+    let places = call(client, "get_service_accounts", places).await?;
+    let workspace = text_at(&places, "/structuredContent/workspaces/0/id")?;
+    let deployment = "/structuredContent/workspaces/0/deployments/0/id";
+    let deployment = text_at(&places, deployment)?;
     let label = "nightly-etl";
     let new = json!({"label": label, "workspace_id": workspace, "role": "WORKSPACE_EDITOR"});
     let created = call(client, "create_service_account", new).await?;
@@ -57,6 +60,12 @@ async fn conversation(client: &mut InProcessClient) -> Result<(), Failed> {
         client,
         "get_service_accounts",
         json!({"workspace_id": workspace, "label": label}),
+    )
+    .await?;
+    call(
+        client,
+        "create_service_account",
+        json!({"label": "airflow-api", "deployment_id": deployment, "role": "DEPLOYMENT_EDITOR"}),
     )
     .await?;
     call(

@@ -24,6 +24,10 @@ pub(super) fn text(config: &Config) -> String {
 /// A sentence for each setting of the policy that is not the default, and the limit of changes.
 fn restrictions(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
+    if !policy.has_deployments() {
+        sentences
+            .push("All places but workspaces are switched off by --levels workspace.".to_owned());
+    }
     if policy.read_only {
         sentences.push("Creating and deleting are switched off by --read-only.".to_owned());
     } else {
@@ -103,6 +107,7 @@ mod tests {
         let text = said(&policy);
         for part in [
             "ck1 are switched off by --allow-workspace",
+            "All places but workspaces are switched off by --levels",
             "WORKSPACE_ADMIN is switched off by --max-role",
             "--confirm never",
             "--key-output show",

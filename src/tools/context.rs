@@ -314,3 +314,57 @@ pub(super) fn is_given(given: &JsonObject, name: &str) -> bool {
         .get(name)
         .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apc::installation::ApiUrl;
+    use crate::guards::secret::Secret;
+    use crate::tools::user::{Answer, Question};
+    use futures_util::future::BoxFuture;
+
+    /// A user whom no test here asks.
+    struct Nobody;
+
+    impl User for Nobody {
+        fn client(&self) -> String {
+            String::new()
+        }
+
+        fn can_be_asked(&self) -> bool {
+            false
+        }
+
+        fn selected(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn report(&self, _: u64, _: u64, _: String) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+
+        fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
+            Box::pin(async { panic!("the user was asked") })
+        }
+    }
+
+    async fn deadline(timeout: Duration) -> Duration {
+        let mut config = Config::default();
+        config.timeout = timeout;
+        let url = ApiUrl::parse("http://127.0.0.1:1/v1").unwrap();
+        config.set_sandbox(url, Secret::new("0123456789abcdef"), "keys".into());
+        let shared = Arc::new(SharedState::new(config, Secrets::default()));
+        let began = Instant::now();
+        let call = Call::begin(&shared, Arc::new(Nobody)).await.unwrap();
+        call.deadline - began
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_has_the_time_of_one_request_and_25_seconds() {
+        for seconds in [0.5, 20.0, 45.0, 120.0, 300.0] {
+            let timeout = Duration::from_secs_f64(seconds);
+            let expected = timeout + Duration::from_secs(25);
+            assert_eq!(deadline(timeout).await, expected);
+        }
+    }
+}

@@ -148,11 +148,7 @@ inlined_schema!(
     json_schema!({"type": "string", "enum": Role::all().map(Role::name).collect::<Vec<_>>()})
 );
 
-inlined_schema!(
-    Search,
-    "Search",
-    json_schema!({"type": "string", "maxLength": TEXT_MAX})
-);
+inlined_schema!(Search, "Search", text());
 
 /// The schema of an argument whose form its description tells.
 pub fn text() -> Schema {

@@ -156,26 +156,25 @@ async fn confirmation_required_names_a_client_that_can_ask() {
 }
 
 #[tokio::test]
-async fn not_found_names_the_call_that_shows_every_account() {
+async fn not_found_names_the_call_that_searches_everything() {
     let (_sandbox, mut session) = start().await;
-    for arguments in [
-        json!({"service_account_id": NOTHING}),
-        json!({"service_account_id": NOTEBOOKS, "workspace_id": ANALYTICS}),
-    ] {
-        for tool in [GET_TOOL, DELETE_TOOL] {
-            let refused = session.call(tool, arguments.clone()).await;
-            let text = refused.refusal("not_found");
-            assert_says(text, &["call get_service_accounts without arguments"]);
-        }
-    }
-    let all = session.call(GET_TOOL, json!({})).await;
-    assert!(all.column("id").contains(&NOTEBOOKS));
-    session
-        .call(DELETE_TOOL, doomed(NOTEBOOKS))
-        .await
-        .refusal("not_found");
+    let here = json!({"service_account_id": NOTEBOOKS, "workspace_id": ANALYTICS});
     let alone = json!({"service_account_id": NOTEBOOKS});
-    session.call(DELETE_TOOL, alone).await.structured();
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, here.clone()).await;
+        let text = refused.refusal("not_found");
+        let advice = "call get_service_accounts with that service_account_id alone";
+        assert_says(text, &[advice]);
+        let found = session.call(GET_TOOL, alone.clone()).await;
+        assert_eq!(found.column("id"), [NOTEBOOKS]);
+    }
+    session.call(DELETE_TOOL, alone.clone()).await.structured();
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, alone.clone()).await;
+        let text = refused.refusal("not_found");
+        assert_says(text, &["call get_service_accounts without arguments"]);
+        session.call(GET_TOOL, json!({})).await.structured();
+    }
 }
 
 #[tokio::test]

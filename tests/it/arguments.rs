@@ -335,9 +335,17 @@ async fn no_default_stands_in_for_a_place_of_a_creation_that_is_empty() {
     let program = Program::at(&sandbox, apc_sandbox::Persona::WorkspaceAdmin)
         .args(&["--workspace-id", ANALYTICS]);
     let mut session = program.serve(Era::USUAL).await;
-    let new = json!({"label": "new", "workspace_id": ""});
-    let refused = session.call("create_service_account", new).await;
-    assert_says(refused.refusal("invalid_arguments"), &["workspace_id", ID]);
+    for place in [
+        json!({"workspace_id": ""}),
+        json!({"deployment_id": ""}),
+        json!({"workspace_id": "", "deployment_id": ""}),
+    ] {
+        let mut new = place;
+        new["label"] = json!("new");
+        let refused = session.call("create_service_account", new).await;
+        let text = refused.refusal("invalid_arguments");
+        assert_says(text, &["workspace_id", "one of them is needed"]);
+    }
     assert_eq!(sandbox.handle().requests(), []);
 }
 

@@ -83,6 +83,7 @@ async fn every_choice_reaches_the_server() {
     );
 
     for (choice, variable) in [
+        ("levels", "APC_LEVELS"),
         ("max_role", "APC_MAX_ROLE"),
         ("confirm", "APC_CONFIRM"),
         ("domain", "APC_DOMAIN"),

@@ -184,6 +184,10 @@ async fn arguments_that_cannot_be_read_are_a_usage_error_that_says_how_to_write_
             &["'{label: ci}'", "taken the quotes away, as PowerShell does"],
         ),
         (
+            &["{label:", "ci}"],
+            &["'{label: ci}'", "taken the quotes away, as PowerShell does"],
+        ),
+        (
             &["label=ci", "limit"],
             &["'limit' is not of the form key=value"],
         ),
@@ -381,7 +385,6 @@ mod in_a_terminal {
         let one = json!({"service_account_id": MIGRATION, "workspace_id": ANALYTICS});
         // The terminal makes an interruption of it for the processes that it controls, which a
         // test's child is not; so the signal is sent.
-        let begun = std::time::Instant::now();
         let (shown, ended) = answered(&sandbox, &one, "[y/N]", INTERRUPT).await;
         assert_eq!(ended.status.code(), Some(1));
         assert_says(
@@ -389,7 +392,6 @@ mod in_a_terminal {
             &["Interrupted at the question. Nothing was changed."],
         );
         assert!(!shown.contains("broke"), "{shown}");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
         assert!(exists(&sandbox.handle(), MIGRATION));
     }
 

@@ -240,15 +240,22 @@ async fn every_row_of_the_settings_is_carried_over_or_named() {
 
 #[tokio::test]
 async fn a_proxy_with_a_password_is_named_and_not_carried_over() {
-    let program = Program::bare()
-        .args(&["client", "cursor"])
-        .env("HTTPS_PROXY", "http://me:geheim@proxy:3128");
-    let ended = program.run().await;
-    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("geheim"));
-    assert_says(
-        &ended.stderr,
-        &["Not carried over: HTTPS_PROXY", "password"],
-    );
+    for proxy in [
+        "http://me:geheim@proxy:3128",
+        "me:geheim@proxy:3128",
+        "http://me:12#geheim@proxy:3128",
+        "http://me:12/geheim@proxy:3128",
+        "socks5://geheim@proxy",
+    ] {
+        let program = Program::bare()
+            .args(&["client", "cursor"])
+            .env("HTTPS_PROXY", proxy);
+        let ended = program.run().await;
+        let printed = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!printed.contains("geheim"), "{printed}");
+        let says = ["Not carried over: HTTPS_PROXY", "password"];
+        assert_says(&ended.stderr, &says);
+    }
 }
 
 #[tokio::test]

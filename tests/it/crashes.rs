@@ -72,10 +72,16 @@ impl Shared {
 
     /// A creation that the API made and whose process was killed before the answer came.
     async fn killed(&self, label: &str) -> AccountSnapshot {
+        self.killed_at(CREATE, new(label)).await
+    }
+
+    async fn killed_at(&self, field: &'static str, new: Value) -> AccountSnapshot {
         let handle = self.sandbox.handle();
-        handle.inject(Fault::HangAfter, On::Field(CREATE), 1);
+        handle.inject(Fault::HangAfter, On::Field(field), 1);
+        let label = new["label"].as_str().unwrap().to_owned();
+        let label = label.as_str();
         let mut session = self.serve().await;
-        session.send_call(CREATE_TOOL, new(label)).await;
+        session.send_call(CREATE_TOOL, new).await;
         until("it is created", || !labelled(&handle, label).is_empty()).await;
         session.signal(Signal::KILL);
         session.exit().await;
@@ -132,6 +138,47 @@ async fn a_key_whose_process_was_killed_is_recovered_by_the_next_call_and_told_o
         assert_eq!(lines[0]["service_account_id"], lost.id);
         assert_eq!(lines[0]["workspace_id"], ANALYTICS);
         assert_eq!(lines[0]["label"], "lost");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_a_deployment_is_recovered_by_the_next_call_that_reads_it() {
+    let place = json!({"deployment_id": DEPLOYMENT});
+    for (tool, arguments) in [
+        (GET_TOOL, place.clone()),
+        (GET_TOOL, json!({"include_deployments": true})),
+        (
+            CREATE_TOOL,
+            json!({"label": "other", "deployment_id": DEPLOYMENT}),
+        ),
+        (DELETE_TOOL, json!({"service_account_id": FORECASTS})),
+    ] {
+        let shared = Shared::new().await;
+        let new = json!({"label": "lost", "deployment_id": DEPLOYMENT});
+        let lost = shared
+            .killed_at("createDeploymentServiceAccount", new)
+            .await;
+        for arguments in [
+            &["--allow-workspace", ANALYTICS][..],
+            &["--levels", "workspace"],
+        ] {
+            let mut other = shared.program().args(arguments).serve(Era::USUAL).await;
+            other.call(GET_TOOL, json!({})).await.accounts();
+            let named = other.call(GET_TOOL, place.clone()).await;
+            named.refusal("not_allowed");
+            assert_eq!(intents_in(&shared.keys()).len(), 1);
+        }
+        let mut session = shared.serve().await;
+        let outcome = session.call(tool, arguments).await;
+        let told = notes(&outcome);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_says(told[0], &["lost", &lost.id, "recovered"]);
+        assert!(shared.has_key(&lost));
+        assert_eq!(intents_in(&shared.keys()), Vec::<String>::new());
+        let lines = shared.with_outcome("recovered");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["deployment_id"], DEPLOYMENT);
+        assert_eq!(lines[0]["role"], "DEPLOYMENT_VIEWER");
     }
 }
 

@@ -114,7 +114,7 @@ async fn a_sound_setup_passes_every_check() {
             "ok",
             "deployments",
             &[
-                &format!("0 in {ANALYTICS} 'Analytics'"),
+                &format!("1 in {ANALYTICS} 'Analytics'"),
                 &format!("1 in {DATA_SCIENCE} 'Data Science'"),
             ],
         )
@@ -206,7 +206,7 @@ async fn the_summary_names_what_failed_and_what_is_warned_about() {
     let summary = report.lines.last().unwrap();
     assert_eq!(
         summary,
-        "2 checks failed: --timeout, API. Begin with the first one. 2 warnings: --insecure, variables."
+        "2 checks failed: --timeout, API. Begin with the first one. 3 warnings: --insecure, policy, variables."
     );
     let missing = with_token(&sandbox, "").without("APC_API_TOKEN");
     assert_eq!(

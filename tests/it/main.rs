@@ -53,6 +53,7 @@ mod secrets;
 mod settings;
 mod snapshots;
 mod support;
+mod tasks;
 mod terminal;
 mod tls;
 mod today;

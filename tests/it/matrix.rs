@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use apc_sandbox::{Fault, Handle, Line, On, Persona, Sandbox};
+use apc_sandbox::{Entity, Fault, Handle, Line, NewAccount, On, Persona, Role, Sandbox};
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Map, Value, json};
 
@@ -515,37 +515,88 @@ struct Tool {
     arguments: [Value; 2],
 }
 
-fn tools() -> [Tool; 3] {
-    let in_analytics = |mut arguments: Value| {
-        arguments["workspace_id"] = json!(ANALYTICS);
+/// The level of the place that the calls are about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Level {
+    Workspace,
+    Deployment,
+}
+
+/// The mutations of both levels.
+const CHANGES: [&str; 4] = [
+    CREATE,
+    DELETE,
+    "createDeploymentServiceAccount",
+    "deleteDeploymentServiceAccount",
+];
+
+/// A second account of the deployment.
+const SECOND: &str = "cmf3acc1o000d0h6secondone";
+
+impl Level {
+    fn tools(self) -> [Tool; 3] {
+        match self {
+            Self::Workspace => tools(
+                ("workspace_id", ANALYTICS),
+                [LIST, CREATE, DELETE],
+                [CI_DEPLOY, MIGRATION],
+            ),
+            Self::Deployment => {
+                let [_, _, create, delete] = CHANGES;
+                let fields = ["deploymentServiceAccounts", create, delete];
+                tools(("deployment_id", DEPLOYMENT), fields, [FORECASTS, SECOND])
+            }
+        }
+    }
+
+    /// A call that reads another place of this level.
+    fn elsewhere(self) -> Value {
+        match self {
+            Self::Workspace => json!({"workspace_id": DATA_SCIENCE}),
+            Self::Deployment => json!({"deployment_id": PROD_AIRFLOW}),
+        }
+    }
+}
+
+fn tools(place: (&str, &str), fields: [&'static str; 3], ids: [&str; 2]) -> [Tool; 3] {
+    let there = |mut arguments: Value| {
+        arguments[place.0] = json!(place.1);
         arguments
     };
+    let [list, create, delete] = fields;
     [
         Tool {
             name: "get_service_accounts",
-            field: LIST,
+            field: list,
             spared: 0,
-            arguments: [json!({}), json!({})].map(in_analytics),
+            arguments: [json!({}), json!({})].map(there),
         },
         Tool {
             name: "create_service_account",
-            field: CREATE,
+            field: create,
             spared: 1,
-            arguments: [json!({"label": "etl"}), json!({"label": "next"})].map(in_analytics),
+            arguments: [json!({"label": "etl"}), json!({"label": "next"})].map(there),
         },
         Tool {
             name: "delete_service_account",
-            field: DELETE,
+            field: delete,
             spared: 1,
-            arguments: [CI_DEPLOY, MIGRATION]
-                .map(|id| in_analytics(json!({"service_account_id": id}))),
+            arguments: ids.map(|id| there(json!({"service_account_id": id}))),
         },
     ]
 }
 
-async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
-    let name = format!("{line}: {} × {}", row.name, tool.name);
+async fn cell(line: Line, level: Level, row: &Row, tool: &Tool, comes_to: &str) {
+    let name = format!("{line}, {level:?}: {} × {}", row.name, tool.name);
     let sandbox = Sandbox::start_line(0, line).await.unwrap();
+    sandbox.handle().add_account(NewAccount {
+        id: Some(SECOND.into()),
+        ..NewAccount::new(
+            "second",
+            Role::DeploymentViewer,
+            Entity::Deployment(DEPLOYMENT.into()),
+        )
+    });
     let standin = StandIn::before(&sandbox).await;
     let mut session = Program::at(&sandbox, Persona::WorkspaceAdmin)
         .env("APC_API_URL", standin.url())
@@ -555,9 +606,8 @@ async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
     if line == Line::Of2020 {
         // The fields of this line are known from then on, and no connection is kept.
         standin.end_idle(Idle::AfterAnswer);
-        let elsewhere = json!({"workspace_id": DATA_SCIENCE});
         session
-            .call("get_service_accounts", elsewhere)
+            .call("get_service_accounts", level.elsewhere())
             .await
             .structured();
     }
@@ -576,9 +626,9 @@ async fn cell(line: Line, row: &Row, tool: &Tool, comes_to: &str) {
     }
     assert_truth(&name, row, tool, &before, &sandbox.handle().accounts());
     assert_keys(&name, &session, &outcome, &sandbox.handle());
-    let changes = standin.seen(CREATE) + standin.seen(DELETE);
+    let changes: usize = CHANGES.iter().map(|field| standin.seen(field)).sum();
     let unread = matches!(row.play, Play::ResetUnread);
-    let sent = usize::from(tool.field != LIST && !unread);
+    let sent = usize::from(CHANGES.contains(&tool.field) && !unread);
     assert_eq!(changes, sent, "{name}: so many changes were sent");
 
     let next = session.call(tool.name, tool.arguments[1].clone()).await;
@@ -615,36 +665,44 @@ fn assert_truth(
 ) {
     let new: Vec<_> = after.iter().filter(|a| !before.contains(a)).collect();
     let gone: Vec<_> = before.iter().filter(|a| !after.contains(a)).collect();
-    let (made, deleted) = match (tool.field, row.executed) {
-        (CREATE, true) => (1, 0),
-        (DELETE, true) => (0, 1),
-        _ => (0, 0),
-    };
+    let is = |verb: &str| row.executed && tool.field.starts_with(verb);
+    let (made, deleted) = (usize::from(is("create")), usize::from(is("delete")));
     assert_eq!((new.len(), gone.len()), (made, deleted), "{name}");
     assert!(new.iter().all(|account| account.label == "etl"), "{name}");
-    assert!(gone.iter().all(|account| account.id == CI_DEPLOY), "{name}");
+    let doomed = &tool.arguments[0]["service_account_id"];
+    assert!(gone.iter().all(|account| *doomed == account.id), "{name}");
 }
 
 #[tokio::test]
 async fn every_fault_comes_to_the_right_end_for_every_tool_today() {
-    every_fault_comes_to_the_right_end(Line::Today).await;
+    every_fault_comes_to_the_right_end(Line::Today, Level::Workspace).await;
+}
+
+#[tokio::test]
+async fn every_fault_comes_to_the_right_end_on_a_deployment_today() {
+    every_fault_comes_to_the_right_end(Line::Today, Level::Deployment).await;
+}
+
+#[tokio::test]
+async fn every_fault_comes_to_the_right_end_on_a_deployment_on_the_line_of_2020() {
+    every_fault_comes_to_the_right_end(Line::Of2020, Level::Deployment).await;
 }
 
 #[tokio::test]
 async fn every_fault_comes_to_the_right_end_for_every_tool_on_the_line_of_2020() {
-    every_fault_comes_to_the_right_end(Line::Of2020).await;
+    every_fault_comes_to_the_right_end(Line::Of2020, Level::Workspace).await;
 }
 
 #[expect(clippy::print_stdout, reason = "how much is covered is asked for")]
-async fn every_fault_comes_to_the_right_end(line: Line) {
+async fn every_fault_comes_to_the_right_end(line: Line, level: Level) {
     let trap = Sandbox::start(0).await.unwrap();
-    let (rows, tools) = (rows(&trap.url()), tools());
+    let (rows, tools) = (rows(&trap.url()), level.tools());
     let mut cells = 0;
     let mut under_way = Vec::new();
     for row in &rows {
         for (tool, comes_to) in tools.iter().zip(row.comes_to) {
             cells += 1;
-            let held = AssertUnwindSafe(cell(line, row, tool, comes_to)).catch_unwind();
+            let held = AssertUnwindSafe(cell(line, level, row, tool, comes_to)).catch_unwind();
             let name = format!("{} × {}", row.name, tool.name);
             under_way.push(async move { held.await.err().map(|_| name) });
         }

@@ -1,5 +1,5 @@
 //! For any sequence of creations, deletions and faults: what results claim is what the sandbox holds.
-//! One server a case, two workspaces, and every step is held against the accounts before and after it.
+//! One server a case, two workspaces and a deployment, and every step is held against the accounts before and after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,24 +21,72 @@ const CASES: u32 = 20;
 /// The beginning of the ids of accounts that a colleague makes.
 const THEIRS: &str = "colleagues";
 
-const WORKSPACES: [&str; 2] = [ANALYTICS, DATA_SCIENCE];
+/// The places that calls are about.
+const PLACES: [Place; 3] = [
+    Place::workspace(ANALYTICS),
+    Place::workspace(DATA_SCIENCE),
+    Place {
+        argument: "deployment_id",
+        id: DEPLOYMENT,
+        level: "DEPLOYMENT",
+        fields: [
+            "deploymentServiceAccounts",
+            "createDeploymentServiceAccount",
+            "deleteDeploymentServiceAccount",
+        ],
+    },
+];
+
+struct Place {
+    argument: &'static str,
+    id: &'static str,
+    /// The beginning of its roles, and its kind at the API.
+    level: &'static str,
+    /// The list, the creation and the deletion.
+    fields: [&'static str; 3],
+}
+
+impl Place {
+    const fn workspace(id: &'static str) -> Self {
+        Self {
+            argument: "workspace_id",
+            id,
+            level: "WORKSPACE",
+            fields: [LIST, CREATE, DELETE],
+        }
+    }
+
+    fn entity(&self) -> Entity {
+        match self.level {
+            "WORKSPACE" => Entity::Workspace(self.id.into()),
+            _ => Entity::Deployment(self.id.into()),
+        }
+    }
+
+    /// The place of an account, if it is in one of these.
+    fn of(account: &AccountSnapshot) -> Option<&'static Self> {
+        let is_here = |place: &&Self| account.entity_uuid.as_deref() == Some(place.id);
+        PLACES.iter().find(is_here)
+    }
+}
+
 const LABELS: [&str; 4] = ["etl", "etl", "ci-deploy", "notebooks"];
-const ROLES: [&str; 3] = ["WORKSPACE_VIEWER", "WORKSPACE_VIEWER", "WORKSPACE_EDITOR"];
+const RANKS: [&str; 3] = ["VIEWER", "VIEWER", "EDITOR"];
 
 #[derive(Clone, Debug)]
 enum Step {
     Create {
-        workspace: usize,
+        place: usize,
         label: usize,
-        role: usize,
+        rank: usize,
         trouble: Trouble,
-        /// The role of an account of that label that a colleague makes while the creation is under way.
-        colleague: Option<Role>,
+        /// An account of that label that a colleague makes while the creation is under way: an admin, or a viewer.
+        colleague: Option<bool>,
     },
     Delete {
         /// Of all accounts there are, whatever they belong to.
         account: prop::sample::Index,
-        workspace: Option<usize>,
+        place: Option<usize>,
         trouble: Trouble,
     },
 }
@@ -68,7 +116,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn begin(self, handle: &Handle, field: &'static str) {
+    fn begin(self, handle: &Handle, list: &'static str, field: &'static str) {
         let fault = match self {
             Self::None => return,
             Self::DropAfter => Fault::DropAfter,
@@ -99,8 +147,8 @@ impl Trouble {
             },
             Self::Blind => {
                 // The look before the change shall see.
-                handle.inject(Fault::Delay(std::time::Duration::ZERO), On::Field(LIST), 1);
-                handle.inject(page(500, false), On::Field(LIST), 4);
+                handle.inject(Fault::Delay(std::time::Duration::ZERO), On::Field(list), 1);
+                handle.inject(page(500, false), On::Field(list), 4);
                 Fault::DropAfter
             }
         };
@@ -130,33 +178,22 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let workspace = 0..WORKSPACES.len();
-    let named = prop::option::weighted(0.8, workspace.clone());
-    let colleague = prop::option::weighted(
-        0.3,
-        prop_oneof![Just(Role::WorkspaceViewer), Just(Role::WorkspaceAdmin)],
-    );
-    let create = (
-        workspace,
-        0..LABELS.len(),
-        0..ROLES.len(),
-        trouble(),
-        colleague,
-    );
+    let place = 0..PLACES.len();
+    let named = prop::option::weighted(0.8, place.clone());
+    let colleague = prop::option::weighted(0.3, any::<bool>());
+    let create = (place, 0..LABELS.len(), 0..RANKS.len(), trouble(), colleague);
     let delete = (any::<prop::sample::Index>(), named, trouble());
     prop_oneof![
-        create.prop_map(
-            |(workspace, label, role, trouble, colleague)| Step::Create {
-                workspace,
-                label,
-                role,
-                trouble,
-                colleague
-            }
-        ),
-        delete.prop_map(|(account, workspace, trouble)| Step::Delete {
+        create.prop_map(|(place, label, rank, trouble, colleague)| Step::Create {
+            place,
+            label,
+            rank,
+            trouble,
+            colleague
+        }),
+        delete.prop_map(|(account, place, trouble)| Step::Delete {
             account,
-            workspace,
+            place,
             trouble
         }),
     ]
@@ -183,32 +220,46 @@ impl Run {
         let before = accounts(&handle);
         let outcome = match step {
             Step::Create {
-                workspace,
+                place,
                 label,
-                role,
+                rank,
                 trouble,
                 colleague,
             } => {
-                trouble.begin(&handle, CREATE);
-                if let Some(role) = colleague {
-                    let place = Entity::Workspace(WORKSPACES[*workspace].into());
+                let place = &PLACES[*place];
+                let [list, create, _] = place.fields;
+                trouble.begin(&handle, list, create);
+                if let Some(is_admin) = colleague {
+                    let role = match (place.level, is_admin) {
+                        ("WORKSPACE", false) => Role::WorkspaceViewer,
+                        ("WORKSPACE", true) => Role::WorkspaceAdmin,
+                        (_, false) => Role::DeploymentViewer,
+                        (_, true) => Role::DeploymentAdmin,
+                    };
                     let theirs = NewAccount {
                         id: Some(self.next_colleagues_id()),
-                        ..NewAccount::new(LABELS[*label], *role, place)
+                        ..NewAccount::new(LABELS[*label], role, place.entity())
                     };
-                    handle.add_account_on(On::Field(CREATE), theirs);
+                    handle.add_account_on(On::Field(create), theirs);
                 }
-                let asked = json!({"label": LABELS[*label], "workspace_id": WORKSPACES[*workspace], "role": ROLES[*role]});
+                let role = format!("{}_{}", place.level, RANKS[*rank]);
+                let asked =
+                    json!({"label": LABELS[*label], place.argument: place.id, "role": role});
                 self.session.call(CREATE_TOOL, asked).await
             }
             Step::Delete {
                 account,
-                workspace,
+                place,
                 trouble,
             } => {
-                trouble.begin(&handle, DELETE);
                 let id = doomed_id(account, &before);
-                let asked = json!({"service_account_id": id, "workspace_id": workspace.map(|at| WORKSPACES[at])});
+                let home = place.map(|at| &PLACES[at]).or(Place::of(&before[id]));
+                let [list, _, delete] = home.unwrap_or(&PLACES[0]).fields;
+                trouble.begin(&handle, list, delete);
+                let mut asked = json!({"service_account_id": id});
+                if let Some(at) = place {
+                    asked[PLACES[*at].argument] = json!(PLACES[*at].id);
+                }
                 self.session.call(DELETE_TOOL, asked).await
             }
         };
@@ -218,24 +269,18 @@ impl Run {
             .extend(after.values().map(|account| account.key.clone()));
         match step {
             Step::Create {
-                workspace,
-                label,
-                role,
-                ..
-            } => created(
-                &outcome,
-                &before,
-                &after,
-                [WORKSPACES[*workspace], LABELS[*label], ROLES[*role]],
-            ),
-            Step::Delete {
-                account, workspace, ..
-            } => deleted(
+                place, label, rank, ..
+            } => {
+                let place = &PLACES[*place];
+                let role = format!("{}_{}", place.level, RANKS[*rank]);
+                created(&outcome, &before, &after, [place.id, LABELS[*label], &role])
+            }
+            Step::Delete { account, place, .. } => deleted(
                 &outcome,
                 &before,
                 &after,
                 doomed_id(account, &before),
-                workspace.map(|at| WORKSPACES[at]),
+                place.map(|at| PLACES[at].id),
             ),
         }
     }
@@ -309,12 +354,11 @@ fn deleted(
     before: &Accounts,
     after: &Accounts,
     id: &str,
-    workspace: Option<&str>,
+    place: Option<&str>,
 ) -> Result<(), TestCaseError> {
     let mut without = before.clone();
     let account = without.remove(id).unwrap();
-    let here = account.entity_type == "WORKSPACE"
-        && workspace.is_none_or(|workspace| account.entity_uuid.as_deref() == Some(workspace));
+    let here = Place::of(&account).is_some_and(|home| place.is_none_or(|place| place == home.id));
     let done = *after == without;
     prop_assert!(
         done || after == before,
@@ -323,7 +367,7 @@ fn deleted(
     );
     prop_assert!(
         here || !done,
-        "an account of another workspace was deleted: {}",
+        "an account of another place was deleted: {}",
         outcome.result
     );
     if outcome.is_error() {
@@ -363,8 +407,8 @@ async fn run(line: Line, era: Era, hours: i64, steps: &[Step]) -> Result<(), Tes
     };
     if line == Line::Of2020 {
         // The fields of this line are known from then on.
-        let one = json!({"workspace_id": ANALYTICS});
-        run.session.call(GET_TOOL, one).await.structured();
+        let all = json!({"include_deployments": true});
+        run.session.call(GET_TOOL, all).await.structured();
     }
     for step in steps {
         run.take(step).await?;

@@ -162,6 +162,16 @@ impl Handle {
             .collect()
     }
 
+    /// Every deployment that is not deleted: its id and its label.
+    pub fn deployments(&self) -> Vec<(String, String)> {
+        let scene = self.scene();
+        let deployments = scene.store.deployments.iter();
+        let there = deployments.filter(|deployment| !deployment.deleted);
+        there
+            .map(|deployment| (deployment.id.clone(), deployment.label.clone()))
+            .collect()
+    }
+
     /// Creates an account as a colleague would, unasked and unchecked.
     pub fn add_account(&self, account: NewAccount) -> AccountSnapshot {
         (&self.scene().store.add(account)).into()

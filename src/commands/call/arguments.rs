@@ -40,6 +40,10 @@ pub fn read(tool: &str, words: &[String]) -> Result<Typed, clap::Error> {
     match words {
         [] => Ok(Typed::Object(Map::new())),
         [only] if only == STDIN => object(tool, standard_input()?.as_slice(), "standard input"),
+        // Windows splits what PowerShell has taken the quotes of.
+        [first, ..] if !is_pair(first) && first.starts_with(['{', '[']) => {
+            object(tool, words.join(" ").as_bytes(), "the argument")
+        }
         [only] if !is_pair(only) => object(tool, only.as_bytes(), "the argument"),
         pairs => self::pairs(tool, pairs).map(Typed::Words),
     }

@@ -107,13 +107,13 @@ impl Doctor<'_> {
                 let text = format!(
                     "accepted; a service account's key from {source}, which does not expire"
                 );
-                self.ok("token", &text)
+                self.ok("token", text)
             }
             TokenKind::UserToken { expires: None } => {
                 let text = format!(
                     "accepted; a user's token from {source}, which does not say when it expires"
                 );
-                self.ok("token", &text)
+                self.ok("token", text)
             }
             TokenKind::UserToken {
                 expires: Some(expires),
@@ -123,7 +123,7 @@ impl Doctor<'_> {
                 let soon = expires < Utc::now() + Duration::from_secs(3600);
                 match soon {
                     true => self.warn("token", format!("{text}, within the hour")),
-                    false => self.ok("token", &text),
+                    false => self.ok("token", text),
                 }
             }
         }
@@ -133,7 +133,7 @@ impl Doctor<'_> {
         match caller {
             Caller::Workspaces(found) => {
                 let text = format!("bound to {}: {}", counted(found), named(&found.listed));
-                self.ok("workspaces", &text)
+                self.ok("workspaces", text)
             }
             Caller::System(Some(found)) if found.listed.is_empty() => self.warn(
                 "workspaces",
@@ -145,7 +145,7 @@ impl Doctor<'_> {
                     counted(found),
                     named(&found.listed)
                 );
-                self.ok("workspaces", &text)
+                self.ok("workspaces", text)
             }
             Caller::System(None) => self.warn(
                 "workspaces",

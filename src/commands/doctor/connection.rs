@@ -160,7 +160,7 @@ impl Doctor<'_> {
                 let version = version.map_or_else(unknown, |version| quoted(&version));
                 let domain = base_domain.map_or_else(unknown, |domain| quoted(&domain));
                 let text = format!("version {version}, base domain {domain}");
-                self.ok("platform", &text).map(|()| true)
+                self.ok("platform", text).map(|()| true)
             }
             Err(
                 ApiError::Incompatible { .. }

@@ -16,8 +16,16 @@ impl Doctor<'_> {
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.audit_log()?;
-        let policy = self.policy();
-        self.ok("policy", policy)
+        match self.config.is_broken() {
+            true => self.warn(
+                "policy",
+                "not in force: no call is made while a setting is wrong",
+            ),
+            false => {
+                let policy = self.policy();
+                self.ok("policy", policy)
+            }
+        }
     }
 
     fn key_directory(&mut self) -> io::Result<()> {
@@ -48,7 +56,7 @@ impl Doctor<'_> {
         };
         for left in KeyDirectory::left_intents(directory) {
             let text = format!("{}: {}", left.path().display(), unfinished(&left));
-            self.warn("unfinished creation", &text)?;
+            self.warn("unfinished creation", text)?;
         }
         for path in key_files::unpublished_keys(directory) {
             let text = format!(

@@ -93,12 +93,6 @@ impl From<&str> for Words {
     }
 }
 
-impl From<&String> for Words {
-    fn from(text: &String) -> Self {
-        Self::from(text.clone())
-    }
-}
-
 impl From<String> for Words {
     fn from(text: String) -> Self {
         Self { text, advice: None }

@@ -118,6 +118,10 @@ fn introduce(sandbox: &Sandbox) -> io::Result<()> {
     for (id, label) in sandbox.handle().workspaces() {
         print(format!("{id:<26} {label}"))?;
     }
+    print(format!("\n{TITLE}deployments{TITLE:#}"))?;
+    for (id, label) in sandbox.handle().deployments() {
+        print(format!("{id:<26} {label}"))?;
+    }
     let token = sandbox.token(Persona::WorkspaceAdmin);
     print(format!(
         "\nIn another terminal, as the workspace admin:\n\n{}={url} {}={token} apc-mcp call get_service_accounts",

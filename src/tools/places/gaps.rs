@@ -156,14 +156,13 @@ impl Gaps {
         policy: &Policy,
     ) -> Failure {
         let account = quoted(id.as_str());
-        let (everywhere, elsewhere, ids, and) = match policy.has_deployments() {
+        let (everywhere, elsewhere, ids) = match policy.has_deployments() {
             true => (
                 "any workspace or deployment",
                 "another workspace or a deployment",
                 "workspace_id or deployment_id",
-                ", and with include_deployments those of deployments",
             ),
-            false => ("any workspace", "another workspace", "workspace_id", ""),
+            false => ("any workspace", "another workspace", "workspace_id"),
         };
         let searched = match place {
             Some(place) => place.to_string(),
@@ -173,7 +172,7 @@ impl Gaps {
             (true, Some(_)) => (
                 Code::NotFound,
                 format!(
-                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or belong to {elsewhere}: call get_service_accounts without arguments to see every account you can{and}."
+                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or belong to {elsewhere}: call get_service_accounts with that service_account_id alone to search all that you can see."
                 ),
             ),
             (true, None) => (

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{could_be, is_as_asked};
 use crate::apc::operations::{self, Listing};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::Attempt;
 use crate::guards::key_files::{
     self, Content, Found, Intent, KeyDirectory, LeftIntent, Phase, Sending,
@@ -259,7 +259,11 @@ fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
     let id = Some(place.id().to_owned());
     match place {
         Place::Workspace(_) => attempt.workspace_id = id,
-        Place::Deployment(_) => attempt.deployment_id = id,
+        Place::Deployment(deployment) => {
+            let home = call.homes.workspace_of(deployment);
+            attempt.workspace_id = home.map(WorkspaceId::into_string);
+            attempt.deployment_id = id;
+        }
     }
     attempt.service_account_id = Some(found.service_account_id.clone());
     attempt.label = Some(intent.plan.label.clone());

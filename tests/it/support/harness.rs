@@ -33,6 +33,8 @@ pub const NOTEBOOKS: &str = "cmf3acc1o00090h6notebooks";
 pub const FORECASTS: &str = "cmf3acc1o000a0h6forecasts";
 /// The deployment of that account, which is in Data Science.
 pub const DEPLOYMENT: &str = "cmf3dep1o00030h6forecasts";
+/// The deployment in Analytics, which has no accounts.
+pub const PROD_AIRFLOW: &str = "cmf3dep1o000c0h6prodairfl";
 /// An account of the whole installation.
 pub const BOOTSTRAP: &str = "cmf3sys1t00040h6systemadm";
 /// Well-formed, and the id of nothing.
@@ -289,14 +291,17 @@ impl Session {
             .await
     }
 
-    async fn open(&mut self) {
-        if let Era::Handshake(version) = self.era {
-            let mut params = opening(version);
-            params["capabilities"] = self.capabilities.clone();
-            let reply = self.exchange("initialize", params).await;
-            assert!(reply["result"].is_object(), "{reply}");
-            self.notify("notifications/initialized").await;
-        }
+    /// Opens the session as the era does it. Returns what the server says of itself in a handshake.
+    pub async fn open(&mut self) -> Value {
+        let Era::Handshake(version) = self.era else {
+            return Value::Null;
+        };
+        let mut params = opening(version);
+        params["capabilities"] = self.capabilities.clone();
+        let mut reply = self.exchange("initialize", params).await;
+        assert!(reply["result"].is_object(), "{reply}");
+        self.notify("notifications/initialized").await;
+        reply["result"].take()
     }
 
     /// The server's home.

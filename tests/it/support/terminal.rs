@@ -67,13 +67,15 @@ pub fn typed(line: &str) -> impl Fn(&mut File) + Send + 'static {
     move |terminal| terminal.write_all(line.as_bytes()).unwrap()
 }
 
-fn talk(mut terminal: File, mut waiting: Option<(String, &dyn Fn(&mut File))>) -> String {
+/// Something to do once these words are shown.
+type Cue<'a> = (String, &'a dyn Fn(&mut File));
+
+fn talk(mut terminal: File, mut waiting: Option<Cue<'_>>) -> String {
     let (mut shown, mut part) = (String::new(), [0; 1024]);
     // A terminal that nobody holds any more is an error to read on Linux.
     while let Ok(length @ 1..) = terminal.read(&mut part) {
         shown.push_str(&String::from_utf8_lossy(&part[..length]));
-        let is_shown =
-            |(words, _): &mut (String, &dyn Fn(&mut File))| shown.contains(words.as_str());
+        let is_shown = |(words, _): &mut Cue<'_>| shown.contains(words.as_str());
         if let Some((_, act)) = waiting.take_if(is_shown) {
             act(&mut terminal);
         }

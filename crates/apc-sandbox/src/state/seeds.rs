@@ -11,6 +11,7 @@ use crate::state::store::Store;
 const ANALYTICS: &str = "cmf3ana1y00010h6analytics";
 const DATA_SCIENCE: &str = "cmf3dsc1e00020h6datascien";
 const DEPLOYMENT: &str = "cmf3dep1o00030h6forecasts";
+const PROD_AIRFLOW: &str = "cmf3dep1o000c0h6prodairfl";
 const ROOT_ACCOUNT: &str = "cmf3sys1t00040h6systemadm";
 const VIEWER_ACCOUNT: &str = "cmf3acc1o00070h6dashboard";
 const DAY: u64 = 24 * 60 * 60;
@@ -26,19 +27,20 @@ pub enum Persona {
     WorkspaceEditor,
     /// A service account's key that may read the first workspace.
     WorkspaceViewer,
-    /// A user who is an admin of the deployment and of nothing else.
+    /// A user who is an admin of the second workspace's deployment and of nothing else.
     DeploymentAdmin,
     /// A user without any binding.
     Nobody,
 }
 
 impl Store {
-    /// Two workspaces, a deployment, and accounts of every kind.
+    /// Two workspaces with a deployment each, and accounts of every kind. One of the deployments has none so far.
     pub fn seeded() -> Store {
         let store = Store::empty()
             .workspace(ANALYTICS, "Analytics")
             .workspace(DATA_SCIENCE, "Data Science")
-            .deployment(DEPLOYMENT, "Forecasts", DATA_SCIENCE);
+            .deployment(DEPLOYMENT, "Forecasts", DATA_SCIENCE)
+            .deployment(PROD_AIRFLOW, "prod-airflow", ANALYTICS);
         let store = people(store);
         accounts().into_iter().fold(store, Store::account)
     }
