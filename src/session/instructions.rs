@@ -8,9 +8,9 @@ use crate::guards::policy::{Confirm, KeyOutput, Policy};
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. Start with get_service_accounts without \
-    arguments to learn ids. Delete only what the user named. Tell the user what notes say. An error's text says what to do \
-    next.";
+const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. get_service_accounts with limit 0 \
+    lists the places and their ids; its filters find accounts without reading every page. Delete only what the user named. \
+    Tell the user what notes say. An error's text says what to do next.";
 
 /// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {

@@ -24,7 +24,7 @@ pub fn no_place() -> String {
 pub fn unknown_place(place: &Place) -> Failure {
     let way_out = match place {
         Place::Workspace(_) => {
-            "Call get_service_accounts without arguments to see the workspaces of this token."
+            "Call get_service_accounts with limit 0 to see the workspaces of this token."
         }
         Place::Deployment(_) => {
             "Call get_service_accounts with include_deployments to see the deployments of each workspace."
@@ -131,7 +131,7 @@ pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Fa
                 false => "",
             };
             format!(
-                "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.{of_deployment}"
+                "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token.{of_deployment}"
             )
         }
         Place::Deployment(_) => format!(

@@ -46,7 +46,7 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::PermissionDenied => Failure::new(
             Code::PermissionDenied,
             format!(
-                "The token from {} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.",
+                "The token from {} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token.",
                 installation.token_source
             ),
         ),

@@ -19,7 +19,7 @@ pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
     let (or_else, ask) = match place {
         Place::Workspace(_) => (
             "or there is no such workspace: the API says the same of both",
-            "Ask an admin of the workspace for a role that may list its accounts, or call get_service_accounts without arguments to see the workspaces of this token.",
+            "Ask an admin of the workspace for a role that may list its accounts, or call get_service_accounts with limit 0 to see the workspaces of this token.",
         ),
         Place::Deployment(_) => (
             "or the deployment is deleted, belongs to a workspace of others, or does not exist: the API says the same of all",

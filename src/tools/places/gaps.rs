@@ -178,7 +178,7 @@ impl Gaps {
             (true, None) => (
                 Code::NotFound,
                 format!(
-                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its place may have to be named as {ids}: call get_service_accounts without arguments to see every workspace you can."
+                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its place may have to be named as {ids}: call get_service_accounts with limit 0 to see every workspace you can."
                 ),
             ),
             (false, _) => (
