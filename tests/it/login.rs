@@ -168,10 +168,10 @@ async fn the_workspace_of_a_login_does_not_count_at_another_url() {
         .await;
     let tools = session.list_tools().await;
     let required = &tools[0]["inputSchema"]["required"];
-    assert_eq!(*required, json!(["label", "workspace_id"]));
+    assert_eq!(*required, json!(["label"]));
     let new = json!({"label": "etl"});
     let refused = session.call("create_service_account", new).await;
-    assert_says(refused.refusal("invalid_arguments"), &["workspace_id"]);
+    assert_says(refused.refusal("invalid_arguments"), &["workspace_id and deployment_id are both missing"]);
 }
 
 #[tokio::test]
@@ -179,6 +179,7 @@ async fn a_login_without_a_workspace_leaves_the_argument_required() {
     let sandbox = sandbox().await;
     let mut session = Program::bare()
         .file(LOGIN, &login_of(&sandbox))
+        .args(&["--levels", "workspace"])
         .serve(Era::USUAL)
         .await;
     let tools = session.list_tools().await;
