@@ -216,13 +216,13 @@ fn answer(field: &str, data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Accounts with the key masked, as the API shows those older than 10 minutes, and every other field set;
-/// the last use as JSON.
+/// Accounts with the key masked, as the API shows those older than 10 minutes, and every other field set, none of them
+/// changed since its creation; the last use as JSON.
 fn accounts(workspace: &str, number: u32, last_used: &str) -> String {
     let accounts: Vec<_> = (0..number)
         .map(|number| {
             format!(
-                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":{last_used},"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
+                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-03-02T09:30:00.000Z","lastUsedAt":{last_used},"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
             )
         })
         .collect();
