@@ -219,13 +219,14 @@ fn whole(value: &Value) -> Option<u64> {
 
 /// A choice between yes and no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flag(pub bool);
+pub struct Switch(pub bool);
 
-impl<'de> Deserialize<'de> for Flag {
+impl<'de> Deserialize<'de> for Switch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let flag = Value::deserialize(deserializer)?.as_bool();
-        flag.map(Self)
-            .ok_or_else(|| D::Error::custom("true or false"))
+        let value = Value::deserialize(deserializer)?;
+        let on = value.as_bool();
+        on.map(Self)
+            .ok_or_else(|| D::Error::custom("true or false, without quotes"))
     }
 }
 
