@@ -2,7 +2,6 @@
 //! Takes nothing but a clear yes to the account as it is now.
 
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
 use super::find;
