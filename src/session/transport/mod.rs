@@ -53,6 +53,7 @@ use tokio_util::task::TaskTracker;
 
 use super::refusals;
 use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
+use crate::guards::encoding;
 use crate::guards::text::harmless;
 use handshake::Opening;
 use in_flight::{InFlight, Room};
@@ -113,6 +114,9 @@ where
         let outline = Outline::of(line).unwrap_or_default();
         match outline.is_request() {
             true => self.refuse_line(&outline, &refusals::no_request(), room),
+            false if encoding::is_utf16(line) => {
+                tracing::warn!("dropped a line that is UTF-16; a client has to write UTF-8");
+            }
             false => tracing::warn!("dropped a line that is no message"),
         }
         self.unreadable_answer(&outline)
