@@ -23,7 +23,7 @@ pub fn print(line: impl Display) -> io::Result<()> {
 /// Prints a line on standard error.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub fn note(line: impl Display) -> io::Result<()> {
     unless_gone(writeln!(anstream::stderr(), "{line}"))
 }
