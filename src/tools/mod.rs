@@ -227,7 +227,7 @@ pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secret
 /// The result of a call that panicked.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
-        "{name} failed by a fault of this server, which goes on. If it was to change something, look with get_service_accounts whether it did."
+        "{name} failed because of a fault in this server, which goes on. If it was to change something, check with get_service_accounts whether it did."
     );
     Failure::new(Code::InternalError, text).into_result(secrets)
 }
@@ -235,7 +235,7 @@ pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
 /// The result of a call with this kind of value in place of its arguments.
 pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
-        "The arguments of {name} are {kind} and have to be an object, such as {{}} or {{\"label\": \"etl\"}}. Nothing was done. Call {name} again and send the arguments as a JSON object, not as text or as a list."
+        "The arguments of {name} are {kind} and have to be an object, such as {{\"workspace_id\": \"ck1a2b3c\"}} or {{}}. Nothing was done. Call {name} again and send the arguments as a JSON object, not as text or as a list."
     );
     Failure::new(Code::InvalidArguments, text).into_result(secrets)
 }
@@ -243,7 +243,7 @@ pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> Cal
 /// The result of a call that has not ended when the server stops.
 pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
-        "{name} was cancelled: this server is stopping. If it was to change something, look with get_service_accounts whether it did."
+        "{name} was cancelled: this server is stopping. If it was to change something, check with get_service_accounts whether it did."
     );
     Failure::new(Code::InternalError, text).into_result(secrets)
 }

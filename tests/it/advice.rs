@@ -374,7 +374,7 @@ async fn internal_error_names_the_look_that_decides() {
     session.signal(rustix::process::Signal::TERM);
     let stopped = session.outcome(CREATE_TOOL, call).await;
     let text = stopped.refusal("internal_error");
-    assert_says(text, &["look with get_service_accounts whether it did"]);
+    assert_says(text, &["check with get_service_accounts whether it did"]);
     let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
         .serve(Era::USUAL)
         .await;

@@ -116,7 +116,7 @@ impl OpenQuestion {
 
     fn tell(&mut self) -> Option<JoinHandle<()>> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
-        let reason = "the call that asked has ended".to_owned();
+        let reason = "The call that asked this question has ended.".to_owned();
         let cancelled = CancelledNotificationParam::new(Some(self.id.take()?), Some(reason));
         let (peer, tracked) = (self.peer.clone(), self.tracked.take());
         Some(runtime.spawn(async move {

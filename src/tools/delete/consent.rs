@@ -2,7 +2,6 @@
 //! Takes nothing but a clear yes to the account as it is now.
 
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
 use super::find;
@@ -53,7 +52,7 @@ pub(super) async fn confirm(
         _ => {}
     }
     let question = question(call, account, reason, selection).await;
-    match ask(call, &question).await {
+    match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal)
@@ -116,7 +115,7 @@ pub(super) fn other_rights(account: &ServiceAccount) -> String {
         ));
     }
     if is_unclear {
-        sentences.push(" The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned());
+        sentences.push(" The API could not show all of its roles, so it may have rights elsewhere. They end as well.".to_owned());
     }
     if account.reaches_beyond() && sentences.is_empty() {
         sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());
@@ -134,18 +133,10 @@ fn has_unknown_binding(account: &ServiceAccount) -> bool {
 fn own_key(reason: Option<Reason>) -> &'static str {
     match reason {
         Some(Reason::OwnKey) => {
-            " It is the account whose key this server itself uses: afterwards it can do nothing any more."
+            " Its key is the one that this server itself uses: after the deletion the server can do nothing."
         }
         _ => "",
     }
-}
-
-/// Asks; the time the user takes is not the call's.
-pub(super) async fn ask(call: &mut Call, question: &Question) -> Answer {
-    let asked = Instant::now();
-    let answer = call.user.ask(question).await;
-    call.deadline += asked.elapsed();
-    answer
 }
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
@@ -159,10 +150,14 @@ pub(super) async fn still_the_same(
         |now: &ServiceAccount| now.label == account.label && now.bindings == account.bindings;
     match now {
         Ok(now) if same(&now) => Ok(account),
-        Ok(_) => Err(declined("it has changed since the question").about_account(&account.id)),
-        Err(failure) if failure.code() == Code::NotFound => {
-            Err(declined("it has vanished since the question").about_account(&account.id))
-        }
+        Ok(_) => Err(
+            declined("the account has changed since the question was asked")
+                .about_account(&account.id),
+        ),
+        Err(failure) if failure.code() == Code::NotFound => Err(declined(
+            "the account has disappeared since the question was asked",
+        )
+        .about_account(&account.id)),
         Err(failure) => Err(failure),
     }
 }

@@ -34,9 +34,9 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         Refusal::Declined => "the user declined",
         Refusal::Cancelled => "the user closed the question without an answer",
         Refusal::NotTicked => return not_ticked(),
-        Refusal::NotOffered => "the answer is none of the choices that were offered",
-        Refusal::OtherQuestion => "the answer is to another question",
-        Refusal::Changed => "it has changed since the question",
+        Refusal::NotOffered => "the answer is not one of the choices that were offered",
+        Refusal::OtherQuestion => "the answer belongs to another question",
+        Refusal::Changed => "the account has changed since the question was asked",
         Refusal::TimedOut => "the user did not answer within 5 minutes",
         Refusal::CallEnded => "the call ended before the user answered",
     })
@@ -44,7 +44,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
 
 fn not_ticked() -> Failure {
     let text = format!(
-        "Nothing was deleted: the question was accepted, but its box '{BOX}' was not ticked, and that is no yes. Some clients show the box as a choice of True and False, or as a field named 'answer': a yes is True there. A client that shows no box cannot confirm a deletion. Do not try again unless the user asks for it."
+        "Nothing was deleted: the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion. Do not try again unless the user asks for it."
     );
     Failure::new(Code::Declined, text)
 }
@@ -80,12 +80,12 @@ pub(super) fn nobody_selected(machine: Machine) -> Failure {
 fn sign(machine: Machine) -> &'static str {
     match machine {
         Machine::AtOnce => {
-            "this client said no within 100 ms of the question, which no person has read by then."
+            "this client said no within 100 ms of the question, and no person reads it so fast."
         }
         Machine::Error => "this client sent an error in place of an answer.",
-        Machine::Unreadable => "this client sent something that is no answer.",
+        Machine::Unreadable => "this client sent an answer that cannot be read.",
         Machine::ForeignState => {
-            "the answer came with a requestState that this process of the server did not issue for this call, or more than 10 minutes ago. The likely reason is a client that starts the server anew for each call."
+            "the answer came with a requestState that this server process did not issue for this call, or issued more than 10 minutes ago. The likely reason is a client that starts the server anew for each call."
         }
     }
 }
@@ -107,7 +107,7 @@ fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
 pub(super) fn confirmation_required(account: &ServiceAccount, reason: Option<Reason>) -> Failure {
     let why = match reason {
         Some(Reason::OwnKey) => {
-            "it is the account whose key this server itself uses, and without it the server can do nothing any more".to_owned()
+            "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
         Some(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",

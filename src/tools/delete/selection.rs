@@ -1,7 +1,7 @@
 //! The selection of an account by the user, where a call names a place alone.
 //! Deletes nothing: a yes-or-no question about the selected account follows.
 
-use super::consent::{ask, known_place, still_the_same};
+use super::consent::{known_place, still_the_same};
 use super::failures::{declined, listed, nobody_selected, nothing_there, refused};
 use super::find;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
@@ -43,7 +43,7 @@ async fn selected(call: &Call, place: &Place, id: &str) -> Result<ServiceAccount
     find(call, &id, place)
         .await
         .map_err(|failure| match failure.code() {
-            Code::NotFound => declined("it has vanished since it was selected")
+            Code::NotFound => declined("the account has disappeared since it was selected")
                 .about_account(&id)
                 .about_place(place),
             _ => failure,
@@ -61,7 +61,7 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
     let question = Question {
         key,
         message: format!(
-            "Which service account of {} shall be deleted? You are asked once more before it is.",
+            "Which service account of {} do you want to delete? You are asked once more before it is deleted.",
             known_place(call, place).await
         ),
         facts: String::new(),
@@ -71,7 +71,7 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         },
         selection: None,
     };
-    match ask(call, &question).await {
+    match call.ask(&question).await {
         Answer::Yes(value) if value == NONE.0 => {
             Err(declined("the user chose none of the accounts")
                 .about_place(place)
@@ -81,7 +81,9 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
             let chosen = accounts
                 .into_iter()
                 .find(|account| account.id.as_str() == id);
-            let chosen = chosen.ok_or_else(|| declined("it has vanished since the question"))?;
+            let chosen = chosen.ok_or_else(|| {
+                declined("the account has disappeared since the question was asked")
+            })?;
             Ok(still_the_same(call, chosen).await?)
         }
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
