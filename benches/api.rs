@@ -1,6 +1,7 @@
 //! A stand-in for the Private Cloud API that costs next to nothing, and a client of it that does too.
 //! Reads requests well enough for the two callers it has, and shares no line with either.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -17,7 +18,15 @@ pub const UNUSED: &str = "cmf3unused0000000000bench";
 /// The token of all callers.
 pub const TOKEN: &str = "a-token-for-the-benchmarks";
 
+/// The workspaces of a large installation, whose token is a system admin's.
+pub const WORKSPACES: u32 = 200;
+/// The deployments of each of them.
+pub const DEPLOYMENTS: u32 = 10;
+/// The accounts of every place of a large installation.
+pub const ACCOUNTS: u32 = 3;
+
 const LIST: &str = "workspaceServiceAccounts";
+const LIST_OF_DEPLOYMENT: &str = "deploymentServiceAccounts";
 const USED: &str = r#""2026-11-20T22:15:00.000Z""#;
 const DOCUMENT: &str = include_str!("../src/apc/documents/workspaceServiceAccounts.graphql");
 
@@ -33,12 +42,30 @@ struct Answers {
     few: Vec<u8>,
     many: Vec<u8>,
     unused: Vec<u8>,
+    large: Option<Large>,
     latency_us: AtomicU64,
+}
+
+/// The answers of a large installation.
+struct Large {
+    none: Vec<u8>,
+    all: Vec<u8>,
+    of_workspace: Vec<u8>,
+    of_deployment: Vec<u8>,
 }
 
 impl Api {
     /// One thread a connection: nothing answers sooner once it is asked.
     pub fn start() -> io::Result<Self> {
+        Self::serving(None)
+    }
+
+    /// The same for an installation of many workspaces with deployments.
+    pub fn start_large() -> io::Result<Self> {
+        Self::serving(Some(Large::new()))
+    }
+
+    fn serving(large: Option<Large>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let workspace = format!(r#"{{"id":"{FEW}","label":"Few"}}"#);
         let answers = Arc::new(Answers {
@@ -47,6 +74,7 @@ impl Api {
             few: answer(LIST, &accounts(FEW, 3, USED)),
             many: answer(LIST, &accounts(MANY, 10_000, USED)),
             unused: answer(LIST, &accounts(UNUSED, 100, "null")),
+            large,
             latency_us: AtomicU64::new(0),
         });
         let api = Self {
@@ -103,7 +131,11 @@ impl Answers {
             if latency > 0 {
                 thread::sleep(Duration::from_micros(latency));
             }
-            connection.write_all(self.to(&String::from_utf8_lossy(&request)))?;
+            let request = String::from_utf8_lossy(&request);
+            match &self.large {
+                Some(large) => connection.write_all(&large.to(&request))?,
+                None => connection.write_all(self.to(&request))?,
+            }
         }
     }
 
@@ -117,6 +149,47 @@ impl Answers {
             _ => &self.workspaces,
         }
     }
+}
+
+impl Large {
+    fn new() -> Self {
+        let workspaces = (0..WORKSPACES).map(|number| {
+            format!(r#"{{"id":"cmf3wsp{number:018}","label":"Workspace {number}"}}"#)
+        });
+        let workspaces: Vec<_> = workspaces.collect();
+        let rows = accounts(FEW, ACCOUNTS, USED);
+        Self {
+            none: answer("workspaces", "[]"),
+            all: answer("sysWorkspaces", &format!("[{}]", workspaces.join(","))),
+            of_workspace: answer(LIST, &rows),
+            of_deployment: answer(LIST_OF_DEPLOYMENT, &rows),
+        }
+    }
+
+    fn to(&self, request: &str) -> Cow<'_, [u8]> {
+        match request {
+            _ if request.contains("workspaceDeployments(") => deployments(request).into(),
+            _ if request.contains("deploymentServiceAccounts(") => (&self.of_deployment).into(),
+            _ if request.contains("workspaceServiceAccounts(") => (&self.of_workspace).into(),
+            _ if request.contains("sysWorkspaces {") => (&self.all).into(),
+            _ => (&self.none).into(),
+        }
+    }
+}
+
+/// The deployments of the workspace that the request names.
+fn deployments(request: &str) -> Vec<u8> {
+    let named = request.split(r#""workspaceUuid":"cmf3wsp"#).nth(1);
+    let workspace: String = named.unwrap_or_default().chars().take(18).collect();
+    let workspace: u32 = workspace.parse().unwrap_or_default();
+    let rows = (0..DEPLOYMENTS).map(|number| {
+        format!(
+            r#"{{"id":"cmf3dep{:018}","label":"Airflow {number}","releaseName":"airflow-{workspace}-{number}"}}"#,
+            workspace * DEPLOYMENTS + number
+        )
+    });
+    let rows: Vec<_> = rows.collect();
+    answer("workspaceDeployments", &format!("[{}]", rows.join(",")))
 }
 
 /// A client that sends the same request and does nothing else: the least that a call can cost.
@@ -143,13 +216,13 @@ fn answer(field: &str, data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Accounts with the key masked, as the API shows those older than 10 minutes, and every other field set;
-/// the last use as JSON.
+/// Accounts with the key masked, as the API shows those older than 10 minutes, and every other field set, none of them
+/// changed since its creation; the last use as JSON.
 fn accounts(workspace: &str, number: u32, last_used: &str) -> String {
     let accounts: Vec<_> = (0..number)
         .map(|number| {
             format!(
-                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-05-04T10:45:00.000Z","lastUsedAt":{last_used},"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
+                r#"{{"id":"cmf3acc{number:018}","label":"deploy-{number:05}","apiKey":"{number:06x}**************************","category":"airflow","entityUuid":"{workspace}","active":true,"createdAt":"2026-03-02T09:30:00.000Z","updatedAt":"2026-03-02T09:30:00.000Z","lastUsedAt":{last_used},"roleBinding":{{"role":"WORKSPACE_EDITOR"}}}}"#
             )
         })
         .collect();

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use api::{Api, FEW, MANY, TOKEN, UNUSED};
+use api::{ACCOUNTS, Api, DEPLOYMENTS, FEW, MANY, TOKEN, UNUSED, WORKSPACES};
 use session::{Program, Session};
 
 /// The number of concurrent calls in the rows with many.
@@ -72,10 +72,21 @@ fn main() -> io::Result<()> {
     let home = directory.path().to_string_lossy();
     let executable = session::build_released(directory.path())?;
     let server = Program::new(&executable)
-        .env("HOME", home)
+        .env("HOME", home.clone())
         .env("APC_API_URL", api.url())
         .env("APC_API_TOKEN", TOKEN);
-    let stage = Stage { api, server, floor };
+    let large = Api::start_large()?;
+    large.set_latency(FAR);
+    let large = Program::new(&executable)
+        .env("HOME", home)
+        .env("APC_API_URL", large.url())
+        .env("APC_API_TOKEN", TOKEN);
+    let stage = Stage {
+        api,
+        server,
+        floor,
+        large,
+    };
     let mut rounds = Vec::new();
     for number in 1..=effort.rounds {
         eprintln!("round {number} of {}", effort.rounds);
@@ -122,6 +133,8 @@ struct Stage {
     api: Api,
     server: Program,
     floor: Program,
+    /// The server beside a large installation.
+    large: Program,
 }
 
 /// Every figure once. Each is a median itself where that makes sense.
@@ -137,6 +150,7 @@ struct Round {
     far_rate: f64,
     raw_far_rate: f64,
     long: LongList,
+    places: AllPlaces,
 }
 
 struct Life {
@@ -157,6 +171,11 @@ struct LongList {
     page_100_peak_mb: f64,
     page_200_ms: f64,
     raw_ms: f64,
+}
+
+struct AllPlaces {
+    seconds: f64,
+    peak_mb: f64,
 }
 
 /// The texts that a model has to read.
@@ -189,6 +208,7 @@ impl Stage {
             far_rate,
             raw_far_rate,
             long: self.long_list(effort.lists)?,
+            places: self.all_places()?,
         })
     }
 
@@ -265,6 +285,21 @@ impl Stage {
             page_200_ms: median(two_hundreds) / 1e3,
             raw_ms: median(requests) / 1e3,
         })
+    }
+
+    /// Every workspace and deployment of a large installation that is far away, in one call.
+    fn all_places(&self) -> io::Result<AllPlaces> {
+        let mut session = self.large.open()?;
+        let total = WORKSPACES * (1 + DEPLOYMENTS) * ACCOUNTS;
+        let since = Instant::now();
+        let found = session.call(r#"{"include_deployments":true}"#)?;
+        let seconds = since.elapsed().as_secs_f64();
+        if !found.contains(&format!(r#""total":{total}"#)) {
+            return Err(io::Error::other("not every place was read"));
+        }
+        let peak_mb = megabytes(session.status("VmHWM")?);
+        session.end()?;
+        Ok(AllPlaces { seconds, peak_mb })
     }
 
     /// Counts the wake-ups of an idle server, before its first call and once its connections are gone.
@@ -476,6 +511,18 @@ fn table(rounds: &[Round], wake_ups: f64, size_mb: f64, words: &Words) -> Vec<Li
             of(|round| round.long.page_200_ms),
             raw(|round| round.long.raw_ms),
             Most(15.0),
+        ),
+        line(
+            "200 workspaces × 10 deployments at 20 ms, one call, s",
+            of(|round| round.places.seconds),
+            None,
+            Most(4.5),
+        ),
+        line(
+            "200 workspaces × 10 deployments, peak MB",
+            of(|round| round.places.peak_mb),
+            None,
+            Most(19.0),
         ),
         line(
             "idle, resident MB",

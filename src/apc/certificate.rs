@@ -33,7 +33,7 @@ fn fault(error: &CertificateError) -> CertificateFault {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             CertificateFault::NotYetValid
         }
-        CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority,
+        CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority { variable: None },
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             CertificateFault::NoName
         }

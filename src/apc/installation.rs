@@ -99,6 +99,9 @@ impl ApiUrl {
         }
         without_end_marks(&mut url)?;
         let host = url.host().ok_or(UrlRefused::Malformed)?;
+        if is_scheme(&host.to_string()) {
+            return Err(UrlRefused::Malformed);
+        }
         if is_hosted(&host.to_string()) {
             return Err(UrlRefused::Hosted);
         }
@@ -139,6 +142,14 @@ impl ApiUrl {
             .is_none_or(|mut segments| segments.all(|segment| segment != "v1"))
     }
 
+    /// The URL that the API of this installation usually has.
+    pub fn usual(&self) -> String {
+        let (scheme, base) = (self.0.scheme(), self.base_domain());
+        let port = self.0.port().map(|port| format!(":{port}"));
+        let label = if base == self.host() { "" } else { "houston." };
+        format!("{scheme}://{label}{base}{}/v1", port.unwrap_or_default())
+    }
+
     /// The URL, parsed.
     pub fn as_url(&self) -> &Url {
         &self.0
@@ -164,6 +175,11 @@ impl fmt::Display for ApiUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
+}
+
+/// Tells if a host is the scheme of a URL that was pasted behind another one.
+fn is_scheme(host: &str) -> bool {
+    matches!(host, "http" | "https")
 }
 
 /// Drops what makes no other URL: a dot after the host, and slashes after the path.
@@ -210,6 +226,7 @@ impl Domain {
         }
         let name = without_service(host).to_owned();
         if name.is_empty()
+            || is_scheme(&name)
             || !name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
@@ -375,6 +392,7 @@ mod tests {
             "acme.dev",
             "",
             "https://",
+            "https://https://houston.acme.dev/v1",
             "file:///etc/passwd",
         ] {
             assert_eq!(ApiUrl::parse(bad), Err(UrlRefused::Malformed), "{bad}");
@@ -438,6 +456,7 @@ mod tests {
             "10.0.0.1",
             "[::1]",
             "ftp://acme.dev",
+            "https://https://acme.dev",
             "a b",
             "acme.dev:port",
             "a_b.dev",
@@ -477,6 +496,21 @@ mod tests {
             ("https://gateway.acme.dev/houston/v1/", false),
         ] {
             assert_eq!(ApiUrl::parse(url).unwrap().lacks_version(), lacks, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_usual_url_is_that_of_the_api_of_the_same_installation() {
+        for (url, usual) in [
+            ("https://houston.acme.dev", "https://houston.acme.dev/v1"),
+            (
+                "https://app.acme.dev:8443/w",
+                "https://houston.acme.dev:8443/v1",
+            ),
+            ("https://gateway.test/", "https://gateway.test/v1"),
+            ("http://127.0.0.1:8871/", "http://127.0.0.1:8871/v1"),
+        ] {
+            assert_eq!(ApiUrl::parse(url).unwrap().usual(), usual);
         }
     }
 

@@ -40,7 +40,10 @@ pub enum Unreachable {
         problem: String,
     },
     /// There are no trusted authorities on this machine.
-    NoTrustStore,
+    NoTrustStore {
+        /// The variable that names the authorities in place of the system's.
+        variable: Option<&'static str>,
+    },
     /// The file with further authorities cannot be used.
     CaFile {
         /// Why.
@@ -54,7 +57,10 @@ pub enum Unreachable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateFault {
     /// It is from no authority known here.
-    UnknownAuthority,
+    UnknownAuthority {
+        /// The variable that names the authorities in place of the system's.
+        variable: Option<&'static str>,
+    },
     /// It has expired.
     Expired,
     /// It is not valid yet.

@@ -61,6 +61,19 @@ impl Environment {
         Some((name, text.ok_or(Problem::NotText)))
     }
 
+    /// The variable that names the trusted authorities in place of the system's. Other systems have no such variable, and
+    /// an empty file name is one for those who read it.
+    fn trust_variable(&self) -> Option<&'static str> {
+        let (file, directory) = ("SSL_CERT_FILE", "SSL_CERT_DIR");
+        if cfg!(any(windows, target_vendor = "apple")) {
+            None
+        } else if self.0.contains_key(std::ffi::OsStr::new(file)) {
+            Some(file)
+        } else {
+            self.get(directory).map(|_| directory)
+        }
+    }
+
     /// The file in which the astro CLI keeps its login.
     fn astro_login_file(&self) -> Option<PathBuf> {
         let home = match self.get("ASTRO_HOME") {
@@ -83,6 +96,7 @@ impl Config {
     pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
         let mut config = Self::default();
         config.connecting.proxies = environment.proxies();
+        config.connecting.trust_variable = environment.trust_variable();
         for setting in ALL {
             if !INSTALLATION.contains(setting) {
                 config.read(setting, flags, environment);

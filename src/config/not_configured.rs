@@ -50,10 +50,21 @@ pub struct NotConfigured {
     pub(super) reader: Reader,
 }
 
+impl NotConfigured {
+    /// The problem alone.
+    pub fn fact(&self) -> String {
+        self.problem.to_string()
+    }
+
+    /// The way out of it.
+    pub fn advice(&self) -> String {
+        capitalised(&self.problem.way_out(self.reader))
+    }
+}
+
 impl Display for NotConfigured {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way_out = capitalised(&self.problem.way_out(self.reader));
-        write!(formatter, "{}. {way_out}", self.problem)
+        write!(formatter, "{}. {}", self.problem, self.advice())
     }
 }
 

@@ -18,7 +18,7 @@ use super::label_locks::LabelLocks;
 use super::place_words::{denied, unknown_place};
 use super::places::{self, Homes, Progress};
 use super::recovery::unfinished::{self, Unfinished};
-use super::user::User;
+use super::user::{Answer, Question, User};
 use super::words;
 use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
@@ -176,6 +176,14 @@ impl Call {
         }
     }
 
+    /// Asks the user. The time that the user takes is not the call's.
+    pub(super) async fn ask(&mut self, question: &Question) -> Answer {
+        let asked = Instant::now();
+        let answer = self.user.ask(question).await;
+        self.deadline += asked.elapsed();
+        answer
+    }
+
     /// The moment by which a call that waits for another one has to begin its own work.
     pub(super) fn half_time(&self) -> Instant {
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -320,13 +328,13 @@ mod tests {
     use super::*;
     use crate::apc::installation::ApiUrl;
     use crate::guards::secret::Secret;
-    use crate::tools::user::{Answer, Question};
+    use crate::tools::user::{Form, Refusal};
     use futures_util::future::BoxFuture;
 
-    /// A user whom no test here asks.
-    struct Nobody;
+    /// A user who thinks for this long and then declines.
+    struct Thinking(Duration);
 
-    impl User for Nobody {
+    impl User for Thinking {
         fn client(&self) -> String {
             String::new()
         }
@@ -344,19 +352,23 @@ mod tests {
         }
 
         fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
-            Box::pin(async { panic!("the user was asked") })
+            Box::pin(async {
+                tokio::time::sleep(self.0).await;
+                Answer::No(Refusal::Declined)
+            })
         }
     }
 
-    async fn deadline(timeout: Duration) -> Duration {
+    const THINKING: Duration = Duration::from_secs(120);
+
+    async fn begin(timeout: Duration) -> Call {
         let mut config = Config::default();
         config.timeout = timeout;
         let url = ApiUrl::parse("http://127.0.0.1:1/v1").unwrap();
         config.set_sandbox(url, Secret::new("0123456789abcdef"), "keys".into());
         let shared = Arc::new(SharedState::new(config, Secrets::default()));
-        let began = Instant::now();
-        let call = Call::begin(&shared, Arc::new(Nobody)).await.unwrap();
-        call.deadline - began
+        let user = Arc::new(Thinking(THINKING));
+        Call::begin(&shared, user).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -364,7 +376,25 @@ mod tests {
         for seconds in [0.5, 20.0, 45.0, 120.0, 300.0] {
             let timeout = Duration::from_secs_f64(seconds);
             let expected = timeout + Duration::from_secs(25);
-            assert_eq!(deadline(timeout).await, expected);
+            let call = begin(timeout).await;
+            assert_eq!(call.deadline - Instant::now(), expected);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_the_user_takes_is_not_the_calls() {
+        let mut call = begin(Duration::from_secs(20)).await;
+        let left = call.deadline - Instant::now();
+        let question = Question {
+            key: "delete:a".to_owned(),
+            message: "Delete it?".to_owned(),
+            facts: String::new(),
+            form: Form::Confirm {
+                title: "Delete".to_owned(),
+            },
+            selection: None,
+        };
+        call.ask(&question).await;
+        assert_eq!(call.deadline - Instant::now(), left);
     }
 }

@@ -63,9 +63,15 @@ fn connection(why: &Unreachable, at: &str) -> String {
         Unreachable::ConnectTimedOut => format!(
             "The connection to {at} took too long. A firewall or a missing VPN often is the reason."
         ),
-        Unreachable::NoTrustStore => format!(
+        Unreachable::NoTrustStore { variable: None } => format!(
             "This machine has no trusted certificate authorities, so {at} cannot be verified. Install its CA certificates, \
              or set {CA_CERT} or SSL_CERT_FILE."
+        ),
+        Unreachable::NoTrustStore {
+            variable: Some(variable),
+        } => format!(
+            "{variable} is set and leads to no trusted certificate authorities, so {at} cannot be verified. Correct or unset \
+             {variable}, or set {CA_CERT}."
         ),
         Unreachable::NotTls => format!(
             "No secure connection to {at}: the answer is not TLS. Check that this port speaks https, and the port of \
@@ -97,11 +103,16 @@ fn connection(why: &Unreachable, at: &str) -> String {
 
 fn certificate(fault: &CertificateFault, at: &str) -> String {
     match fault {
-        CertificateFault::UnknownAuthority => format!(
-            "The certificate of {at} is from an authority that this machine does not know. Set {CA_CERT} to the PEM file of \
-             that authority. If the authority is a public one, the host does not send its intermediate certificates: those who \
-             run it have to add them."
-        ),
+        CertificateFault::UnknownAuthority { variable } => {
+            let instead = variable.map_or_else(String::new, |variable| {
+                format!(" {variable} is set, so only the authorities that it names count, and not the system's.")
+            });
+            format!(
+                "The certificate of {at} is from an authority that this machine does not know.{instead} Set {CA_CERT} to the \
+                 PEM file of that authority. If the authority is a public one, the host does not send its intermediate \
+                 certificates: those who run it have to add them."
+            )
+        }
         CertificateFault::Expired => format!(
             "The certificate of {at} has expired. Those who run it have to renew it; check this machine's clock, too."
         ),

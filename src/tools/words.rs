@@ -178,7 +178,12 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
 }
 
 /// The way out where the path of the URL is not that of an API.
-const NO_VERSION: &str = "The URL of this server has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as https://houston.acme.dev/v1.";
+fn without_version(url: &ApiUrl) -> String {
+    format!(
+        "The URL that is set has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as {}.",
+        url.usual()
+    )
+}
 
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
 
@@ -191,11 +196,13 @@ pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
             format!("The connection to {at} ended before the whole answer came.")
         }
         ApiError::Status { status } if url.lacks_version() => format!(
-            "{host} answered with a page of HTTP status {status} in place of the API's answer. {NO_VERSION}"
+            "{host} answered with a page of HTTP status {status} in place of the API's answer. {}",
+            without_version(url)
         ),
-        ApiError::NotGraphql if url.lacks_version() => {
-            format!("{host} answered with something that is not the API's. {NO_VERSION}")
-        }
+        ApiError::NotGraphql if url.lacks_version() => format!(
+            "{host} answered with something that is not the API's. {}",
+            without_version(url)
+        ),
         ApiError::Status { status: 404 } => format!(
             "{host} answered with a page of HTTP status 404: there is no API at this address, or something in front of it, such as a proxy, a firewall or an ingress, does not let the request through. A data plane has no API of its own: use the domain of its control plane."
         ),
@@ -290,7 +297,7 @@ fn unauthenticated(installation: &Installation) -> Failure {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {
             format!(
-                "Set a new token and restart this server, or unset it and run 'astro login {domain}'."
+                "Set a new token, or unset it and run 'astro login {domain}'. A server that a client started has to be restarted then."
             )
         }
         _ => "Put a new token there; no restart is needed.".to_owned(),

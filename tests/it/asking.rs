@@ -455,6 +455,19 @@ async fn an_account_that_changed_while_the_user_was_thinking_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_account_that_cannot_be_read_after_the_yes_is_not_called_vanished() {
+    let (sandbox, mut session) = start(Era::USUAL).await;
+    let handle = sandbox.handle();
+    let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+    handle.inject(page(500, false), On::Any, 10);
+    let yes = question.accept(true);
+    let outcome = session.answer(question, yes).await;
+    outcome.refusal("api_error");
+    assert_eq!(mutations(&handle), 0);
+    assert!(exists(&handle, MIGRATION));
+}
+
+#[tokio::test]
 async fn an_account_selected_that_has_changed_meanwhile_is_left_alone() {
     for era in Era::BOTH {
         for change in ["label", "role", "gone"] {

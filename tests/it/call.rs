@@ -263,8 +263,9 @@ async fn a_reader_that_goes_is_no_failure() {
         drop(reader);
         let key_dir = tempfile::tempdir().unwrap();
         command.env("APC_KEY_DIR", key_dir.path().join("keys"));
-        let output = command.stdout(writer).output();
-        let output = patient("it ends", output).await.unwrap();
+        // Its output() would read what it prints.
+        let child = command.stdout(writer).spawn().unwrap();
+        let output = patient("it ends", child.wait_with_output()).await.unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
         assert!(

@@ -247,6 +247,18 @@ async fn a_program_gets_the_checks_as_json() {
         assert!(sections.contains(&Some(section)), "{section}");
     }
 
+    let (missing, _) = document(Program::bare()).await;
+    let checks = missing["checks"].as_array().unwrap();
+    let failed = checks
+        .iter()
+        .find(|check| check["verdict"] == "fail")
+        .unwrap();
+    assert_says(
+        failed["text"].as_str().unwrap(),
+        &["No installation is set"],
+    );
+    assert_says(failed["advice"].as_str().unwrap(), &["astro login"]);
+
     let (broken, code) = document(with_token(&sandbox, UNKNOWN_KEY)).await;
     assert_eq!((&broken["ok"], code), (&json!(false), Some(1)));
     let checks = broken["checks"].as_array().unwrap();

@@ -148,6 +148,7 @@ async fn the_workspace_of_the_login_is_the_default_one() {
     // The same URL from the settings: the login's workspace counts there as well.
     let beside = Program::at(&sandbox, Persona::WorkspaceAdmin).file(LOGIN, &login);
     for (label, program) in [("first", by_login), ("second", beside)] {
+        let program = program.env("APC_LEVELS", "workspace");
         let mut session = program.serve(Era::USUAL).await;
         let tools = session.list_tools().await;
         assert_eq!(tools[0]["inputSchema"]["required"], json!(["label"]));
@@ -164,6 +165,7 @@ async fn the_workspace_of_a_login_does_not_count_at_another_url() {
     let login = login_in(&theirs.url(), UNKNOWN_KEY, DATA_SCIENCE);
     let mut session = Program::at(&ours, Persona::WorkspaceAdmin)
         .file(LOGIN, &login)
+        .env("APC_LEVELS", "workspace")
         .serve(Era::USUAL)
         .await;
     let tools = session.list_tools().await;
@@ -179,6 +181,7 @@ async fn a_login_without_a_workspace_leaves_the_argument_required() {
     let sandbox = sandbox().await;
     let mut session = Program::bare()
         .file(LOGIN, &login_of(&sandbox))
+        .env("APC_LEVELS", "workspace")
         .serve(Era::USUAL)
         .await;
     let tools = session.list_tools().await;
@@ -235,6 +238,7 @@ async fn the_spelling_of_a_url_makes_no_other_url() {
         let mut session = Program::with_token(&sandbox, &token)
             .file(LOGIN, &login_in(&login_url, &token, ANALYTICS))
             .env("APC_API_URL", &spelled)
+            .env("APC_LEVELS", "workspace")
             .serve(Era::USUAL)
             .await;
         let tools = session.list_tools().await;

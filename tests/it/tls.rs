@@ -308,7 +308,11 @@ async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
         (
             &other,
             ours.server(&here, (2020, 2100)),
-            vec!["authority that this machine does not know", "APC_CA_CERT"],
+            vec![
+                "authority that this machine does not know",
+                "SSL_CERT_FILE is set",
+                "APC_CA_CERT",
+            ],
         ),
     ];
     for (trusted, config, mut says) in faults {
@@ -361,7 +365,15 @@ async fn a_machine_without_authorities_is_told_so() {
     ];
     refused(&sandbox, empty(), "unreachable", &says).await;
     let missing = empty().env("SSL_CERT_FILE", "/nowhere/at/all.pem");
-    refused(&sandbox, missing, "unreachable", &["--ca-cert"]).await;
+    refused(
+        &sandbox,
+        missing,
+        "unreachable",
+        &["SSL_CERT_FILE is set", "--ca-cert"],
+    )
+    .await;
+    let unset = empty().without("SSL_CERT_FILE");
+    refused(&sandbox, unset, "unreachable", &["SSL_CERT_DIR is set"]).await;
     let helped = empty();
     let path = helped.path("trusted.pem");
     works(helped.env("APC_CA_CERT", path)).await;

@@ -12,7 +12,7 @@ use super::failure::causes;
 use crate::apc::error::ApiError;
 use crate::apc::installation::ApiUrl;
 use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable, Route};
-use crate::apc::unreachable::{ProxyFault, Unreachable};
+use crate::apc::unreachable::{CertificateFault, ProxyFault, Unreachable};
 use crate::guards::regular_file;
 
 /// The largest file with further authorities, in bytes.
@@ -33,6 +33,8 @@ pub struct Connecting {
     pub insecure: bool,
     /// The proxies that the environment names.
     pub proxies: Proxies,
+    /// The variable that names the trusted authorities in place of the system's, where one is set.
+    pub trust_variable: Option<&'static str>,
 }
 
 /// The kinds of host that need their own way of connecting.
@@ -69,25 +71,36 @@ impl Connecting {
         }
     }
 
-    /// Names the proxy that an error is about. A connection that took too long is one through the proxy, if there is one.
-    pub(super) fn blame_proxy(&self, error: ApiError, url: &ApiUrl) -> ApiError {
-        let route = self.proxies.route(url);
-        let fault = match (&error, route) {
-            (ApiError::Unreachable(Unreachable::Proxy { fault, .. }), _) => *fault,
-            (ApiError::Unreachable(Unreachable::ConnectTimedOut), Route::Through(_)) => {
-                ProxyFault::TimedOut
-            }
-            _ => return error,
+    /// Names the variable that an error is about.
+    pub(super) fn attributed(&self, error: ApiError, url: &ApiUrl) -> ApiError {
+        let ApiError::Unreachable(why) = error else {
+            return error;
         };
-        let variable = match route {
+        let route = self.proxies.route(url);
+        ApiError::Unreachable(match (why, route) {
+            (Unreachable::Proxy { fault, .. }, _) => self.proxy_at_fault(fault, url),
+            // The connection that took too long is the one to the proxy, or one through it.
+            (Unreachable::ConnectTimedOut, Route::Through(_)) => {
+                self.proxy_at_fault(ProxyFault::TimedOut, url)
+            }
+            (Unreachable::Certificate(CertificateFault::UnknownAuthority { .. }), _) => {
+                let variable = self.trust_variable;
+                Unreachable::Certificate(CertificateFault::UnknownAuthority { variable })
+            }
+            (why, _) => why,
+        })
+    }
+
+    fn proxy_at_fault(&self, fault: ProxyFault, url: &ApiUrl) -> Unreachable {
+        let variable = match self.proxies.route(url) {
             Route::Through(variable) => Some(variable.name),
             Route::Direct | Route::System => None,
         };
-        ApiError::Unreachable(Unreachable::Proxy {
+        Unreachable::Proxy {
             address: self.proxy(url).ok().flatten(),
             variable,
             fault,
-        })
+        }
     }
 
     /// The kind of way to a URL.
@@ -154,7 +167,9 @@ impl Connecting {
     /// What our authorities hold is looked at here and not before.
     fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
         if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
-            return Unreachable::NoTrustStore;
+            return Unreachable::NoTrustStore {
+                variable: self.trust_variable,
+            };
         }
         match self.ca_cert {
             Some(_) => Unreachable::CaFile {

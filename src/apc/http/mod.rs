@@ -107,7 +107,7 @@ impl HttpClient {
         };
         answered
             .await
-            .map_err(|error| self.connecting.blame_proxy(error, &installation.url))
+            .map_err(|error| self.connecting.attributed(error, &installation.url))
     }
 
     /// Waits until one more request may be under way. Dropping the permit lets the next one begin.

@@ -13,6 +13,7 @@ use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::apc::operations::{self, AppConfig};
 use crate::apc::unreachable::Unreachable;
+use crate::config::NotConfigured;
 use crate::config::setting::{API_TOKEN, INSECURE};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
@@ -26,12 +27,13 @@ const ASKING: Duration = Duration::from_secs(45);
 
 impl Doctor<'_> {
     /// What can be said where there is no token to ask with.
-    pub(super) async fn without_installation(&mut self, missing: &str) -> io::Result<()> {
+    pub(super) async fn without_installation(&mut self, missing: &NotConfigured) -> io::Result<()> {
         if self.config.is_broken() {
             let text = "not asked, since a setting is wrong";
             return self.fail("API", (text, "Correct the settings that say fail first"));
         }
-        self.fail("installation and token", missing)?;
+        let words = (missing.fact(), missing.advice());
+        self.fail("installation and token", words)?;
         let Some(url) = self.config.url_from_settings() else {
             return Ok(());
         };

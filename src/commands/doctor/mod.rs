@@ -52,7 +52,7 @@ pub async fn run(
     doctor.report.begin(Section::Connection, "")?;
     match &installation {
         Ok(found) => doctor.connection(found).await?,
-        Err(missing) => doctor.without_installation(&missing.to_string()).await?,
+        Err(missing) => doctor.without_installation(missing).await?,
     }
     doctor.report.begin(Section::Machine, "")?;
     doctor.machine()?;

@@ -43,7 +43,7 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
     /// Its rights there.
     role: Option<Role>,
-    /// A word to group accounts by, up to 255 characters; default none.
+    /// A group, up to 255 characters; default none.
     category: Option<Label>,
 }
 

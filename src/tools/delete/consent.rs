@@ -2,7 +2,6 @@
 //! Takes nothing but a clear yes to the account as it is now.
 
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
 use super::find;
@@ -53,7 +52,7 @@ pub(super) async fn confirm(
         _ => {}
     }
     let question = question(call, account, reason, selection).await;
-    match ask(call, &question).await {
+    match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal)
@@ -138,14 +137,6 @@ fn own_key(reason: Option<Reason>) -> &'static str {
         }
         _ => "",
     }
-}
-
-/// Asks; the time the user takes is not the call's.
-pub(super) async fn ask(call: &mut Call, question: &Question) -> Answer {
-    let asked = Instant::now();
-    let answer = call.user.ask(question).await;
-    call.deadline += asked.elapsed();
-    answer
 }
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to

@@ -89,7 +89,7 @@ static INPUT: LazyLock<ByLevels> =
 /// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// Its id; default: the user is asked to select one of its place.
+    /// Its id; default: the user selects one of the place.
     service_account_id: Option<ServiceAccountId>,
     /// Id of its workspace; default: all are searched.
     workspace_id: Option<WorkspaceId>,

@@ -1,7 +1,7 @@
 //! The selection of an account by the user, where a call names a place alone.
 //! Deletes nothing: a yes-or-no question about the selected account follows.
 
-use super::consent::{ask, known_place, still_the_same};
+use super::consent::{known_place, still_the_same};
 use super::failures::{declined, listed, nobody_selected, nothing_there, refused};
 use super::find;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
@@ -71,7 +71,7 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         },
         selection: None,
     };
-    match ask(call, &question).await {
+    match call.ask(&question).await {
         Answer::Yes(value) if value == NONE.0 => {
             Err(declined("the user chose none of the accounts")
                 .about_place(place)

@@ -78,15 +78,15 @@ struct Arguments {
     label: Option<Search>,
     /// Id of one account.
     service_account_id: Option<ServiceAccountId>,
-    /// Only this role; its whole name, up to 255 characters.
+    /// Exact role, up to 255 characters.
     role: Option<Search>,
-    /// Only this category; the whole of it, up to 255 characters.
+    /// Exact category, up to 255 characters.
     category: Option<Search>,
     /// First 6 to 255 characters of a key.
     key_prefix: Option<KeyPrefix>,
     /// Date such as 2026-08-01: last used before it, or never.
     unused_since: Option<Moment>,
-    /// By creation: oldest (default) or newest first.
+    /// By creation; default oldest first.
     #[serde(default)]
     order: Order,
     /// Accounts per page, 0 to 200; default 50.
