@@ -9,14 +9,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// It is UTF-16, which the same programs write.
 pub fn utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let is_utf16 = match bytes.as_slice() {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        // Without a mark: every other byte of ASCII is zero.
-        [0, second, ..] => *second != 0,
-        [_, 0, ..] => true,
-        _ => false,
-    };
-    if is_utf16 {
+    if is_utf16(&bytes) {
         let text = "it is UTF-16 text; save it as UTF-8";
         return Err(Error::new(ErrorKind::InvalidData, text));
     }
@@ -24,6 +17,17 @@ pub fn utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
+}
+
+/// Tells if a text is UTF-16, by its mark or by its first character.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        // Without a mark: every other byte of ASCII is zero.
+        [0, second, ..] => *second != 0,
+        [_, 0, ..] => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -121,3 +121,21 @@ async fn the_log_costs_no_thread_until_its_first_line() {
     assert!(session.close_stdin_and_wait().await.success());
     assert_eq!(session.stderr().await.lines().count(), 1);
 }
+
+#[tokio::test]
+async fn a_line_in_utf16_is_named_as_that() {
+    let ping = "{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"ping\"}\n";
+    for text in [ping.to_owned(), format!("\u{feff}{ping}")] {
+        let mut child = Program::bare().command().spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let line: Vec<_> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        input.write_all(&line).await.unwrap();
+        drop(input);
+        let ended = patient("the server ends", child.wait_with_output()).await;
+        let ended = ended.unwrap();
+        assert!(ended.status.success());
+        assert_eq!(ended.stdout, b"");
+        let log = String::from_utf8(ended.stderr).unwrap();
+        assert_says(&log, &["WARN", "UTF-16", "UTF-8"]);
+    }
+}
