@@ -60,6 +60,7 @@ pub enum Command {
         /// Name of the tool, such as get_service_accounts
         tool: String,
         /// Its arguments: words such as label=ci limit=5, or one JSON object; - reads that from standard input
+        #[arg(value_name = "KEY=VALUE")]
         arguments: Vec<String>,
     },
     /// Print the tools as a model sees them under the settings given here

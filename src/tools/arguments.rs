@@ -217,6 +217,19 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
+/// A choice between yes and no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let on = value.as_bool();
+        on.map(Self)
+            .ok_or_else(|| D::Error::custom("true or false, without quotes"))
+    }
+}
+
 /// Text to search for, taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(pub String);

@@ -118,18 +118,23 @@ fn about_both(failure: Failure, deployment: &DeploymentId, workspace: &Workspace
         .with("deployment_id", json!(deployment.as_str()))
 }
 
+/// The sentence for a token that may belong to a deployment, where a workspace was refused to it.
+pub fn of_deployment(place: &Place, policy: &Policy) -> &'static str {
+    match place {
+        Place::Workspace(_) if policy.has_deployments() => {
+            " The token of a deployment needs that deployment_id in place of a workspace_id."
+        }
+        _ => "",
+    }
+}
+
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
 /// which roles it accepts on a deployment differs from release to release.
 pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
     let (source, host) = (&installation.token_source, installation.url.host());
     let text = match place {
         Place::Workspace(_) => {
-            let of_deployment = match policy.has_deployments() {
-                true => {
-                    " The token of a deployment needs that deployment_id in place of a workspace_id."
-                }
-                false => "",
-            };
+            let of_deployment = of_deployment(place, policy);
             format!(
                 "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts without arguments to see the workspaces of this token.{of_deployment}"
             )

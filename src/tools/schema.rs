@@ -10,7 +10,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::arguments::{Search, Whole};
+use super::arguments::{Search, Switch, Whole};
 use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
@@ -137,6 +137,7 @@ pub(super) use inlined_schema;
 inlined_schema!(WorkspaceId, "WorkspaceId", text());
 inlined_schema!(DeploymentId, "DeploymentId", text());
 inlined_schema!(ServiceAccountId, "ServiceAccountId", text());
+inlined_schema!(Switch, "Switch", json_schema!({"type": "boolean"}));
 inlined_schema!(
     Label,
     "Label",

@@ -194,6 +194,17 @@ async fn an_order_is_oldest_or_newest() {
 }
 
 #[tokio::test]
+async fn the_deployments_are_included_by_true_alone() {
+    let values = [
+        (json!("true"), "is 'true'; accepted"),
+        (json!(1), "is 1; accepted"),
+        (json!([true]), "is an array; accepted"),
+    ];
+    let argument = "include_deployments";
+    assert_refused("get_service_accounts", argument, "true or false", &values).await;
+}
+
+#[tokio::test]
 async fn a_broken_cursor_is_refused_with_the_way_on() {
     let mut values = no_text();
     for text in ["50", "next", "AAAA", "{}", "bm90IGEgY3Vyc29y", "ä"] {
@@ -316,6 +327,8 @@ async fn an_empty_text_is_as_good_as_omitted() {
         "order",
         "limit",
         "cursor",
+        "deployment_id",
+        "include_deployments",
     ] {
         all[argument] = json!("");
     }

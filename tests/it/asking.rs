@@ -306,6 +306,7 @@ fn unreadable_replies(id: &Value) -> Vec<Vec<u8>> {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes},"note":{deep}}}}}"#),
         format!(r#"{{"result":{yes},"note":{deep}}},"jsonrpc":"2.0","id":{id}}}"#),
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes},"note":"\ud800"}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id}}}"#),
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":"no window"}}"#),
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":"E1","message":"no"}}}}"#),
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{yes}}}{padding}}}"#),

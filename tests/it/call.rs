@@ -187,6 +187,7 @@ async fn arguments_that_cannot_be_read_are_a_usage_error_that_says_how_to_write_
             &["{label:", "ci}"],
             &["'{label: ci}'", "taken the quotes away, as PowerShell does"],
         ),
+        (&["label"], &["'label' is not of the form key=value"]),
         (
             &["label=ci", "limit"],
             &["'limit' is not of the form key=value"],

@@ -176,7 +176,7 @@ async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_sec
             "- command  /old/apc-mcp",
             "- argument --domain=acme.dev",
             "+ argument --read-only",
-            "holds APC_API_TOKEN",
+            "- variable APC_API_TOKEN=(not shown)",
         ],
     );
     assert!(!ended.stderr.contains(UNKNOWN_KEY));

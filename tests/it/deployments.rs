@@ -576,10 +576,17 @@ async fn an_unknown_deployment_is_not_found_by_a_system_admin_and_refused_to_oth
         }
     }
     let (sandbox, mut session) = start(Line::Today, Persona::SystemAdmin, &[]).await;
-    for (tool, arguments) in calls {
+    for (tool, arguments) in calls.clone() {
         session.call(tool, arguments).await.refusal("not_found");
     }
     assert_eq!(mutations(&sandbox.handle()), 0);
+    // A release that does not list all workspaces cannot tell before; nothing is made there either.
+    let (sandbox, mut session) = start(Line::Of2020, Persona::SystemAdmin, &[]).await;
+    let before = sandbox.handle().accounts();
+    let [(tool, arguments), ..] = calls;
+    let refused = session.call(tool, arguments).await;
+    assert_says(refused.refusal("api_error"), &["Nothing was created"]);
+    assert_eq!(sandbox.handle().accounts(), before);
 }
 
 #[tokio::test]
@@ -708,6 +715,9 @@ async fn a_token_of_a_deployment_is_asked_to_name_it_and_works_with_it() {
                 let text = refused.refusal("permission_denied");
                 assert_says(text, &["deployment_id", "is valid"]);
             }
+            let elsewhere = json!({"label": "etl", "workspace_id": DATA_SCIENCE});
+            let refused = session.call(CREATE_TOOL, elsewhere).await;
+            assert_says(refused.refusal("permission_denied"), &["deployment_id"]);
             let placeless = session.call(CREATE_TOOL, json!({"label": "etl"})).await;
             assert_says(placeless.refusal("invalid_arguments"), &["deployment_id"]);
             let found = session
@@ -893,6 +903,18 @@ async fn the_deployments_of_each_workspace_are_listed_with_their_names_and_count
             None
         );
     }
+}
+
+#[tokio::test]
+async fn include_deployments_is_true_or_false() {
+    let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+    for wrong in [json!("true"), json!(1), json!("yes"), json!([true])] {
+        let asked = json!({"include_deployments": wrong});
+        let refused = session.call(GET_TOOL, asked).await;
+        let accepted = "accepted: true or false, without quotes";
+        assert_says(refused.refusal("invalid_arguments"), &[accepted]);
+    }
+    assert_eq!(sandbox.handle().requests(), []);
 }
 
 #[tokio::test]

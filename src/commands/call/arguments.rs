@@ -44,7 +44,7 @@ pub fn read(tool: &str, words: &[String]) -> Result<Typed, clap::Error> {
         [first, ..] if !is_pair(first) && first.starts_with(['{', '[']) => {
             object(tool, words.join(" ").as_bytes(), "the argument")
         }
-        [only] if !is_pair(only) => object(tool, only.as_bytes(), "the argument"),
+        [only] if is_json(only) => object(tool, only.as_bytes(), "the argument"),
         pairs => self::pairs(tool, pairs).map(Typed::Words),
     }
 }
@@ -66,6 +66,13 @@ pub fn fitted(typed: Typed, schema: &Value) -> Map<String, Value> {
         (key, value)
     };
     words.into_iter().map(fit).collect()
+}
+
+/// Whether a word can only be meant as JSON.
+fn is_json(word: &str) -> bool {
+    word.is_empty()
+        || word.starts_with(['{', '[', '"'])
+        || serde_json::from_str::<Value>(word).is_ok()
 }
 
 fn is_pair(word: &str) -> bool {

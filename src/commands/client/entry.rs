@@ -52,28 +52,23 @@ impl Entry {
         entry
     }
 
-    /// Reads an entry that somebody else has written. None where it starts no program.
-    pub fn read(value: &Value, form: Form) -> Option<Self> {
-        let mut words = match value.get("command")? {
-            Value::String(command) => vec![command.clone()],
-            several => texts(several),
+    /// Reads an entry that somebody else has written. One that starts no program has an empty command.
+    pub fn read(value: &Value, form: Form) -> Self {
+        let mut words = match value.get("command") {
+            Some(Value::String(command)) => vec![command.clone()],
+            several => several.map(texts).unwrap_or_default(),
         };
         words.extend(value.get("args").map(texts).unwrap_or_default());
         let variables = value.get(form.variables()).and_then(Value::as_object);
         let variables = variables.into_iter().flatten();
         let mut words = words.into_iter();
-        Some(Self {
-            command: words.next()?,
+        Self {
+            command: words.next().unwrap_or_default(),
             arguments: words.collect(),
             variables: variables
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
                 .collect(),
-        })
-    }
-
-    /// The value of a variable.
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        }
     }
 
     /// A TOML table. TOML reads the escapes of JSON strings.

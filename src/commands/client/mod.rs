@@ -2,8 +2,10 @@
 //!
 //! It prints no secret. The entry works as it stands: it holds every setting that counts here, but for the token.
 
+mod difference;
 mod entry;
 mod file;
+mod own_program;
 mod table;
 mod write;
 

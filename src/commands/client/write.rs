@@ -4,20 +4,15 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
-use super::entry::{Entry, NAME};
+use super::entry::Entry;
 use super::file::{Configuration, NotEdited};
 use super::table::{Form, Words};
+use super::{difference, own_program};
 use crate::cli::ClientName;
 use crate::commands::shell;
 use crate::commands::terminal::note;
 use crate::config::Environment;
-use crate::config::setting::API_TOKEN;
-use crate::guards::secret::without_secret_shapes;
-use crate::guards::text::on_one_line;
 
 /// The consent to a change of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,131 +94,90 @@ pub struct Change<'a> {
     pub environment: &'a Environment,
 }
 
+/// The client's own program, and its command that adds the entry.
+struct OwnCommand {
+    program: PathBuf,
+    adding: Words,
+}
+
 impl Change<'_> {
     /// Shows the change, asks, and makes it.
     ///
     /// # Errors
     /// Nothing was written, or not as it was meant.
     pub fn make(&self, consent: Consent) -> Result<(), NotWritten> {
-        let path = self.client.file(self.environment);
-        let path = path.ok_or_else(|| NotWritten::NoFile {
-            client: self.name.to_owned(),
-        })?;
+        let path = self.path()?;
         let about = |problem| NotWritten::File {
             path: path.clone(),
             problem,
         };
+        let own = self.own_command(&path)?;
         let file = Configuration::read(&path).map_err(about)?;
-        let adding = self.client.adding(self.entry);
-        // Some clients put a new file in the place of a link.
-        let adding = adding.filter(|_| self.client.form() == Form::Toml || !path.is_symlink());
-        let program = adding
-            .as_ref()
-            .map(|words| self.program(words))
-            .transpose()?;
-        let there = self.there(&file, program.as_deref()).map_err(about)?;
+        let there = self.there(&file, own.as_ref()).map_err(about)?;
         if there.as_ref() == Some(self.entry) {
-            note(format!(
-                "{}: the entry is there already. Nothing was changed.",
-                path.display()
-            ))?;
-            return Ok(());
+            return self.say(&path, "the entry is there already. Nothing was changed.");
         }
-        self.show(&path, there.as_ref())?;
+        for line in difference::lines(there.as_ref(), self.entry) {
+            note(line)?;
+        }
+        self.say(&path, "this is the change of the entry.")?;
         agreed(consent)?;
         if let Some(copy) = file.copy().map_err(about)? {
             note(format!("The file as it was is in {}", copy.display()))?;
         }
-        let told_by = program.clone();
-        match (adding, program) {
-            (Some(words), Some(program)) => {
-                self.by_client(&program, &words, there.is_some(), &file)?
-            }
-            _ => {
-                let form = self.client.form();
-                let text = file
-                    .with_entry(form.root(), &self.entry.json(form))
-                    .map_err(about)?;
-                file.replace(&text).map_err(about)?;
-            }
+        match &own {
+            Some(own) => self.by_client(own, there.is_some(), &file)?,
+            None => self.by_hand(&file).map_err(about)?,
         }
-        let seen =
-            Configuration::read(&path).and_then(|file| self.there(&file, told_by.as_deref()));
-        if seen.ok().flatten().as_ref() != Some(self.entry) {
-            note(format!(
-                "{} does not show the entry yet: look at the client's own list of servers.",
-                path.display()
-            ))?;
-            return Ok(());
-        }
-        note(format!(
-            "Written to {}. Restart the client, or have it reload its servers.",
-            path.display()
-        ))?;
-        Ok(())
+        self.end(&path, own.as_ref())
     }
 
-    fn program(&self, words: &Words) -> Result<PathBuf, NotWritten> {
-        let name = words.first().map(String::as_str).unwrap_or_default();
-        let found = self.environment.program(name);
-        found.ok_or_else(|| NotWritten::NoProgram {
-            program: name.to_owned(),
+    fn path(&self) -> Result<PathBuf, NotWritten> {
+        let path = self.client.file(self.environment);
+        path.ok_or_else(|| NotWritten::NoFile {
             client: self.name.to_owned(),
         })
+    }
+
+    /// The client's own command, unless the file is a link: some clients put a new file in its place.
+    fn own_command(&self, path: &Path) -> Result<Option<OwnCommand>, NotWritten> {
+        let is_edited = self.client.form() != Form::Toml && path.is_symlink();
+        let Some(adding) = self.client.adding(self.entry).filter(|_| !is_edited) else {
+            return Ok(None);
+        };
+        let name = adding.first().map(String::as_str).unwrap_or_default();
+        let found = self.environment.program(name);
+        let program = found.ok_or_else(|| NotWritten::NoProgram {
+            program: name.to_owned(),
+            client: self.name.to_owned(),
+        })?;
+        Ok(Some(OwnCommand { program, adding }))
     }
 
     /// The entry that is there.
     fn there(
         &self,
         file: &Configuration,
-        program: Option<&Path>,
+        own: Option<&OwnCommand>,
     ) -> Result<Option<Entry>, NotEdited> {
         let form = self.client.form();
-        let found = match (form, program) {
-            (Form::Toml, Some(program)) => told(program),
-            (Form::Toml, None) => None,
+        let found = match (form, own) {
+            (Form::Toml, own) => own.and_then(|own| own_program::told(&own.program)),
             _ => file.entry(form.root())?,
         };
-        Ok(found.and_then(|value| Entry::read(&value, form)))
-    }
-
-    fn show(&self, path: &Path, there: Option<&Entry>) -> io::Result<()> {
-        let new = shown(self.entry);
-        let Some(there) = there else {
-            note(format!(
-                "{} gets the entry {NAME}:\n{}",
-                path.display(),
-                marked(&new, "+")
-            ))?;
-            return Ok(());
-        };
-        note(format!(
-            "{} has an entry {NAME}. It changes like this:",
-            path.display()
-        ))?;
-        for line in difference(&shown(there), &new) {
-            note(line)?;
-        }
-        let token = API_TOKEN.variable();
-        if there.variable(token).is_some() && self.entry.variable(token).is_none() {
-            note(format!(
-                "The entry that is there holds {token}; the new one does not, and the token comes from elsewhere."
-            ))?;
-        }
-        Ok(())
+        Ok(found.map(|value| Entry::read(&value, form)))
     }
 
     /// Runs the client's own commands. If they fail, the file is put back.
     fn by_client(
         &self,
-        program: &Path,
-        adding: &Words,
+        own: &OwnCommand,
         is_there: bool,
         file: &Configuration,
     ) -> Result<(), NotWritten> {
         let removing = self.client.removing().filter(|_| is_there);
-        for words in removing.iter().chain([adding]) {
-            if let Err(outcome) = run(program, words) {
+        for words in removing.iter().chain([&own.adding]) {
+            if let Err(outcome) = own_program::run(&own.program, words) {
                 return Err(NotWritten::Client {
                     command: shell::line(words),
                     outcome,
@@ -232,6 +186,29 @@ impl Change<'_> {
             }
         }
         Ok(())
+    }
+
+    fn by_hand(&self, file: &Configuration) -> Result<(), NotEdited> {
+        let form = self.client.form();
+        let text = file.with_entry(form.root(), &self.entry.json(form))?;
+        file.replace(&text)
+    }
+
+    /// Reads again, and says what came of it. VS Code writes its file when it likes.
+    fn end(&self, path: &Path, own: Option<&OwnCommand>) -> Result<(), NotWritten> {
+        let seen = Configuration::read(path).and_then(|file| self.there(&file, own));
+        let is_seen = seen.ok().flatten().as_ref() == Some(self.entry);
+        self.say(
+            path,
+            match is_seen {
+                true => "written. Restart the client, or have it reload its servers.",
+                false => "the entry does not show yet. Look at the client's own list of servers.",
+            },
+        )
+    }
+
+    fn say(&self, path: &Path, words: &str) -> Result<(), NotWritten> {
+        Ok(note(format!("{}: {words}", path.display()))?)
     }
 }
 
@@ -250,61 +227,4 @@ fn agreed(consent: Consent) -> Result<(), NotWritten> {
         true => Ok(()),
         false => Err(NotWritten::Declined),
     }
-}
-
-/// Runs a command of the client. Its words go to standard error, so that standard output stays empty.
-fn run(program: &Path, words: &[String]) -> Result<(), String> {
-    let ended = Command::new(program)
-        .args(words.iter().skip(1))
-        .stdin(Stdio::null())
-        .stdout(io::stderr())
-        .status();
-    match ended {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(status.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// The entry as Codex tells it.
-fn told(program: &Path) -> Option<Value> {
-    let ended = Command::new(program)
-        .args(["mcp", "get", NAME, "--json"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .filter(|ended| ended.status.success())?;
-    let mut told: Value = serde_json::from_slice(&ended.stdout).ok()?;
-    told.get_mut("transport").map(Value::take)
-}
-
-/// The lines of an entry, with no secret in them.
-fn shown(entry: &Entry) -> Vec<String> {
-    let safe = |text: &str| on_one_line(&without_secret_shapes(text));
-    let mut lines = vec![format!("command  {}", safe(&entry.command))];
-    let arguments = entry.arguments.iter();
-    lines.extend(arguments.map(|argument| format!("argument {}", safe(argument))));
-    let variables = entry.variables.iter();
-    lines.extend(
-        variables.map(|(name, value)| match name == API_TOKEN.variable() {
-            true => format!("variable {name}=(not shown)"),
-            false => format!("variable {}={}", safe(name), safe(value)),
-        }),
-    );
-    lines
-}
-
-fn marked(lines: &[String], mark: &str) -> String {
-    let lines: Vec<_> = lines.iter().map(|line| format!("{mark} {line}")).collect();
-    lines.join("\n")
-}
-
-/// The old lines that go, and all new ones.
-fn difference(old: &[String], new: &[String]) -> Vec<String> {
-    let gone = old.iter().filter(|line| !new.contains(line));
-    let stays = |line: &String| if old.contains(line) { " " } else { "+" };
-    gone.map(|line| format!("- {line}"))
-        .chain(new.iter().map(|line| format!("{} {line}", stays(line))))
-        .collect()
 }

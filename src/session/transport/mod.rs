@@ -112,14 +112,16 @@ where
     /// endless exchange of errors. Returns a message if the line belongs to a question.
     fn admit_unreadable(&self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
         let outline = Outline::of(line).unwrap_or_default();
+        let answer = self.unreadable_answer(&outline);
         match outline.is_request() {
             true => self.refuse_line(&outline, &refusals::no_request(), room),
             false if encoding::is_utf16(line) => {
                 tracing::warn!("dropped a line that is UTF-16; a client has to write UTF-8");
             }
+            false if answer.is_some() => tracing::warn!("an answer cannot be read"),
             false => tracing::warn!("dropped a line that is no message"),
         }
-        self.unreadable_answer(&outline)
+        answer
     }
 
     /// Refuses a line that is too long. Returns a message if the line belongs to a question.

@@ -30,6 +30,10 @@ impl Outline {
         let mut json = serde_json::Deserializer::from_slice(line);
         outline.deserialize(&mut json).ok()?;
         json.end().ok()?;
+        // An object with an id and no method can only be meant as a response.
+        if outline.kind == Kind::Other && outline.id.is_some() {
+            outline.kind = Kind::Response;
+        }
         Some(outline)
     }
 
@@ -243,15 +247,15 @@ mod tests {
 
     #[test]
     fn a_response_names_the_request_that_it_answers() {
-        for line in [r#"{"id":7,"result":{}}"#, r#"{"error":"no","id":7}"#] {
+        for line in [
+            r#"{"id":7,"result":{}}"#,
+            r#"{"error":"no","id":7}"#,
+            r#"{"id":7}"#,
+        ] {
             let outline = Outline::of(line.as_bytes()).unwrap();
             assert_eq!(outline.answers(), Some(RequestId::Number(7)), "{line}");
         }
-        for line in [
-            r#"{"id":7}"#,
-            r#"{"id":7,"method":"x","result":{}}"#,
-            r#"{"result":{}}"#,
-        ] {
+        for line in [r#"{"id":7,"method":"x","result":{}}"#, r#"{"result":{}}"#] {
             let outline = Outline::of(line.as_bytes()).unwrap();
             assert_eq!(outline.answers(), None, "{line}");
         }

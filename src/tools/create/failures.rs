@@ -8,10 +8,12 @@ use super::super::failure::{Code, Failure};
 use super::super::recovery;
 use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
+use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
+use crate::tools::place_words::of_deployment;
 
 /// The failure of a look that failed: nothing is created without it.
-pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
+pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount, policy: &Policy) -> Failure {
     if failure.code() != Code::PermissionDenied {
         return failure;
     }
@@ -27,7 +29,8 @@ pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount) -> Failure {
         ),
     };
     let text = format!(
-        "The token may not list the service accounts of {place}, {or_else}. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. {ask}"
+        "The token may not list the service accounts of {place}, {or_else}. Nothing was created: without the list an account of that label could be made twice, and a lost answer could not be found again. {ask}{}",
+        of_deployment(place, policy)
     );
     Failure::new(Code::PermissionDenied, text).about_place(place)
 }

@@ -142,7 +142,7 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
         account.label == Some(new.label.as_str())
     };
     let listing = call.list(&new.place, has_label).await;
-    let listing = listing.map_err(|failure| not_looked(failure, new))?;
+    let listing = listing.map_err(|failure| not_looked(failure, new, call.policy()))?;
     if let Some(account) = listing.accounts.first() {
         return Err(already_exists(new, Some(account)));
     }

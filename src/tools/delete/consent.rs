@@ -115,7 +115,7 @@ pub(super) fn other_rights(account: &ServiceAccount) -> String {
         ));
     }
     if is_unclear {
-        sentences.push(" The API could not show all of its roles, so it may have rights elsewhere. They end as well.".to_owned());
+        sentences.push(" The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned());
     }
     if account.reaches_beyond() && sentences.is_empty() {
         sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());

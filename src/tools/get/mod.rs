@@ -16,7 +16,7 @@ use cursor::{Cursor, Order, Position};
 use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
 use page::{GetResult, Matches};
 
-use super::arguments::{Search, Whole};
+use super::arguments::{Search, Switch, Whole};
 use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::{Code, Failure};
@@ -73,7 +73,7 @@ struct Arguments {
     /// Id of one deployment.
     deployment_id: Option<DeploymentId>,
     /// true: also the workspaces' deployments, with names and counts; default false.
-    include_deployments: Option<bool>,
+    include_deployments: Option<Switch>,
     /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
     label: Option<Search>,
     /// Id of one account.
@@ -168,7 +168,7 @@ impl Query {
             .cursor
             .map(|cursor| cursor.position(arguments.order, &binding));
         Ok(Self {
-            include_deployments: arguments.include_deployments.unwrap_or_default(),
+            include_deployments: arguments.include_deployments == Some(Switch(true)),
             filter: Filter {
                 service_account_id: arguments.service_account_id,
                 label: arguments.label.as_ref().map(LabelPattern::new),

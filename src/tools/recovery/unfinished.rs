@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const TOOL: &str = "create_service_account";
 #[derive(Default)]
 pub struct Unfinished {
     places: Mutex<HashSet<Place>>,
+    /// True once the directory was seen without an intent: a call may read thousands of places.
+    nothing_left: AtomicBool,
     untold: Mutex<Vec<Untold>>,
 }
 
@@ -72,10 +75,16 @@ pub async fn finish(call: &Call, place: &Place) {
     else {
         return;
     };
-    if !locked(&call.unfinished.places).insert(place.clone()) {
+    if call.unfinished.nothing_left.load(Ordering::Relaxed)
+        || !locked(&call.unfinished.places).insert(place.clone())
+    {
         return;
     }
-    let sent: Vec<_> = KeyDirectory::left_intents(directory)
+    let left = KeyDirectory::left_intents(directory);
+    call.unfinished
+        .nothing_left
+        .store(left.is_empty(), Ordering::Relaxed);
+    let sent: Vec<_> = left
         .into_iter()
         .filter_map(|left| still_open(call, place, left))
         .collect();

@@ -283,6 +283,16 @@ pub struct Session {
     home: TempDir,
 }
 
+/// A server that still runs would go on writing to its home while that is removed.
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 impl Session {
     /// A server for a sandbox, signed in as an admin of both workspaces.
     pub async fn start(era: Era, sandbox: &Sandbox) -> Self {
