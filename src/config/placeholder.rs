@@ -225,7 +225,8 @@ fn mask(text: &str, kind: Kind) -> Option<Unmeant> {
     // In a signature anything may stand. It is between dots.
     let has_row =
         kind != Kind::Path && !text.contains('.') && text.to_ascii_lowercase().contains("xxxxxxxx");
-    let is_cut = is_token && (text.contains(MASKS) || text.ends_with(['…', '.']));
+    let ends_open = text.ends_with("...") || text.ends_with('…');
+    let is_cut = is_token && (text.contains(MASKS) || ends_open);
     (has_row || is_cut).then_some(Unmeant::Masked)
 }
 
@@ -246,7 +247,7 @@ fn example(text: &str, kind: Kind) -> Option<Unmeant> {
             is_filler
                 || is_yours
                 || TOKEN_FILLERS.contains(&letters.as_str())
-                || asks_for_a_token(&letters)
+                || !text.contains('.') && asks_for_a_token(&letters)
         }
         Kind::Name => is_filler || is_yours,
         Kind::Path => is_filler,
