@@ -1,5 +1,5 @@
-//! What happened to a request, as facts, classified once.
-//! Knows `errors[]` and their codes; gives no advice, which is the business of `tools::result`.
+//! The errors of a request, as facts, classified once.
+//! Knows `errors[]` and their codes; gives no advice, which is the task of `tools::words`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::unreachable::Unreachable;
 /// The largest error that is read, in bytes. Of a larger one no more is known than that there is one.
 const ERROR_MAX: usize = 1024 * 1024;
 
-/// Why a request has no useful answer.
+/// The reason why a request has no useful answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// Nothing was sent.
@@ -84,12 +84,12 @@ pub struct Rejection {
     pub code: Option<String>,
     /// The API's message.
     pub message: String,
-    /// Whether the API may have begun the work: an answer without a `data` member precedes all work.
+    /// True if the API may have begun the work: an answer without a `data` member precedes all work.
     pub began: bool,
 }
 
 impl Rejection {
-    /// Whether the API knows no such thing.
+    /// Tells whether the API knows no such thing.
     pub fn is_not_found(&self) -> bool {
         self.code.as_deref() == Some("RESOURCE_NOT_FOUND")
     }
@@ -125,7 +125,7 @@ impl ApiError {
         }
     }
 
-    /// Whether a read may succeed if it is simply made again.
+    /// Tells whether a read may succeed if it is simply made again.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(
@@ -192,12 +192,12 @@ impl GraphqlError {
         &self.message
     }
 
-    /// Whether the document itself was refused, which precedes any work.
+    /// Tells whether the document itself was refused, which precedes any work.
     pub fn is_validation(&self) -> bool {
         self.code == "GRAPHQL_VALIDATION_FAILED" || self.message.starts_with("Cannot query field")
     }
 
-    /// Whether the error has a code, as every error of the API's own has.
+    /// Tells whether the error has a code, as every error of the API's own has.
     pub fn has_code(&self) -> bool {
         !self.code.is_empty()
     }
@@ -211,13 +211,13 @@ impl GraphqlError {
         Some((index, member))
     }
 
-    /// Whether the error is about a part of the answer and not about the whole operation: its path leads below the
+    /// Tells whether the error is about a part of the answer and not about the whole operation: its path leads below the
     /// top-level field.
     pub fn is_partial(&self) -> bool {
         self.path.len() > 1
     }
 
-    /// Whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
+    /// Tells whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
     /// failure.
     fn is_refusal(&self) -> bool {
         let words = self.message.trim().trim_end_matches('.');

@@ -13,21 +13,21 @@ use url::{Host, Url};
 use super::WorkspaceId;
 use crate::guards::secret::Secret;
 
-/// Where calls go and with which credential.
+/// The installation that calls go to, and the credential for it.
 #[derive(Debug, Clone)]
 pub struct Installation {
     /// The API's URL.
     pub url: ApiUrl,
     /// The credential that belongs to that URL.
     pub token: Secret,
-    /// Where the credential came from.
+    /// The source of the credential.
     pub token_source: TokenSource,
     /// The workspace that the astro CLI is switched to, where the credential is its login.
     pub login_workspace: Option<WorkspaceId>,
 }
 
 impl Installation {
-    /// Whether the token says of itself that its time is over.
+    /// Tells whether the token says of itself that its time is over.
     pub fn token_has_expired(&self) -> bool {
         matches!(
             TokenKind::of(&self.token),
@@ -41,7 +41,7 @@ impl Installation {
     }
 }
 
-/// Where a token came from, in the words a person would look for.
+/// The source of a token, in the words a person would look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
     /// A variable or flag's file, by the name of the setting.
@@ -66,7 +66,7 @@ impl fmt::Display for TokenSource {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApiUrl(Url);
 
-/// Why a URL is not one a token may be sent to.
+/// The reason why a token may not be sent to a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlRefused {
     /// It does not parse, or has no host.
@@ -91,7 +91,7 @@ impl ApiUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// Why a token must not be sent there.
+    /// The reason why a token must not be sent there.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
         let mut url = Url::parse(text).map_err(|_| UrlRefused::Malformed)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -160,12 +160,12 @@ impl ApiUrl {
         self.0.as_str()
     }
 
-    /// Whether it is this machine: such traffic never goes through a proxy.
+    /// Tells whether it is this machine: such traffic never goes through a proxy.
     pub fn is_loopback(&self) -> bool {
         self.0.host().is_some_and(|host| is_loopback(&host))
     }
 
-    /// Whether it is reached without TLS.
+    /// Tells whether it is reached without TLS.
     pub fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
@@ -205,7 +205,7 @@ impl Domain {
     /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`.
     ///
     /// # Errors
-    /// Why it is not the domain of a Private Cloud installation.
+    /// The reason why it is not the domain of a Private Cloud installation.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
         let text = text.trim();
         let whole = if text.contains("://") {
@@ -295,7 +295,7 @@ fn without_service(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// Whether a host belongs to the vendor's hosted product, whose API is another one.
+/// Tells whether a host belongs to the vendor's hosted product, whose API is another one.
 pub fn is_hosted(host: &str) -> bool {
     const HOSTED: [&str; 4] = [
         "astronomer.io",
@@ -317,7 +317,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// What a token is, read from its form as the API does: 32 characters without a dot are a
+/// The kind of a token, read from its form as the API does: 32 characters without a dot are a
 /// service account's key, anything else is a user's JWT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {

@@ -1,6 +1,6 @@
 //! The reasons why a request could not be sent, as facts: the network, the certificate, the proxy, or a setting.
 
-/// Why nothing could be sent.
+/// The reason why nothing could be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreachable {
     /// The host's name has no address.
@@ -36,7 +36,7 @@ pub enum Unreachable {
     ProxySetting {
         /// The variable.
         variable: &'static str,
-        /// Why, as it follows the name of the variable.
+        /// The reason, as it follows the name of the variable.
         problem: String,
     },
     /// There are no trusted authorities on this machine.
@@ -46,7 +46,7 @@ pub enum Unreachable {
     },
     /// The file with further authorities cannot be used.
     CaFile {
-        /// Why.
+        /// The reason.
         problem: String,
     },
     /// The server's own time for the call was used up before it could be sent.

@@ -166,7 +166,7 @@ impl Config {
         }
     }
 
-    /// Whether key files go to the directory that is deleted with the sandbox.
+    /// Tells whether key files go to the directory that is deleted with the sandbox.
     pub fn keys_go_with_the_sandbox(&self) -> bool {
         self.running_sandbox.is_some() && self.origin(&KEY_DIR) == Origin::Default
     }

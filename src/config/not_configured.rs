@@ -92,7 +92,7 @@ pub(super) enum InstallationProblem {
         url: String,
         set_by: &'static str,
         login: String,
-        /// Whether the URL is that of the login but for the version at its end.
+        /// True if the URL is that of the login but for the version at its end.
         lacks_version: bool,
     },
     #[error("The domain {domain} is that of an API on this machine, whose URL is not set")]

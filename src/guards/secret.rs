@@ -17,7 +17,7 @@ pub const REDACTED: &str = "[redacted]";
 const STARS: &str = "**************************";
 
 /// The number of characters that show of a masked key.
-const SHOWN: usize = 6;
+pub const SHOWN: usize = 6;
 
 /// The number of secrets that are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;

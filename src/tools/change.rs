@@ -1,5 +1,5 @@
-//! What the tools that change something share: the audit record, a task that no cancel drops, and
-//! looking again after a lost answer.
+//! Shared by the tools that change something: the audit record, a task that no cancel drops, and the second look
+//! after a lost answer.
 //! Sends nothing itself.
 
 use std::future::Future;
@@ -200,7 +200,7 @@ where
     task.await.unwrap_or_else(|_| Err(fault()))
 }
 
-/// What a change brings that the record has to name.
+/// The facts of a change that its record has to name.
 pub trait ChangedAccount: Send + 'static {
     /// The account that was changed.
     fn account_id(&self) -> &ServiceAccountId;

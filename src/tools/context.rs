@@ -225,7 +225,7 @@ impl Call {
         }
     }
 
-    /// Whether the policy lets calls be about this place.
+    /// Tells whether the policy lets calls be about this place.
     pub(super) fn check_place(&self, place: &Place) -> Result<(), Failure> {
         places::check(self, place)
     }

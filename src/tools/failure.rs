@@ -68,7 +68,7 @@ impl Code {
         }
     }
 
-    /// Whether the same call may succeed later.
+    /// Tells whether the same call may succeed later.
     fn is_retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
     }
@@ -116,7 +116,7 @@ impl Failure {
         self.code
     }
 
-    /// Whether the token may not read a place, or there is none: it says nothing of other places.
+    /// Tells whether the token may not read a place, or there is none: it says nothing of other places.
     pub fn is_denial(&self) -> bool {
         matches!(self.code, Code::PermissionDenied | Code::NotFound)
     }

@@ -45,7 +45,7 @@ pub use words::ONLY_READS;
 /// The settings that shape the tools. They are fixed when the server starts.
 #[derive(Debug, Clone, Default)]
 pub struct ToolOptions {
-    /// Whether there is a default workspace.
+    /// True if there is a default workspace.
     pub has_default_workspace: bool,
     /// The policy of the server.
     pub policy: Policy,

@@ -100,7 +100,7 @@ pub trait User: Send + Sync {
     /// The client's name and version, in its own words.
     fn client(&self) -> String;
 
-    /// Whether the client can show a question.
+    /// Tells whether the client can show a question.
     fn can_be_asked(&self) -> bool;
 
     /// The value that the user selected from the question of this key, in an earlier round of this call.

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees: width, colours, the words of a server that waits, the tools, completions.
+//! The program at a terminal: width, colours, the words of a server that waits, the tools, completions.
 
 use crate::support::harness::*;
 

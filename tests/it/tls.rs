@@ -46,7 +46,7 @@ impl Authority {
         }
     }
 
-    /// What a server with a certificate of this authority shows.
+    /// The configuration of a server with a certificate of this authority.
     fn server(&self, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
         self.server_with(names, |params| {
             params.not_before = date_time_ymd(years.0, 1, 1);
@@ -67,7 +67,7 @@ impl Authority {
         server_of(certificate.der().clone(), &key)
     }
 
-    /// What a server shows that uses the certificate of the authority itself.
+    /// The configuration of a server with the certificate of the authority itself.
     fn itself(&self) -> Arc<ServerConfig> {
         server_of(self.certificate.clone(), self.issuer.key())
     }

@@ -1,4 +1,4 @@
-//! How connections are made: trust, proxies, and one client for each kind of way.
+//! Connections: trust, proxies, and one HTTP client for each kind of route.
 
 use std::path::PathBuf;
 use std::sync::Once;
@@ -24,12 +24,12 @@ const DER: &[u8] = b"\x30\x82";
 /// Ingresses close idle connections without a word; ours are dropped before that.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How connections are made, the same for every call of a server.
+/// The settings of connections, the same for every call of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Connecting {
     /// A file with further trusted authorities (PEM), beside the system's.
     pub ca_cert: Option<PathBuf>,
-    /// Whether certificates go unchecked.
+    /// True if certificates go unchecked.
     pub insecure: bool,
     /// The proxies that the environment names.
     pub proxies: Proxies,
@@ -164,7 +164,7 @@ impl Connecting {
         Ok(found)
     }
 
-    /// What our authorities hold is looked at here and not before.
+    /// The files of our authorities are read here and not before.
     fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
         if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
             return Unreachable::NoTrustStore {

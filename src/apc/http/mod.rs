@@ -34,7 +34,7 @@ const AT_ONCE: usize = 64;
 /// The longest a connection may take, TLS and proxy included.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// What a request may do, which decides how its connection is come by.
+/// The purpose of a request. Reads may reuse a connection; changes always open their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Reads: over a connection that is kept alive.
@@ -49,7 +49,7 @@ pub enum Purpose {
 pub struct Reply {
     /// The HTTP status; any but 429, 401, 407 and redirects, which are errors.
     pub status: u16,
-    /// How long something before the API asks to wait.
+    /// The time for which something in front of the API asks to wait.
     pub retry_after: Option<Duration>,
     /// The time at which the API answered, on its own clock.
     pub date: Option<DateTime<Utc>>,
@@ -80,7 +80,7 @@ impl HttpClient {
     /// Sends one request and reads the whole answer, within the time given.
     ///
     /// # Errors
-    /// What happened instead, where there is no answer of the API's own.
+    /// The error, if there is no answer of the API's own.
     pub async fn post(
         &self,
         installation: &Installation,

@@ -68,7 +68,7 @@ pub fn fitted(typed: Typed, schema: &Value) -> Map<String, Value> {
     words.into_iter().map(fit).collect()
 }
 
-/// Whether a word can only be meant as JSON.
+/// Tells whether a word can only be meant as JSON.
 fn is_json(word: &str) -> bool {
     word.is_empty()
         || word.starts_with(['{', '[', '"'])

@@ -19,14 +19,14 @@ use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 use crate::tools;
 
-/// How long the system may take to find an address.
+/// The time that the system has to find an address.
 const DNS: Duration = Duration::from_secs(10);
 
-/// How long all questions to the API may take together.
+/// The time that all questions to the API have together.
 const ASKING: Duration = Duration::from_secs(45);
 
 impl Doctor<'_> {
-    /// What can be said where there is no token to ask with.
+    /// The checks that need no token.
     pub(super) async fn without_installation(&mut self, missing: &NotConfigured) -> io::Result<()> {
         if self.config.is_broken() {
             let text = "not asked, since a setting is wrong";
@@ -75,7 +75,7 @@ impl Doctor<'_> {
         )
     }
 
-    /// Whether the API answers.
+    /// Tells whether the API answers.
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.as_str())?;

@@ -119,7 +119,7 @@ impl Doctor<'_> {
     }
 }
 
-/// What an intent is about, since when it is there, and what to do.
+/// The subject of an intent, its age, and the advice about it.
 fn unfinished(left: &LeftIntent) -> String {
     let intent = match &left.content {
         Content::Intent(intent) => intent,

@@ -183,7 +183,7 @@ fn answered(question: &Question, result: &ElicitResult, after: Duration) -> Answ
 }
 
 impl User for RemoteUser {
-    /// Whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
+    /// Tells whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
     fn can_be_asked(&self) -> bool {
         let capability = self
             .context

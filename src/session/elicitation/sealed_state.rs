@@ -35,7 +35,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Whether the user saw the same facts, and the same text for this value.
+    /// Tells whether the user saw the same facts, and the same text for this value.
     pub(super) fn showed(&self, question: &Question, value: &str) -> bool {
         let now = choices(&question.form).iter();
         let mut now = now.filter(|(choice, _)| choice == value);

@@ -24,7 +24,7 @@
 //! | The session goes on after the output is closed. | It ends. |
 //! | The end of the session waits for a blocked output. | It waits for [`LAST_WRITES`] at most. |
 //!
-//! What rmcp does with a call that panics or is cancelled is mended in [`crate::session::server`]; with bad
+//! rmcp's faults with calls that panic or are cancelled are mended in [`crate::session::server`]; with bad
 //! parameters, in [`crate::session::service`]; its end of a session, in [`crate::session::shutdown`].
 
 mod handshake;

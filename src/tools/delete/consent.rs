@@ -123,7 +123,7 @@ pub(super) fn other_rights(account: &ServiceAccount) -> String {
     sentences.concat()
 }
 
-/// Whether a role or an entity of a binding is not known.
+/// Tells whether a role or an entity of a binding is not known.
 fn has_unknown_binding(account: &ServiceAccount) -> bool {
     let is_unknown =
         |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
@@ -162,7 +162,7 @@ pub(super) async fn still_the_same(
     }
 }
 
-/// Whether the account's key may be the one this server uses: nothing that shows of it says otherwise.
+/// Tells whether the account's key may be the one this server uses: nothing that shows of it says otherwise.
 fn is_own(call: &Call, account: &ServiceAccount) -> bool {
     let token = &call.installation.token;
     TokenKind::of(token) == TokenKind::ServiceAccountKey && account.may_have_key(token)

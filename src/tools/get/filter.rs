@@ -9,9 +9,7 @@ use super::super::arguments::{Search, text_argument};
 use super::super::schema::{inlined_schema, text};
 use crate::apc::selection::{Candidate, Shown};
 use crate::apc::{Accepted, ServiceAccountId, TEXT_MAX};
-
-/// The number of characters that show of a masked key.
-const KEY_SHOWN: usize = 6;
+use crate::guards::secret::SHOWN;
 
 /// The filters of a call. They hold together.
 #[derive(Default)]
@@ -141,7 +139,7 @@ impl KeyPrefix {
     fn parse(text: &str) -> Result<Self, Accepted> {
         let shown = text.trim().trim_end_matches(['*', '…', '.']);
         match shown.chars().count() {
-            KEY_SHOWN..=TEXT_MAX => Ok(Self(shown.to_owned())),
+            SHOWN..=TEXT_MAX => Ok(Self(shown.to_owned())),
             _ => Err(Self::ACCEPTED),
         }
     }
@@ -155,7 +153,7 @@ impl KeyPrefix {
             return key.starts_with(&self.0).into();
         };
         let fits = self.0.starts_with(shown) || shown.starts_with(&self.0);
-        match fits && shown.chars().count() < KEY_SHOWN {
+        match fits && shown.chars().count() < SHOWN {
             true => Verdict::NotKnown(Fact::Key),
             false => fits.into(),
         }

@@ -83,7 +83,7 @@ pub fn listed(ids: &[ServiceAccountId]) -> String {
     quoted.join(", ")
 }
 
-/// Whether nothing that is known of the account speaks against it.
+/// Tells whether nothing that is known of the account speaks against it.
 fn could_be(account: &ServiceAccount, asked_role: &str, asked_category: Option<&str>) -> bool {
     let has_role = account.role().is_none_or(|role| role == asked_role);
     let has_category = match &account.category {
@@ -93,7 +93,7 @@ fn could_be(account: &ServiceAccount, asked_role: &str, asked_category: Option<&
     has_role && has_category
 }
 
-/// Whether role and category are known: the role that was asked for and no other, and the category.
+/// Tells whether role and category are known: the role that was asked for and no other, and the category.
 fn is_as_asked(account: &ServiceAccount, asked_role: &str) -> bool {
     let is_role = account.role() == Some(asked_role);
     let is_only_role = matches!(&account.bindings, Bindings::Known(all) if all.len() == 1);

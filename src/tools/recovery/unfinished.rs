@@ -99,7 +99,7 @@ pub async fn finish(call: &Call, place: &Place) {
     }
 }
 
-/// Whether this server could have made the creation itself.
+/// Tells whether this server could have made the creation itself.
 fn may_finish(call: &Call, place: &Place) -> bool {
     let policy = call.policy();
     !policy.read_only
@@ -246,7 +246,7 @@ fn publish(call: &Call, directory: &Path, id: &str, key: &Secret) -> Option<Stri
     Some(published.ok()?.path.display().to_string())
 }
 
-/// What a call tells its user.
+/// The sentence for the user.
 fn sentence(intent: &Intent, found: &Found) -> String {
     let label = quoted(&intent.plan.label);
     let id = quoted(&found.service_account_id);

@@ -23,7 +23,7 @@ const PLAYER: &str = "TASKS_PLAYER";
 pub struct Played {
     calls: usize,
     characters: usize,
-    /// What the player said; the scripted one repeats all that it has read.
+    /// The words of the player; the scripted one repeats all that it has read.
     answer: String,
 }
 

@@ -60,7 +60,7 @@ pub struct Step {
     pub only: Option<(String, String)>,
 }
 
-/// What has to hold at the end.
+/// The conditions that have to hold at the end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holds {
