@@ -1,5 +1,6 @@
 //! Measures the server beside a hand-written floor and a raw HTTP client, all in one run:
-//! `cargo bench --bench cost`, or with `-- --quick` for fewer rounds.
+//! `cargo bench --bench cost`, or with `-- --quick` for fewer rounds, or with `-- --executable PATH` for a server that is
+//! built already, such as a static one.
 //!
 //! Prints one table and judges it; a figure over its budget is marked, and that is all. A megabyte is
 //! 1,000,000 bytes. What is measured against something is measured in turns with it.
@@ -62,15 +63,20 @@ const QUICK: Effort = Effort {
 };
 
 fn main() -> io::Result<()> {
-    let effort = match std::env::args().any(|argument| argument == "--quick") {
+    let arguments: Vec<String> = std::env::args().collect();
+    let effort = match arguments.iter().any(|argument| argument == "--quick") {
         true => QUICK,
         false => FULL,
     };
+    let mut named = arguments.iter().skip_while(|one| *one != "--executable");
     let directory = tempfile::tempdir()?;
     let api = Api::start()?;
     let floor = Program::new(build_floor(directory.path())?);
     let home = directory.path().to_string_lossy();
-    let executable = session::build_released(directory.path())?;
+    let executable = match named.nth(1) {
+        Some(path) => session::copied(Path::new(path), directory.path())?,
+        None => session::build_released(directory.path())?,
+    };
     let server = Program::new(&executable)
         .env("HOME", home.clone())
         .env("APC_API_URL", api.url())

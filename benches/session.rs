@@ -14,7 +14,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 const BUILT: &str = env!("CARGO_BIN_EXE_apc-mcp");
 
 /// Builds the server as it is released and copies it into the directory. A build for benchmarks also has the features that
-/// tests need; and a file that a linker has just written starts slower than a copy, which is what people install.
+/// tests need.
 pub fn build_released(directory: &Path) -> io::Result<PathBuf> {
     let target = Path::new(BUILT).ancestors().nth(2);
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -26,8 +26,14 @@ pub fn build_released(directory: &Path) -> io::Result<PathBuf> {
     if !status.success() {
         return Err(io::Error::other("the server does not build"));
     }
+    copied(Path::new(BUILT), directory)
+}
+
+/// Copies an executable into the directory. A file that a linker has just written starts slower than a copy, which is what
+/// people install.
+pub fn copied(executable: &Path, directory: &Path) -> io::Result<PathBuf> {
     let copy = directory.join("apc-mcp");
-    fs::copy(BUILT, &copy)?;
+    fs::copy(executable, &copy)?;
     Ok(copy)
 }
 
