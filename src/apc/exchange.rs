@@ -59,7 +59,7 @@ impl GraphqlClient {
 
     /// The API for one call, which has to be over by the deadline.
     pub fn within<'a>(&'a self, installation: &'a Installation, deadline: Instant) -> Api<'a> {
-        self.secrets.remember(installation.token.expose());
+        self.secrets.remember_token(installation.token.expose());
         Api {
             client: self,
             installation,

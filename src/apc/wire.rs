@@ -138,6 +138,15 @@ impl<'a> WireAccount<'a> {
         }
     }
 
+    /// Takes no null for an absent value: an error of the answer may be about it.
+    pub(super) fn doubt_nulls(&mut self) {
+        for member in [&mut self.category, &mut self.last_used_at] {
+            if matches!(member, Some(None)) {
+                *member = None;
+            }
+        }
+    }
+
     /// The bindings, by the newer field or by the older one. More than are read make them unreadable.
     pub(super) fn bindings(&self) -> Bindings {
         let read = |binding: &Option<WireBinding<'_>>| match binding {

@@ -101,6 +101,8 @@ pub struct Secrets(Arc<Mutex<Known>>);
 struct Known {
     values: SecretSet<Arc<str>>,
     by_age: VecDeque<Arc<str>>,
+    /// Never forgotten.
+    tokens: SecretSet<Arc<str>>,
 }
 
 impl Secrets {
@@ -119,9 +121,18 @@ impl Secrets {
         }
     }
 
+    /// Remembers a token of this server. It is never forgotten, however many keys come after it.
+    pub fn remember_token(&self, token: &str) {
+        self.known().tokens.insert(token.into());
+    }
+
     /// The text without any remembered secret.
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.known().values.scrub(text)
+        let known = self.known();
+        match known.tokens.scrub(text) {
+            Cow::Borrowed(text) => known.values.scrub(text),
+            Cow::Owned(clean) => Cow::Owned(known.values.scrub(&clean).into_owned()),
+        }
     }
 
     /// The same for text of its own: without a copy where there is no secret in it.
@@ -258,5 +269,17 @@ mod tests {
             "secret-number-00000000"
         );
         assert_eq!(secrets.scrub("secret-number-00001000"), REDACTED);
+    }
+
+    #[test]
+    fn a_token_is_never_forgotten() {
+        let secrets = Secrets::default();
+        secrets.remember_token("a-user-token-of-some-length");
+        for number in 0..=2 * REMEMBERED {
+            secrets.remember(&format!("secret-number-{number:08}"));
+        }
+        let text = "secret-number-00002000 and a-user-token-of-some-length";
+        assert_eq!(secrets.scrub(text), format!("{REDACTED} and {REDACTED}"));
+        assert!(secrets.are_in("a-user-token-of-some-length"));
     }
 }

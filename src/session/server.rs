@@ -89,7 +89,7 @@ impl Server {
     /// Remembers the token in use, so that no answer shows it.
     async fn remember_token(&self) {
         if let Ok(installation) = self.shared.config().installation().await {
-            self.secrets.remember(installation.token.expose());
+            self.secrets.remember_token(installation.token.expose());
         }
     }
 

@@ -110,7 +110,7 @@ impl Call {
     ) -> Result<Self, Failure> {
         let installation = shared.config.installation().await?;
         // Known before the arguments are read: they might hold it.
-        shared.secrets.remember(installation.token.expose());
+        shared.secrets.remember_token(installation.token.expose());
         Ok(Self {
             installation: Arc::new(installation),
             deadline: Instant::now() + shared.config.timeout + BEYOND_ONE_REQUEST,

@@ -630,24 +630,25 @@ async fn a_filter_by_what_the_release_does_not_show_matches_nothing_and_says_why
 
 #[tokio::test]
 async fn a_last_use_that_could_not_be_read_is_not_taken_for_never() {
-    let (sandbox, mut session) = start().await;
-    let row =
-        json!({"id": "ck1", "label": "x", "createdAt": "2026-01-01T00:00:00Z", "lastUsedAt": null});
-    let body = json!({
-        "data": {LIST: [row]},
-        "errors": [{"message": "x", "path": [LIST, 0, "lastUsedAt"]}],
-    });
-    let fault = canned(&body.to_string());
-    sandbox.handle().inject(fault, On::Field(LIST), 1);
-    let found = session
-        .call(
-            TOOL,
-            json!({"workspace_id": ANALYTICS, "unused_since": "2026-10-01"}),
-        )
-        .await;
-    assert_eq!(found.structured()["total"], 0);
-    let notes = found.structured()["notes"].to_string();
-    assert_says(&notes, &["unused_since", "1 account"]);
+    for path in [json!([LIST, 0, "lastUsedAt"]), json!([LIST]), json!([])] {
+        let (sandbox, mut session) = start().await;
+        let row = json!({"id": "ck1", "label": "x", "createdAt": "2026-01-01T00:00:00Z", "lastUsedAt": null});
+        let body = json!({
+            "data": {LIST: [row]},
+            "errors": [{"message": "x", "path": path}],
+        });
+        let fault = canned(&body.to_string());
+        sandbox.handle().inject(fault, On::Field(LIST), 1);
+        let found = session
+            .call(
+                TOOL,
+                json!({"workspace_id": ANALYTICS, "unused_since": "2026-10-01"}),
+            )
+            .await;
+        assert_eq!(found.structured()["total"], 0, "{path}");
+        let notes = found.structured()["notes"].to_string();
+        assert_says(&notes, &["unused_since", "1 account"]);
+    }
 }
 
 #[tokio::test]

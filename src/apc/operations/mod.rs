@@ -125,15 +125,16 @@ async fn listing<'a, R: Ord>(
     rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let failed = failed_members(&answer.errors);
+    let errors_name_members = answer
+        .errors
+        .iter()
+        .all(|error| error.member_of_entry().is_some());
     let mut listing = Listing {
         accounts: Vec::new(),
         size: 0,
         unreadable: 0,
         partly_read: 0,
-        is_complete: answer
-            .errors
-            .iter()
-            .all(|error| error.member_of_entry().is_some()),
+        is_complete: errors_name_members,
         labels_are_known: failed.values().all(|members| !members.contains("label")),
         foreign: Vec::new(),
         clock_ahead: answer.date.map(|date| date - Utc::now()),
@@ -149,6 +150,9 @@ async fn listing<'a, R: Ord>(
         if let Some(members) = failed {
             listing.partly_read += 1;
             row.mark_failed(members);
+        }
+        if !errors_name_members {
+            row.doubt_nulls();
         }
         keys.extend(row.whole_key());
         let bindings = row.bindings();

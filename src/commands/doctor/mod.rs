@@ -41,7 +41,7 @@ pub async fn run(
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let installation = config.installation().await;
     if let Ok(found) = &installation {
-        secrets.remember(found.token.expose());
+        secrets.remember_token(found.token.expose());
     }
     let mut doctor = Doctor {
         config: &config,
