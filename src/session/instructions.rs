@@ -8,17 +8,23 @@ use crate::guards::policy::{Confirm, KeyOutput, Policy};
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-const PURPOSE: &str = "Administers the service accounts of Astro Private Cloud. get_service_accounts with limit 0 \
-    lists the places and their ids; its filters find accounts without reading every page. Delete only what the user named. \
-    Tell the user what notes say. An error's text says what to do next.";
-
 /// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {
     let mut sentences = Vec::new();
     sentences.extend(config.sandbox.then(|| SANDBOX.to_owned()));
-    sentences.push(PURPOSE.to_owned());
+    sentences.push(purpose(&config.policy));
     sentences.extend(restrictions(&config.policy));
     sentences.join(" ")
+}
+
+fn purpose(policy: &Policy) -> String {
+    let deployments = match policy.has_deployments() {
+        true => ", with include_deployments their deployments as well",
+        false => "",
+    };
+    format!(
+        "Administers the service accounts of Astro Private Cloud. get_service_accounts with limit 0 lists the workspaces and their ids{deployments}; its filters find accounts without reading every page. Delete only what the user named. Tell the user what notes say. An error's text says what to do next."
+    )
 }
 
 /// A sentence for each setting of the policy that is not the default, and the limit of changes.

@@ -18,15 +18,18 @@ struct Deaf {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
+    /// Its home has to outlive the server.
+    _program: Program,
 }
 
 impl Deaf {
-    async fn start(program: &Program) -> Self {
+    async fn start(program: Program) -> Self {
         let mut child = program.command().stderr(Stdio::piped()).spawn().unwrap();
         let mut client = Self {
             input: child.stdin.take().unwrap(),
             output: BufReader::new(child.stdout.take().unwrap()).lines(),
             child,
+            _program: program,
         };
         client.ask("initialize", opening("2025-11-25")).await;
         client
@@ -60,7 +63,7 @@ impl Deaf {
 #[tokio::test]
 async fn a_server_whose_standard_error_nobody_reads_answers_and_ends() {
     let sandbox = Sandbox::start(0).await.unwrap();
-    let mut client = Deaf::start(&guarded(&sandbox, Persona::WorkspaceAdmin)).await;
+    let mut client = Deaf::start(guarded(&sandbox, Persona::WorkspaceAdmin)).await;
     client.provoke_warnings().await;
     let call = json!({"name": CREATE_TOOL, "arguments": new("etl")});
     let created = client.ask("tools/call", call).await;
@@ -77,7 +80,7 @@ async fn a_server_whose_standard_error_nobody_reads_answers_and_ends() {
 #[tokio::test]
 async fn dropped_lines_are_counted_when_there_is_room_again() {
     let sandbox = Sandbox::start(0).await.unwrap();
-    let mut client = Deaf::start(&guarded(&sandbox, Persona::WorkspaceAdmin)).await;
+    let mut client = Deaf::start(guarded(&sandbox, Persona::WorkspaceAdmin)).await;
     client.provoke_warnings().await;
     client.ask("tools/list", json!({})).await;
     let mut errors = client.child.stderr.take().unwrap();
@@ -126,7 +129,8 @@ async fn the_log_costs_no_thread_until_its_first_line() {
 async fn a_line_in_utf16_is_named_as_that() {
     let ping = "{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"ping\"}\n";
     for text in [ping.to_owned(), format!("\u{feff}{ping}")] {
-        let mut child = Program::bare().command().spawn().unwrap();
+        let program = Program::bare();
+        let mut child = program.command().spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let line: Vec<_> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         input.write_all(&line).await.unwrap();

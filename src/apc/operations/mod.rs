@@ -73,7 +73,9 @@ impl<'a> From<&'a Place> for InPlace<'a> {
 /// The field by which the release shows roles, as far as lists that were read before have told; none where it has
 /// neither of the two.
 pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
-    api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS)
+    let on_deployments = api.renamed_field(&DEPLOYMENT_SERVICE_ACCOUNTS);
+    let in_workspaces = api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS);
+    in_workspaces.filter(|_| on_deployments.is_some())
 }
 
 /// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page

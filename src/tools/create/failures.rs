@@ -8,7 +8,7 @@ use super::super::failure::{Code, Failure};
 use super::super::recovery;
 use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
-use crate::guards::policy::Policy;
+use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
 use crate::tools::place_words::of_deployment;
 
@@ -88,8 +88,14 @@ pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
 
 pub(super) fn outcome_unknown(call: &Call, new: &NewServiceAccount, what: &str) -> Failure {
     let label = quoted(new.label.as_str());
+    let key = match call.policy().key_output {
+        KeyOutput::File => "notes say where its key is; if they do not, nobody holds its key",
+        KeyOutput::Show => {
+            "its api_key is whole for 10 minutes after the creation; if it is masked, nobody holds its key"
+        }
+    };
     let text = format!(
-        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. Wait that long, then call get_service_accounts with {}_id {} and label {label}: if it is not there, it is safe to create it again. If it is there, notes say where its key is; if they do not, nobody holds its key: delete it, and create it again.",
+        "The creation of {label} was sent, and whether it was done is not known. {what} It may still appear in the next {} s. Wait that long, then call get_service_accounts with {}_id {} and label {label}: if it is not there, it is safe to create it again. If it is there, {key}: delete it then, and create it again.",
         call.still_to_show().as_secs(),
         new.place.kind(),
         quoted(new.place.id())

@@ -186,8 +186,10 @@ pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
 pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
-        "The deletion of {id} was sent, and whether it was done is not known. {what} It may still be done in the next {} s. Wait that long, then call get_service_accounts with that service_account_id: not_found means that it is deleted; if it is still listed, it is safe to delete it again.",
-        call.still_to_show().as_secs()
+        "The deletion of {id} was sent, and whether it was done is not known. {what} It may still be done in the next {} s. Wait that long, then call get_service_accounts with {}_id {} and service_account_id {id}: not_found means that it is deleted; if it is still listed, it is safe to delete it again.",
+        call.still_to_show().as_secs(),
+        account.place.kind(),
+        quoted(account.place.id())
     );
     Failure::new(Code::OutcomeUnknown, text)
         .about_account(&account.id)
