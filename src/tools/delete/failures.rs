@@ -1,7 +1,7 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Reason, described, other_rights};
+use super::consent::{BOX, Doomed, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
@@ -104,14 +104,15 @@ fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
     }
 }
 
-pub(super) fn confirmation_required(account: &ServiceAccount, reason: Option<Reason>) -> Failure {
+pub(super) fn confirmation_required(doomed: &Doomed, reason: Option<Reason>) -> Failure {
+    let account = &doomed.account;
     let why = match reason {
         Some(Reason::OwnKey) => {
             "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
         Some(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",
-            other_rights(account)
+            other_rights(doomed)
         ),
         None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
     };
