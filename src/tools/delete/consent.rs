@@ -23,15 +23,20 @@ pub(super) const BOX: &str = "Delete it (yes or no)";
 pub(super) enum Reason {
     /// Its key is the one that this server uses.
     OwnKey,
+    /// Too little of its key shows to rule that out.
+    MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
 }
 
 impl Reason {
     fn of(call: &Call, doomed: &Doomed) -> Option<Self> {
-        match is_own(call, &doomed.account) {
-            true => Some(Self::OwnKey),
-            false => doomed.reaches_beyond().then_some(Self::OtherBindings),
+        let token = &call.installation.token;
+        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
+        match &doomed.account {
+            account if is_a_key && account.has_key(token) => Some(Self::OwnKey),
+            account if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
+            _ => doomed.reaches_beyond().then_some(Self::OtherBindings),
         }
     }
 }
@@ -111,6 +116,7 @@ async fn question(
         key: match reason {
             None => format!("delete:{}", account.id),
             Some(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
+            Some(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
             Some(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
         },
         message: format!(
@@ -183,6 +189,9 @@ fn own_key(reason: Option<Reason>) -> &'static str {
         Some(Reason::OwnKey) => {
             " Its key is the one that this server itself uses: after the deletion the server can do nothing."
         }
+        Some(Reason::MayBeOwnKey) => {
+            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion."
+        }
         _ => "",
     }
 }
@@ -208,12 +217,6 @@ pub(super) async fn still_the_same(
         .about_account(&account.id)),
         Err(failure) => Err(failure),
     }
-}
-
-/// Tells whether the account's key may be the one this server uses: nothing that shows of it says otherwise.
-fn is_own(call: &Call, account: &ServiceAccount) -> bool {
-    let token = &call.installation.token;
-    TokenKind::of(token) == TokenKind::ServiceAccountKey && account.may_have_key(token)
 }
 
 pub(super) fn described(account: &ServiceAccount) -> String {

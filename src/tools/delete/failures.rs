@@ -110,6 +110,9 @@ pub(super) fn confirmation_required(doomed: &Doomed, reason: Option<Reason>) -> 
         Some(Reason::OwnKey) => {
             "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
+        Some(Reason::MayBeOwnKey) => {
+            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
+        }
         Some(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",
             other_rights(doomed)
