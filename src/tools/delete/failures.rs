@@ -134,8 +134,16 @@ pub(super) fn nothing_there(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
+/// The failure of a selection from a list that shows no account and was not read in full.
+pub(super) fn nothing_seen(place: &Place, unread: &str) -> Failure {
+    let text = format!(
+        "The list of {place} shows no service account, but not everything could be read.{unread} Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation."
+    );
+    Failure::new(Code::ApiError, text).about_place(place)
+}
+
 /// No account was named and nobody can be asked: what there is to name.
-pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
+pub(super) fn listed(place: &Place, accounts: &[ServiceAccount], unread: &str) -> Failure {
     let named = |account: &ServiceAccount| {
         format!(
             "{} {}",
@@ -149,7 +157,7 @@ pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
         more => format!(", and {more} more that get_service_accounts lists"),
     };
     let text = format!(
-        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}. Call again with the id of the one that is meant; ask the user if that is not certain.",
+        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}.{unread} Call again with the id of the one that is meant; ask the user if that is not certain.",
         some.join(", ")
     );
     Failure::new(Code::InvalidArguments, text).about_place(place)
