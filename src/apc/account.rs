@@ -257,9 +257,9 @@ impl ServiceAccount {
         own.is_some_and(|own| own.shows_enough() && own.may_be(key))
     }
 
-    /// Tells whether its key may be this one: its visible part does not say otherwise.
+    /// Tells whether its key may be this one: its visible part does not say otherwise, or no part of it is visible.
     pub fn may_have_key(&self, key: &Secret) -> bool {
-        self.api_key.as_ref().is_some_and(|own| own.may_be(key))
+        !self.has_key_text() || self.api_key.as_ref().is_some_and(|own| own.may_be(key))
     }
 
     /// The role in the place in whose list it stands.

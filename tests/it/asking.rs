@@ -811,6 +811,51 @@ async fn a_workspace_without_accounts_asks_nothing() {
     refused.refusal("not_found");
 }
 
+/// From now on the list of Analytics is this one, with errors beside it.
+fn lists(sandbox: &Sandbox, rows: Value, errors: Value) {
+    let body = json!({"data": {LIST: rows}, "errors": errors}).to_string();
+    let listed = answer(200, "application/json", body, false);
+    sandbox.handle().inject(listed, On::Field(LIST), 9);
+}
+
+#[tokio::test]
+async fn a_workspace_whose_list_came_with_an_error_is_not_called_empty() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        lists(&sandbox, json!([]), json!([{"message": "broken"}]));
+        let refused = session
+            .call(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
+            .await;
+        assert_says(
+            refused.refusal("api_error"),
+            &[ANALYTICS, "not everything could be read", "may still exist"],
+        );
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
+async fn a_choice_from_a_list_that_was_read_in_part_says_so() {
+    let account = |id: &str| json!({"id": id, "label": id, "roleBindings": []});
+    let rows = json!([account("one"), null, account("two")]);
+    let unread = ["1 account", "may still exist"];
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        let errors = json!([{"message": "broken", "path": [LIST, 1]}]);
+        lists(&sandbox, rows.clone(), errors.clone());
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place.clone()).await;
+        assert_says(question.message(), &unread);
+        assert_eq!(question.choices().len(), 3);
+        let mut unasked = guarded(&sandbox, Persona::WorkspaceAdmin).serve(era).await;
+        lists(&sandbox, rows.clone(), errors);
+        let refused = unasked.call(DELETE_TOOL, place).await;
+        let text = refused.refusal("invalid_arguments");
+        assert_says(text, &["'one'", "'two'"]);
+        assert_says(text, &unread);
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_cannot_show_a_form_is_not_asked() {
     let clients = [

@@ -264,6 +264,48 @@ async fn an_account_that_may_have_this_servers_key_is_asked_about() {
 }
 
 #[tokio::test]
+async fn an_account_whose_key_was_not_read_may_be_this_servers_own() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let key = truth(&sandbox.handle(), "terraform").key;
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "apiKey"]}]);
+    for (shown, errors) in [(json!(null), failed), (json!(""), json!(null))] {
+        let mut account = row("a", "etl");
+        account["apiKey"] = shown;
+        let listed = || json_answer(200, &list(json!([account]), errors.clone()), false);
+        sandbox.handle().inject(listed(), On::Field(LIST), 9);
+        let mut session = guarded_with(&sandbox, &key)
+            .args(&["--confirm", "never"])
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        let text = refused.refusal("confirmation_required");
+        assert_says(text, &["may be the one that this server itself uses"]);
+        let program = guarded_with(&sandbox, &key).capable(can_ask());
+        let mut session = program.serve(Era::Stateless).await;
+        let question = session.pose(DELETE_TOOL, doomed("a")).await;
+        assert_says(
+            question.message(),
+            &["may be the one that this server itself uses"],
+        );
+        assert_eq!(question.key.as_deref(), Some("delete_maybe_own_key:a"));
+        assert_eq!(mutations(&sandbox.handle()), 0);
+        sandbox.handle().clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_key_has_no_account_of_its_own() {
+    let (sandbox, _) = start(Persona::WorkspaceAdmin).await;
+    sandbox.handle().lack_field("ServiceAccount.apiKey");
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .args(&["--confirm", "never"])
+        .serve(Era::USUAL)
+        .await;
+    let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+    assert_eq!(deleted.account()["id"], MIGRATION);
+}
+
+#[tokio::test]
 async fn the_order_of_roles_does_not_matter() {
     let here =
         json!({"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}, "deployment": null});

@@ -432,6 +432,111 @@ async fn an_account_of_a_deployment_with_another_role_is_never_deleted_unasked()
     }
 }
 
+/// The further place of an account, and its kind as results name it.
+fn further_places() -> [(&'static str, &'static str, Entity, Role); 2] {
+    let workspace = Entity::Workspace(DATA_SCIENCE.into());
+    let deployment = Entity::Deployment(DEPLOYMENT.into());
+    [
+        (
+            "workspace_id",
+            DATA_SCIENCE,
+            workspace,
+            Role::WorkspaceViewer,
+        ),
+        (
+            "deployment_id",
+            DEPLOYMENT,
+            deployment,
+            Role::DeploymentViewer,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn an_account_in_several_lists_is_never_deleted_unasked_where_bindings_do_not_show() {
+    for (_, id, entity, role) in further_places() {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        sandbox.handle().bind(CI_DEPLOY, role, entity);
+        sandbox.handle().lack_field("ServiceAccount.roleBindings");
+        let one = json!({"service_account_id": CI_DEPLOY});
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .args(&["--confirm", "never"])
+            .serve(Era::USUAL)
+            .await;
+        let refused = session.call(DELETE_TOOL, one.clone()).await;
+        let text = refused.refusal("confirmation_required");
+        assert_says(text, &["rights elsewhere", "several places", ANALYTICS, id]);
+        let only = json!({"service_account_id": MIGRATION});
+        session.call(DELETE_TOOL, only).await.account();
+        for era in Era::BOTH {
+            let mut session = asking(&sandbox).serve(era).await;
+            let question = session.pose(DELETE_TOOL, one.clone()).await;
+            assert_says(question.message(), &["several places", ANALYTICS, id]);
+            let outcome = session.answer(question, json!({"action": "decline"})).await;
+            outcome.refusal("declined");
+        }
+        assert!(exists(&sandbox.handle(), CI_DEPLOY));
+        let mut session = asking(&sandbox).serve(Era::Stateless).await;
+        let question = session.pose(DELETE_TOOL, one).await;
+        let yes = question.accept(true);
+        session.answer(question, yes).await.account();
+        assert!(!exists(&sandbox.handle(), CI_DEPLOY));
+    }
+}
+
+#[tokio::test]
+async fn an_account_in_several_lists_is_never_deleted_unasked_where_its_bindings_are_empty() {
+    let (sandbox, mut session) = start(
+        Line::Today,
+        Persona::WorkspaceAdmin,
+        &["--confirm", "never"],
+    )
+    .await;
+    let bare = json!([{"id": CI_DEPLOY, "label": "ci-deploy", "roleBindings": []}]);
+    for field in [LIST, LIST_THERE] {
+        let body = json!({"data": {field: bare}}).to_string();
+        let listed = answer(200, "application/json", body, false);
+        sandbox.handle().inject(listed, On::Field(field), 9);
+    }
+    let one = json!({"service_account_id": CI_DEPLOY});
+    let refused = session.call(DELETE_TOOL, one).await;
+    let text = refused.refusal("confirmation_required");
+    assert_says(text, &[ANALYTICS, DATA_SCIENCE, DEPLOYMENT, PROD_AIRFLOW]);
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn a_yes_to_an_account_of_one_list_is_none_to_one_of_two() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    sandbox.handle().lack_field("ServiceAccount.roleBindings");
+    let place = |id: &str| Entity::Workspace(id.into());
+    let mut session = asking(&sandbox).serve(Era::Stateless).await;
+    let one = json!({"service_account_id": CI_DEPLOY});
+    let question = session.pose(DELETE_TOOL, one).await;
+    assert!(!question.message().contains("several places"));
+    let yes = question.accept(true);
+    let there = place(DATA_SCIENCE);
+    sandbox
+        .handle()
+        .bind(CI_DEPLOY, Role::WorkspaceViewer, there);
+    session.answer(question, yes).await.refusal("declined");
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn an_account_of_a_workspace_and_another_place_is_found_by_its_id_in_both() {
+    for (kind, id, entity, role) in further_places() {
+        let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+        sandbox.handle().bind(CI_DEPLOY, role, entity);
+        let one = json!({"service_account_id": CI_DEPLOY});
+        let found = session.call(GET_TOOL, one).await;
+        assert_eq!(found.structured()["total"], 2, "{id}");
+        let rows = found.accounts();
+        assert!(rows.iter().any(|row| row["workspace_id"] == ANALYTICS));
+        assert!(rows.iter().any(|row| row[kind] == id), "{rows:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_user_is_asked_before_a_deletion_from_a_deployment() {
     for era in Era::BOTH {

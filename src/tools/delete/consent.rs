@@ -23,35 +23,75 @@ pub(super) const BOX: &str = "Delete it (yes or no)";
 pub(super) enum Reason {
     /// Its key is the one that this server uses.
     OwnKey,
+    /// Too little of its key shows to rule that out.
+    MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
 }
 
 impl Reason {
-    fn of(call: &Call, account: &ServiceAccount) -> Option<Self> {
-        match is_own(call, account) {
-            true => Some(Self::OwnKey),
-            false => account.reaches_beyond().then_some(Self::OtherBindings),
+    fn of(call: &Call, doomed: &Doomed) -> Option<Self> {
+        let token = &call.installation.token;
+        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
+        match &doomed.account {
+            account if is_a_key && account.has_key(token) => Some(Self::OwnKey),
+            account if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
+            _ => doomed.reaches_beyond().then_some(Self::OtherBindings),
         }
+    }
+}
+
+/// An account to be deleted, as it was found.
+pub(super) struct Doomed {
+    pub(super) account: ServiceAccount,
+    /// The other places in whose lists it stands, where its bindings do not name them.
+    pub(super) also_in: Vec<Place>,
+}
+
+impl Doomed {
+    /// The account that stands in the lists of all these places. It is deleted from the first one.
+    pub(super) fn of(found: Vec<ServiceAccount>) -> Option<Self> {
+        let mut found = found.into_iter();
+        let account = found.next()?;
+        let named: Vec<_> = account.bindings.known().iter().collect();
+        let is_named = |place: &Place| {
+            let entity = Entity::Place(place.clone());
+            named.iter().any(|binding| binding.entity == entity)
+        };
+        let also_in = found.map(|other| other.place);
+        let also_in = also_in.filter(|place| !is_named(place)).collect();
+        Some(Self { account, also_in })
+    }
+
+    fn reaches_beyond(&self) -> bool {
+        self.account.reaches_beyond() || !self.also_in.is_empty()
+    }
+}
+
+impl From<ServiceAccount> for Doomed {
+    fn from(account: ServiceAccount) -> Self {
+        let also_in = Vec::new();
+        Self { account, also_in }
     }
 }
 
 /// Asks the user whether this account shall be deleted, where the policy, the account itself or a selection wants that.
 pub(super) async fn confirm(
     call: &mut Call,
-    account: &ServiceAccount,
+    doomed: &Doomed,
     selection: Option<Selection>,
 ) -> Result<(), NoResult> {
-    let reason = Reason::of(call, account);
+    let account = &doomed.account;
+    let reason = Reason::of(call, doomed);
     let policy = call.policy().confirm;
     match (policy, reason, call.user.can_be_asked()) {
         (Confirm::Never, None, _) | (Confirm::Auto, None, false) if selection.is_none() => {
             return Ok(());
         }
-        (_, _, false) => return Err(confirmation_required(account, reason).into()),
+        (_, _, false) => return Err(confirmation_required(doomed, reason).into()),
         _ => {}
     }
-    let question = question(call, account, reason, selection).await;
+    let question = question(call, doomed, reason, selection).await;
     match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
@@ -60,31 +100,33 @@ pub(super) async fn confirm(
             .about_place(&account.place)
             .into()),
         Answer::NoPerson(machine) => Err(nobody_confirmed(machine, account, reason).into()),
-        Answer::CannotAsk => Err(confirmation_required(account, reason).into()),
+        Answer::CannotAsk => Err(confirmation_required(doomed, reason).into()),
     }
 }
 
 async fn question(
     call: &Call,
-    account: &ServiceAccount,
+    doomed: &Doomed,
     reason: Option<Reason>,
     selection: Option<Selection>,
 ) -> Question {
+    let account = &doomed.account;
     Question {
         // A yes to an ordinary question is none to one about these accounts.
         key: match reason {
             None => format!("delete:{}", account.id),
             Some(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
+            Some(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
             Some(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
         },
         message: format!(
             "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
             described(account),
             known_place(call, &account.place).await,
-            other_rights(account),
+            other_rights(doomed),
             own_key(reason),
         ),
-        facts: facts(account),
+        facts: facts(doomed),
         form: Form::Confirm {
             title: BOX.to_owned(),
         },
@@ -93,15 +135,19 @@ async fn question(
 }
 
 /// The facts about an account that a yes depends on. Its last use may move on while the user reads.
-fn facts(account: &ServiceAccount) -> String {
+fn facts(doomed: &Doomed) -> String {
+    let Doomed { account, also_in } = doomed;
     let others: Vec<_> = account.other_bindings().map(ToString::to_string).collect();
     let is_readable = account.bindings != Bindings::Unreadable;
     let place = account.place.to_string();
-    json!([place, account.label, account.role(), others, is_readable]).to_string()
+    let also_in: Vec<_> = also_in.iter().map(ToString::to_string).collect();
+    let role = account.role();
+    json!([place, account.label, role, others, is_readable, also_in]).to_string()
 }
 
-/// The other bindings of an account as a sentence, since one deletion ends them all.
-pub(super) fn other_rights(account: &ServiceAccount) -> String {
+/// The other bindings and places of an account as sentences, since one deletion ends them all.
+pub(super) fn other_rights(doomed: &Doomed) -> String {
+    let Doomed { account, also_in } = doomed;
     let all: Vec<_> = account
         .other_bindings()
         .map(|binding| quoted(&binding.to_string()))
@@ -120,6 +166,14 @@ pub(super) fn other_rights(account: &ServiceAccount) -> String {
     if account.reaches_beyond() && sentences.is_empty() {
         sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());
     }
+    if !also_in.is_empty() {
+        let places = std::iter::once(&account.place).chain(also_in);
+        let places: Vec<_> = places.map(ToString::to_string).collect();
+        sentences.push(format!(
+            " It stands in the lists of several places, and its rights end in all of them: {}.",
+            places.join(", ")
+        ));
+    }
     sentences.concat()
 }
 
@@ -134,6 +188,9 @@ fn own_key(reason: Option<Reason>) -> &'static str {
     match reason {
         Some(Reason::OwnKey) => {
             " Its key is the one that this server itself uses: after the deletion the server can do nothing."
+        }
+        Some(Reason::MayBeOwnKey) => {
+            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion."
         }
         _ => "",
     }
@@ -160,12 +217,6 @@ pub(super) async fn still_the_same(
         .about_account(&account.id)),
         Err(failure) => Err(failure),
     }
-}
-
-/// Tells whether the account's key may be the one this server uses: nothing that shows of it says otherwise.
-fn is_own(call: &Call, account: &ServiceAccount) -> bool {
-    let token = &call.installation.token;
-    TokenKind::of(token) == TokenKind::ServiceAccountKey && account.may_have_key(token)
 }
 
 pub(super) fn described(account: &ServiceAccount) -> String {

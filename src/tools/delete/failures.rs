@@ -1,7 +1,7 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Reason, described, other_rights};
+use super::consent::{BOX, Doomed, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
@@ -104,14 +104,18 @@ fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
     }
 }
 
-pub(super) fn confirmation_required(account: &ServiceAccount, reason: Option<Reason>) -> Failure {
+pub(super) fn confirmation_required(doomed: &Doomed, reason: Option<Reason>) -> Failure {
+    let account = &doomed.account;
     let why = match reason {
         Some(Reason::OwnKey) => {
             "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
+        Some(Reason::MayBeOwnKey) => {
+            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
+        }
         Some(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",
-            other_rights(account)
+            other_rights(doomed)
         ),
         None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
     };
@@ -130,8 +134,16 @@ pub(super) fn nothing_there(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
+/// The failure of a selection from a list that shows no account and was not read in full.
+pub(super) fn nothing_seen(place: &Place, unread: &str) -> Failure {
+    let text = format!(
+        "The list of {place} shows no service account, but not everything could be read.{unread} Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation."
+    );
+    Failure::new(Code::ApiError, text).about_place(place)
+}
+
 /// No account was named and nobody can be asked: what there is to name.
-pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
+pub(super) fn listed(place: &Place, accounts: &[ServiceAccount], unread: &str) -> Failure {
     let named = |account: &ServiceAccount| {
         format!(
             "{} {}",
@@ -145,7 +157,7 @@ pub(super) fn listed(place: &Place, accounts: &[ServiceAccount]) -> Failure {
         more => format!(", and {more} more that get_service_accounts lists"),
     };
     let text = format!(
-        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}. Call again with the id of the one that is meant; ask the user if that is not certain.",
+        "service_account_id is missing, and nothing was deleted. In {place} there are (id, label): {}{more}.{unread} Call again with the id of the one that is meant; ask the user if that is not certain.",
         some.join(", ")
     );
     Failure::new(Code::InvalidArguments, text).about_place(place)

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use consent::confirm;
+use consent::{Doomed, confirm};
 use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
 use selection::select;
 
@@ -142,18 +142,18 @@ async fn run(
     };
     record.named_place(&named);
     let place = named.resolve(call).await?;
-    let (account, selection) = match (id, place) {
-        (Some(id), Some(place)) => (find(call, &id, &place).await?, None),
+    let (doomed, selection) = match (id, place) {
+        (Some(id), Some(place)) => (find(call, &id, &place).await?.into(), None),
         (Some(id), None) => (search(call, &id).await?, None),
         (None, Some(place)) => {
             let (account, selection) = select(call, &place).await?;
-            (account, Some(selection))
+            (account.into(), Some(selection))
         }
         (None, None) => return Err(neither(call.policy()).into()),
     };
-    note(call, record, &account);
-    confirm(call, &account, selection).await?;
-    Ok(delete(call, account, record).await?)
+    note(call, record, &doomed.account);
+    confirm(call, &doomed, selection).await?;
+    Ok(delete(call, doomed.account, record).await?)
 }
 
 fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
@@ -181,9 +181,9 @@ async fn find(
     found.ok_or_else(|| gaps.missing_account(id, Some(place), call.policy()))
 }
 
-/// Looks through the visible workspaces, and through their deployments if none of them has it. An account is missing only
-/// if all of them could be read.
-async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Failure> {
+/// Looks through the visible workspaces, and through their deployments unless its bindings already tell every place of
+/// the account. An account is missing only if all of them could be read.
+async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
     let visible = places::visible(call).await?;
     let read = |place| async move {
         let api = call.api().with_good_token();
@@ -191,21 +191,22 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<ServiceAccount, Fa
         unfinished::finish(call, &place).await;
         call.list_known(&api, &place, is_it).await
     };
-    let is_missing = |read: &[ReadWorkspace<Listing>]| {
-        let mut listings = read.iter().flat_map(|read| &read.outcome);
-        call.policy().has_deployments() && listings.all(|listing| listing.accounts.is_empty())
+    let may_be_in_deployments = |read: &[ReadWorkspace<Listing>]| {
+        let listings = read.iter().flat_map(|read| &read.outcome);
+        let mut found = listings.flat_map(|listing| &listing.accounts);
+        let tells_its_places = |account: &ServiceAccount| !account.bindings.known().is_empty();
+        call.policy().has_deployments() && !found.any(tells_its_places)
     };
-    let reading = places::read_all(call, visible.workspaces, read, is_missing).await?;
+    let reading = places::read_all(call, visible.workspaces, read, may_be_in_deployments).await?;
     let mut gaps = Gaps::default();
     gaps.add_visible(&visible.gaps);
     gaps.add_unread(&reading);
+    let mut found = Vec::new();
     for (place, listing) in reading.into_lists() {
         gaps.add_unreadable_accounts(&place, &listing);
-        if let Some(account) = listing.accounts.into_iter().next() {
-            return Ok(account);
-        }
+        found.extend(listing.accounts.into_iter().next());
     }
-    Err(gaps.missing_account(id, None, call.policy()))
+    Doomed::of(found).ok_or_else(|| gaps.missing_account(id, None, call.policy()))
 }
 
 async fn delete(

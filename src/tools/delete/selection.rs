@@ -2,13 +2,15 @@
 //! Deletes nothing: a yes-or-no question about the selected account follows.
 
 use super::consent::{known_place, still_the_same};
-use super::failures::{declined, listed, nobody_selected, nothing_there, refused};
+use super::failures::{declined, listed, nobody_selected, nothing_seen, nothing_there, refused};
 use super::find;
+use crate::apc::operations::Listing;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::text::harmless;
 use crate::tools::NoResult;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
+use crate::tools::places::Gaps;
 use crate::tools::user::{Answer, Form, Question, Selection};
 
 /// The number of accounts that a user is given to choose from.
@@ -51,17 +53,21 @@ async fn selected(call: &Call, place: &Place, id: &str) -> Result<ServiceAccount
 }
 
 async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAccount, NoResult> {
-    let accounts = call.list(place, |_| true).await?.accounts;
-    if accounts.is_empty() {
-        return Err(nothing_there(place).into());
+    let listing = call.list(place, |_| true).await?;
+    let unread = unread(place, &listing);
+    let accounts = listing.accounts;
+    match (accounts.is_empty(), listing.is_complete) {
+        (true, true) => return Err(nothing_there(place).into()),
+        (true, false) => return Err(nothing_seen(place, &unread).into()),
+        (false, _) => {}
     }
     if accounts.len() > CHOICES || !call.user.can_be_asked() {
-        return Err(listed(place, &accounts).into());
+        return Err(listed(place, &accounts, &unread).into());
     }
     let question = Question {
         key,
         message: format!(
-            "Which service account of {} do you want to delete? You are asked once more before it is deleted.",
+            "Which service account of {} do you want to delete? You are asked once more before it is deleted.{unread}",
             known_place(call, place).await
         ),
         facts: String::new(),
@@ -89,8 +95,16 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal).about_place(place).into()),
         Answer::NoPerson(machine) => Err(nobody_selected(machine).about_place(place).into()),
-        Answer::CannotAsk => Err(listed(place, &accounts).into()),
+        Answer::CannotAsk => Err(listed(place, &accounts, &unread).into()),
     }
+}
+
+/// The sentences on everything that the API could not read of the list.
+fn unread(place: &Place, listing: &Listing) -> String {
+    let mut gaps = Gaps::default();
+    gaps.add_unreadable_accounts(place, listing);
+    let notes = gaps.into_notes().into_iter().flatten();
+    notes.map(|note| format!(" {note}")).collect()
 }
 
 fn choices(accounts: &[ServiceAccount]) -> Vec<(String, String)> {

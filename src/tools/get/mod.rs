@@ -282,8 +282,8 @@ enum Places {
     Visible(Visible),
 }
 
-/// Reads several workspaces, and their deployments where those are wanted, or the account is in none of the workspaces. A
-/// place that could not be read is listed without a count.
+/// Reads several workspaces, and their deployments where those are wanted, or one account is looked for: it may stand in
+/// several places. A place that could not be read is listed without a count.
 async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
     let is_named = matches!(places, Places::Named(_));
     let (workspaces, mut gaps) = match places {
@@ -295,11 +295,9 @@ async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Fa
         let is_known = !(is_named && matches!(place, Place::Workspace(_)));
         read_one(call, query, &shared, place, is_known)
     };
-    let wants_deployments = |read: &[ReadWorkspace<Read>]| {
-        let has_id =
-            |read: &ReadWorkspace<Read>| read.outcome.as_ref().is_ok_and(|read| read.1.has_id);
-        let is_missing = query.filter.service_account_id.is_some() && !read.iter().any(has_id);
-        query.include_deployments || (is_missing && call.policy().has_deployments())
+    let wants_deployments = |_: &[ReadWorkspace<Read>]| {
+        let has_id = query.filter.service_account_id.is_some();
+        query.include_deployments || (has_id && call.policy().has_deployments())
     };
     let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
     gaps.add_unread(&reading);
