@@ -398,3 +398,69 @@ async fn an_empty_workspace_that_was_just_listed_costs_one_request() {
     session.call(GET_TOOL, json!({})).await.structured();
     assert_eq!(sandbox.handle().requests().len(), 3);
 }
+
+// What was not read in full, and whom it concerns.
+
+#[tokio::test]
+async fn an_account_that_is_partly_read_hides_no_other_one() {
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "lastUsedAt"]}]);
+    let body = list(json!([row("a", "etl")]), failed);
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let fault = json_answer(200, &body, false);
+    sandbox.handle().inject(fault, On::Field(LIST), 5);
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, doomed(NOTHING)).await;
+        refused.refusal("not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_workspace_in_the_settings_hides_no_account() {
+    let (sandbox, _) = start(Persona::SystemAdmin).await;
+    let allowed = format!("{ANALYTICS},{NOTHING}");
+    let mut session = guarded(&sandbox, Persona::SystemAdmin)
+        .env("APC_ALLOWED_WORKSPACES", allowed)
+        .serve(Era::USUAL)
+        .await;
+    let missing = json!({"service_account_id": NOTHING});
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, missing.clone()).await;
+        refused.refusal("not_found");
+    }
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_says(&found.structured()["notes"].to_string(), &[NOTHING]);
+}
+
+#[tokio::test]
+async fn places_that_fail_alike_keep_the_code_of_their_failure() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_TIMEOUT", "1")
+        .serve(Era::USUAL)
+        .await;
+    let unknown = json!({"service_account_id": NOTHING});
+    for (hanging, arguments) in [(2, json!({})), (2, unknown.clone()), (1, unknown)] {
+        sandbox
+            .handle()
+            .inject(Fault::Hang, On::Field(LIST), hanging);
+        let failed = session.call(GET_TOOL, arguments).await;
+        failed.refusal("timed_out");
+        assert_eq!(failed.error()["retryable"], true);
+        assert_eq!(failed.error().get("workspace_id"), None);
+    }
+}
+
+#[tokio::test]
+async fn places_that_fail_in_different_ways_are_an_error_of_the_api() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_TIMEOUT", "1")
+        .serve(Era::USUAL)
+        .await;
+    sandbox.handle().inject(Fault::Hang, On::Field(LIST), 1);
+    sandbox
+        .handle()
+        .inject(page(500, false), On::Field(LIST), 1);
+    let failed = session.call(GET_TOOL, json!({})).await;
+    assert_says(failed.refusal("api_error"), &["timed_out", "api_error"]);
+}

@@ -1096,6 +1096,44 @@ async fn all_places_of_a_large_installation_are_read_by_at_most_16_lists_at_once
     assert!((2..=16).contains(&most), "{most} at once");
 }
 
+/// Adds an account without an id, and an error about the last use of the first one.
+fn broken_in_part(answer: &mut Value, field: &str) {
+    let list = answer["data"][field].as_array_mut().unwrap();
+    list.push(json!(null));
+    answer["errors"] = json!([
+        {"message": "broken", "path": [field, 0, "lastUsedAt"]},
+        {"message": "broken", "path": [field, 1, "id"]},
+    ]);
+}
+
+#[tokio::test]
+async fn the_notes_on_many_places_stay_short() {
+    let (sandbox, program) = large(25, 0).await;
+    let network = StandIn::before(&sandbox).await;
+    network.arm(LIST, Play::Edit(broken_in_part), true, 0);
+    let unknown: Vec<_> = (0..30).map(|number| format!("unknown{number}")).collect();
+    let known = (0..25).map(|number| format!("workspace{number:03}"));
+    let allowed: Vec<_> = known.chain(unknown).collect();
+    let mut session = program
+        .env("APC_API_URL", network.url())
+        .env("APC_ALLOWED_WORKSPACES", allowed.join(","))
+        .serve(Era::USUAL)
+        .await;
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_eq!(found.accounts().len(), 25);
+    let notes = found.structured()["notes"].as_array().unwrap();
+    let about = |words: &str| {
+        let notes = notes.iter().filter_map(Value::as_str);
+        let about: Vec<_> = notes.filter(|note| note.contains(words)).collect();
+        assert_eq!(about.len(), 1, "{words}: {notes:?}", notes = about);
+        about[0]
+    };
+    assert_says(about("everything of"), &["1 account in", "5 more"]);
+    assert_says(about("may still exist"), &["1 account in", "5 more"]);
+    assert_says(about("do not exist"), &["'unknown0'", "10 more"]);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+}
+
 /// The progress that a client has heard of: done, total and message.
 fn progress(session: &Session) -> Vec<(u64, u64, String)> {
     let heard = session.notifications.iter();
