@@ -713,6 +713,22 @@ async fn a_deployment_without_accounts_takes_its_first_one_from_every_kind_of_ca
     }
 }
 
+#[tokio::test]
+async fn an_empty_list_of_all_workspaces_does_not_say_that_a_deployment_is_gone() {
+    let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
+    sandbox.handle().remove_account(FORECASTS);
+    let nothing = json!({"data": {"sysWorkspaces": []}}).to_string();
+    let fault = answer(200, "application/json", nothing, false);
+    sandbox
+        .handle()
+        .inject(fault, On::Field("sysWorkspaces"), 1);
+    session
+        .call(CREATE_TOOL, on_deployment("first"))
+        .await
+        .account();
+    assert_eq!(count(&sandbox.handle(), "sysWorkspaces"), 1);
+}
+
 // The allow-list.
 
 #[tokio::test]
