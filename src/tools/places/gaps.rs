@@ -85,9 +85,9 @@ impl Gaps {
         self.notes.extend(gaps.notes.iter().cloned());
         let unknown = gaps.unknown_workspaces.iter().cloned();
         self.unknown_workspaces.extend(unknown);
-        gaps.trouble
-            .into_iter()
-            .for_each(|code| self.add_trouble(code));
+        if let Some(code) = gaps.trouble {
+            self.add_trouble(code);
+        }
         self.may_hide_an_account |= gaps.may_hide_an_account;
     }
 
