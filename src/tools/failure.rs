@@ -111,6 +111,13 @@ impl Failure {
         }
     }
 
+    /// The same failure where it is no place's own.
+    pub fn about_no_place(mut self) -> Self {
+        let places = ["workspace_id", "deployment_id"];
+        self.facts.retain(|(name, _)| !places.contains(name));
+        self
+    }
+
     /// The code.
     pub fn code(&self) -> Code {
         self.code

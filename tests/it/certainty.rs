@@ -398,3 +398,113 @@ async fn an_empty_workspace_that_was_just_listed_costs_one_request() {
     session.call(GET_TOOL, json!({})).await.structured();
     assert_eq!(sandbox.handle().requests().len(), 3);
 }
+
+// What was not read in full, and whom it concerns.
+
+#[tokio::test]
+async fn an_account_that_is_partly_read_hides_no_other_one() {
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "lastUsedAt"]}]);
+    let body = list(json!([row("a", "etl")]), failed);
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let fault = json_answer(200, &body, false);
+    sandbox.handle().inject(fault, On::Field(LIST), 5);
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, doomed(NOTHING)).await;
+        refused.refusal("not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_workspace_in_the_settings_hides_no_account() {
+    let (sandbox, _) = start(Persona::SystemAdmin).await;
+    let allowed = format!("{ANALYTICS},{NOTHING}");
+    let mut session = guarded(&sandbox, Persona::SystemAdmin)
+        .env("APC_ALLOWED_WORKSPACES", allowed)
+        .serve(Era::USUAL)
+        .await;
+    let missing = json!({"service_account_id": NOTHING});
+    for tool in [GET_TOOL, DELETE_TOOL] {
+        let refused = session.call(tool, missing.clone()).await;
+        refused.refusal("not_found");
+    }
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_says(&found.structured()["notes"].to_string(), &[NOTHING]);
+}
+
+/// The list of workspaces, by which a bad token is known, fails for the first requests of a call.
+#[tokio::test]
+async fn a_bad_token_is_never_said_to_be_valid_where_the_list_of_workspaces_fails_first() {
+    const TRIES: usize = 3;
+    for failing in [TRIES, 2 * TRIES] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = guarded_with(&sandbox, UNKNOWN_KEY)
+            .args(&["--allow-workspace", ANALYTICS])
+            .serve(Era::USUAL)
+            .await;
+        let one = json!({"service_account_id": MIGRATION});
+        for (tool, arguments) in [(GET_TOOL, json!({})), (DELETE_TOOL, one)] {
+            sandbox
+                .handle()
+                .inject(page(502, false), On::Field("workspaces"), failing);
+            let refused = session.call(tool, arguments).await;
+            assert_eq!(refused.code(), "unauthenticated", "{tool} {failing}");
+            let asked = count(&sandbox.handle(), "workspaces");
+            assert!(asked > failing, "{tool}: {asked}");
+            sandbox.handle().clear_requests();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_of_the_settings_exists_only_if_the_api_says_so() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let allowed = format!("{ANALYTICS},{NOTHING}");
+    let mut session = guarded(&sandbox, Persona::SystemAdmin)
+        .env("APC_ALLOWED_WORKSPACES", allowed)
+        .serve(Era::USUAL)
+        .await;
+    sandbox
+        .handle()
+        .inject(page(500, false), On::Field("workspace"), 1);
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_eq!(found.structured()["total"], 4);
+    let workspaces = found.structured()["workspaces"].as_array().unwrap();
+    let nothing = workspaces.iter().find(|one| one["id"] == NOTHING);
+    assert_eq!(nothing, Some(&json!({"id": NOTHING})));
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &[NOTHING, "not_found"]);
+}
+
+#[tokio::test]
+async fn places_that_fail_alike_keep_the_code_of_their_failure() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_TIMEOUT", "1")
+        .serve(Era::USUAL)
+        .await;
+    let unknown = json!({"service_account_id": NOTHING});
+    for (hanging, arguments) in [(2, json!({})), (2, unknown.clone()), (1, unknown)] {
+        sandbox
+            .handle()
+            .inject(Fault::Hang, On::Field(LIST), hanging);
+        let failed = session.call(GET_TOOL, arguments).await;
+        failed.refusal("timed_out");
+        assert_eq!(failed.error()["retryable"], true);
+        assert_eq!(failed.error().get("workspace_id"), None);
+    }
+}
+
+#[tokio::test]
+async fn places_that_fail_in_different_ways_are_an_error_of_the_api() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_TIMEOUT", "1")
+        .serve(Era::USUAL)
+        .await;
+    sandbox.handle().inject(Fault::Hang, On::Field(LIST), 1);
+    sandbox
+        .handle()
+        .inject(page(500, false), On::Field(LIST), 1);
+    let failed = session.call(GET_TOOL, json!({})).await;
+    assert_says(failed.refusal("api_error"), &["timed_out", "api_error"]);
+}

@@ -713,6 +713,22 @@ async fn a_deployment_without_accounts_takes_its_first_one_from_every_kind_of_ca
     }
 }
 
+#[tokio::test]
+async fn an_empty_list_of_all_workspaces_does_not_say_that_a_deployment_is_gone() {
+    let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
+    sandbox.handle().remove_account(FORECASTS);
+    let nothing = json!({"data": {"sysWorkspaces": []}}).to_string();
+    let fault = answer(200, "application/json", nothing, false);
+    sandbox
+        .handle()
+        .inject(fault, On::Field("sysWorkspaces"), 1);
+    session
+        .call(CREATE_TOOL, on_deployment("first"))
+        .await
+        .account();
+    assert_eq!(count(&sandbox.handle(), "sysWorkspaces"), 1);
+}
+
 // The allow-list.
 
 #[tokio::test]
@@ -1094,6 +1110,44 @@ async fn all_places_of_a_large_installation_are_read_by_at_most_16_lists_at_once
     assert_eq!(found.structured().get("notes"), None);
     let most = network.most_busy();
     assert!((2..=16).contains(&most), "{most} at once");
+}
+
+/// Adds an account without an id, and an error about the last use of the first one.
+fn broken_in_part(answer: &mut Value, field: &str) {
+    let list = answer["data"][field].as_array_mut().unwrap();
+    list.push(json!(null));
+    answer["errors"] = json!([
+        {"message": "broken", "path": [field, 0, "lastUsedAt"]},
+        {"message": "broken", "path": [field, 1, "id"]},
+    ]);
+}
+
+#[tokio::test]
+async fn the_notes_on_many_places_stay_short() {
+    let (sandbox, program) = large(25, 0).await;
+    let network = StandIn::before(&sandbox).await;
+    network.arm(LIST, Play::Edit(broken_in_part), true, 0);
+    let unknown: Vec<_> = (0..30).map(|number| format!("unknown{number}")).collect();
+    let known = (0..25).map(|number| format!("workspace{number:03}"));
+    let allowed: Vec<_> = known.chain(unknown).collect();
+    let mut session = program
+        .env("APC_API_URL", network.url())
+        .env("APC_ALLOWED_WORKSPACES", allowed.join(","))
+        .serve(Era::USUAL)
+        .await;
+    let found = session.call(GET_TOOL, json!({})).await;
+    assert_eq!(found.accounts().len(), 25);
+    let notes = found.structured()["notes"].as_array().unwrap();
+    let about = |words: &str| {
+        let notes = notes.iter().filter_map(Value::as_str);
+        let about: Vec<_> = notes.filter(|note| note.contains(words)).collect();
+        assert_eq!(about.len(), 1, "{words}: {notes:?}", notes = about);
+        about[0]
+    };
+    assert_says(about("everything of"), &["1 account in", "5 more"]);
+    assert_says(about("may still exist"), &["1 account in", "5 more"]);
+    assert_says(about("do not exist"), &["'unknown0'", "10 more"]);
+    assert_eq!(notes.len(), 3, "{notes:?}");
 }
 
 /// The progress that a client has heard of: done, total and message.

@@ -743,7 +743,10 @@ async fn more_workspaces_than_fit_are_counted_in_the_notes() {
     let unshown = 400 - workspaces.len();
     assert_says(
         &result["notes"].to_string(),
-        &[&format!("{unshown} further workspaces")],
+        &[
+            &format!("{unshown} further workspaces"),
+            "limit 0 has more room",
+        ],
     );
     assert!(found.text().chars().count() < 21_000);
     assert_eq!(found.column("label"), ["lonely"]);

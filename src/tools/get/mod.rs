@@ -24,7 +24,7 @@ use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceVie
 use super::{Definition, Hints, Run, ToolEntry, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
-use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, Workspace, WorkspaceId};
+use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Policy;
 
 /// The row of the table.
@@ -278,28 +278,28 @@ impl Shared {
 enum Places {
     /// The one that it names, with its deployments.
     Named(WorkspaceId),
-    /// All that are visible. The API has named them itself.
+    /// All that are visible.
     Visible(Visible),
 }
 
 /// Reads several workspaces, and their deployments where those are wanted, or one account is looked for: it may stand in
 /// several places. A place that could not be read is listed without a count.
 async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
-    let is_named = matches!(places, Places::Named(_));
-    let (workspaces, mut gaps) = match places {
-        Places::Named(id) => (vec![Workspace { id, label: None }], Gaps::default()),
-        Places::Visible(visible) => (visible.workspaces, visible.gaps),
+    let visible = match places {
+        Places::Named(id) => Visible::named(id),
+        Places::Visible(visible) => visible,
     };
+    let (unproven, mut gaps) = (visible.unproven, visible.gaps);
     let shared = Shared(Mutex::new(First::new(query.most())));
     let read = |place: Place| {
-        let is_known = !(is_named && matches!(place, Place::Workspace(_)));
+        let is_known = !unproven.contains(&place);
         read_one(call, query, &shared, place, is_known)
     };
     let wants_deployments = |_: &[ReadWorkspace<Read>]| {
         let has_id = query.filter.service_account_id.is_some();
         query.include_deployments || (has_id && call.policy().has_deployments())
     };
-    let reading = places::read_all(call, workspaces, read, wants_deployments).await?;
+    let reading = places::read_all(call, visible.workspaces, read, wants_deployments).await?;
     gaps.add_unread(&reading);
     let views = reading.views(query.include_deployments, |(_, tally)| tally.matches);
     let (mut sum, mut clock_ahead) = (Tally::default(), None);

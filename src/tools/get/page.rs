@@ -68,7 +68,7 @@ impl Matches {
             None => (None, Unshown::default()),
         };
         let mut notes = self.notes;
-        notes.extend(of_unshown(&unshown));
+        notes.extend(of_unshown(&unshown, query));
         let now = Utc::now() + self.clock_ahead.unwrap_or_default();
         let page = GetResult {
             service_accounts: Vec::new(),
@@ -109,10 +109,15 @@ impl GetResult {
 }
 
 /// Sentences on the places that do not fit.
-fn of_unshown(unshown: &Unshown) -> impl Iterator<Item = String> {
+fn of_unshown(unshown: &Unshown, query: &Query) -> impl Iterator<Item = String> {
+    let advice = match (query.include_deployments, query.limit) {
+        (true, _) => "limit 0 and without include_deployments has more room for them",
+        (false, 1..) => "limit 0 has more room for them",
+        (false, 0) => "a workspace_id counts one of them",
+    };
     let workspaces = (unshown.workspaces > 0).then(|| {
         format!(
-            "{} further workspaces do not fit here; get_service_accounts with a workspace_id counts one of them.",
+            "{} further workspaces do not fit here; get_service_accounts with {advice}.",
             unshown.workspaces
         )
     });

@@ -16,7 +16,17 @@ const NAMED: usize = 20;
 #[derive(Default)]
 pub struct Gaps {
     notes: Vec<String>,
-    has_trouble: bool,
+    unknown_workspaces: Vec<WorkspaceId>,
+    /// The numbers of accounts of which something could not be read, with their places.
+    partly_read: Vec<(Place, usize)>,
+    /// The numbers of accounts that could not be read, with their places.
+    unreadable: Vec<(Place, usize)>,
+    /// The places whose list came with an error of the API beside it.
+    with_an_error: Vec<Place>,
+    /// The code of the trouble that was met, denials aside; that of the API where it was of several kinds.
+    trouble: Option<Code>,
+    /// True if an account may stand in something that was not read.
+    may_hide_an_account: bool,
 }
 
 impl Gaps {
@@ -49,22 +59,21 @@ impl Gaps {
     }
 
     fn add_failed(&mut self, sentence: &str, failed: Vec<(String, &Failure)>) {
-        if failed.is_empty() {
-            return;
+        self.may_hide_an_account |= !failed.is_empty();
+        for (_, failure) in &failed {
+            self.meet(failure);
         }
-        self.has_trouble |= failed.iter().any(|(_, failure)| !failure.is_denial());
         let reason =
             |(name, failure): &(String, &Failure)| format!("{name} ({})", failure.code().name());
-        let mut named: Vec<_> = failed.iter().take(NAMED).map(reason).collect();
-        if failed.len() > NAMED {
-            named.push(format!("{} more", failed.len() - NAMED));
-        }
-        self.notes.push(format!("{sentence} {}.", named.join(", ")));
+        let named = first_named(&failed, reason);
+        let note = named.map(|named| format!("{sentence} {named}."));
+        self.notes.extend(note);
     }
 
     fn add_unreadable_deployments(&mut self, count: usize) {
         if count > 0 {
-            self.has_trouble = true;
+            self.add_trouble(Code::ApiError);
+            self.may_hide_an_account = true;
             self.notes.push(format!(
                 "{count} of the deployments could not be read by the API itself; their accounts are missing here."
             ));
@@ -74,30 +83,37 @@ impl Gaps {
     /// Adds the gaps of the list of visible workspaces.
     pub fn add_visible(&mut self, gaps: &Self) {
         self.notes.extend(gaps.notes.iter().cloned());
-        self.has_trouble |= gaps.has_trouble;
+        let unknown = gaps.unknown_workspaces.iter().cloned();
+        self.unknown_workspaces.extend(unknown);
+        if let Some(code) = gaps.trouble {
+            self.add_trouble(code);
+        }
+        self.may_hide_an_account |= gaps.may_hide_an_account;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.notes.is_empty()
+        self.sentences().is_empty()
     }
 
     pub(super) fn add_unknown_workspace(&mut self, id: &WorkspaceId) {
-        self.notes.push(format!(
-            "There is no workspace {}, which the settings of this server name.",
-            quoted(id.as_str())
-        ));
+        self.unknown_workspaces.push(id.clone());
     }
 
     /// Adds the workspaces that are not known because the list of all could not be had.
     pub(super) fn add_missing_list(&mut self, level: &Result<Level, Failure>) {
-        let why = match level {
-            Ok(Level::SystemWithoutList) => {
-                "this release of the platform does not list all workspaces"
-            }
-            Err(_) => "the list of the token's workspaces could not be read",
+        let (why, code) = match level {
+            Ok(Level::SystemWithoutList) => (
+                "this release of the platform does not list all workspaces",
+                Code::ApiError,
+            ),
+            Err(failure) => (
+                "the list of the token's workspaces could not be read",
+                failure.code(),
+            ),
             Ok(_) => return,
         };
-        self.has_trouble = true;
+        self.add_trouble(code);
+        self.may_hide_an_account = true;
         self.notes.push(format!(
             "Only the workspaces of this server's settings were read: {why}. Others may exist; name one as workspace_id."
         ));
@@ -107,7 +123,7 @@ impl Gaps {
     pub(super) fn nothing_read(&self) -> Failure {
         let text = format!(
             "Nothing could be read. {} Nothing was changed. If the token lacks a role, ask an admin of the workspace for WORKSPACE_VIEWER; else call again later.",
-            self.notes.join(" ")
+            self.sentences().join(" ")
         );
         Failure::new(self.code(), text)
     }
@@ -115,7 +131,8 @@ impl Gaps {
     /// Adds the entries of the API's list of workspaces that could not be read.
     pub fn add_unreadable_workspaces(&mut self, count: usize) {
         if count > 0 {
-            self.has_trouble = true;
+            self.add_trouble(Code::ApiError);
+            self.may_hide_an_account = true;
             self.notes.push(format!(
                 "{count} of the token's workspaces could not be read by the API itself; their accounts are missing here."
             ));
@@ -125,30 +142,48 @@ impl Gaps {
     /// Adds the accounts of a place that could not be read.
     pub fn add_unreadable_accounts(&mut self, place: &Place, listing: &Listing) {
         if listing.partly_read > 0 {
-            self.notes.push(format!(
-                "The API itself could not read everything of {}, in {place}: what is missing there is not known.",
-                counted(listing.partly_read)
-            ));
+            self.partly_read.push((place.clone(), listing.partly_read));
         }
-        self.has_trouble |= !listing.is_complete;
+        if !listing.is_complete {
+            self.add_trouble(Code::ApiError);
+            self.may_hide_an_account = true;
+        }
         match listing.unreadable {
             0 if listing.is_complete => {}
-            0 => self.notes.push(format!(
-                "The API reported an error beside the list, in {place}. An account that is not listed there may still exist."
-            )),
-            count => self.notes.push(format!(
-                "The API itself could not read {}, in {place}. An account that is not listed there may still exist.",
-                counted(count)
-            )),
+            0 => self.with_an_error.push(place.clone()),
+            count => self.unreadable.push((place.clone(), count)),
         }
+    }
+
+    /// The sentences, as many as there are kinds of gaps and not as there are places.
+    fn sentences(&self) -> Vec<String> {
+        let accounts = |(place, count): &(Place, usize)| format!("{} in {place}", counted(*count));
+        let workspace = |id: &WorkspaceId| quoted(id.as_str());
+        let kinds = [
+            first_named(&self.unknown_workspaces, workspace).map(|named| {
+                format!("The settings of this server name workspaces that do not exist: {named}.")
+            }),
+            first_named(&self.partly_read, accounts).map(|named| {
+                format!("The API itself could not read everything of {named}: the missing parts are not known.")
+            }),
+            first_named(&self.with_an_error, Place::to_string).map(|named| {
+                format!("The API reported an error beside the list of {named}. An account that is not listed there may still exist.")
+            }),
+            first_named(&self.unreadable, accounts).map(|named| {
+                format!("The API itself could not read {named}. An account that is not listed there may still exist.")
+            }),
+        ];
+        let kinds = kinds.into_iter().flatten();
+        self.notes.iter().cloned().chain(kinds).collect()
     }
 
     /// The sentences for a result; none where everything was read.
     pub fn into_notes(self) -> Option<Vec<String>> {
-        Some(self.notes).filter(|notes| !notes.is_empty())
+        Some(self.sentences()).filter(|notes| !notes.is_empty())
     }
 
-    /// The failure for an account that is in nothing that was read: it is not found only if everything was read.
+    /// The failure for an account that is in nothing that was read: it is not found only if the id of every
+    /// account was read.
     pub fn missing_account(
         &self,
         id: &ServiceAccountId,
@@ -168,24 +203,24 @@ impl Gaps {
             Some(place) => place.to_string(),
             None => format!("{everywhere} that this token may list"),
         };
-        let (code, text) = match (self.notes.is_empty(), place) {
-            (true, Some(_)) => (
+        let (code, text) = match (self.may_hide_an_account, place) {
+            (false, Some(_)) => (
                 Code::NotFound,
                 format!(
                     "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or belong to {elsewhere}: call get_service_accounts with that service_account_id alone to search all that you can see."
                 ),
             ),
-            (true, None) => (
+            (false, None) => (
                 Code::NotFound,
                 format!(
                     "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its place may have to be named as {ids}: call get_service_accounts with limit 0 to see every workspace you can."
                 ),
             ),
-            (false, _) => (
+            (true, _) => (
                 self.code(),
                 format!(
                     "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. Call again in a minute, or with the {ids} that the user names.",
-                    self.notes.join(" ")
+                    self.sentences().join(" ")
                 ),
             ),
         };
@@ -196,12 +231,29 @@ impl Gaps {
         }
     }
 
-    fn code(&self) -> Code {
-        match self.has_trouble {
-            true => Code::ApiError,
-            false => Code::PermissionDenied,
+    fn meet(&mut self, failure: &Failure) {
+        if !failure.is_denial() {
+            self.add_trouble(failure.code());
         }
     }
+
+    fn add_trouble(&mut self, code: Code) {
+        let is_alike = self.trouble.is_none_or(|known| known == code);
+        self.trouble = Some(if is_alike { code } else { Code::ApiError });
+    }
+
+    fn code(&self) -> Code {
+        self.trouble.unwrap_or(Code::PermissionDenied)
+    }
+}
+
+/// The first of these in words, and the number of the others; none if there are none.
+fn first_named<T>(all: &[T], words: impl Fn(&T) -> String) -> Option<String> {
+    let mut named: Vec<_> = all.iter().take(NAMED).map(words).collect();
+    if all.len() > NAMED {
+        named.push(format!("{} more", all.len() - NAMED));
+    }
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 fn counted(accounts: usize) -> String {

@@ -115,11 +115,11 @@ pub async fn check_deployment(
     let workspaces = match call.homes.workspace_of(id) {
         Some(home) => vec![home],
         None => match operations::sys_workspaces(api).await {
-            Ok(all) if all.unreadable == 0 => {
+            Ok(all) if all.unreadable == 0 && !all.listed.is_empty() => {
                 let all = all.listed.into_iter();
                 all.map(|workspace| workspace.id).collect()
             }
-            // Not told to this caller, or by this release: the creation itself will tell.
+            // Not told to this caller, or by this release (some answer an empty list): the creation itself will tell.
             Ok(_) | Err(ApiError::PermissionDenied | ApiError::Incompatible { .. }) => {
                 return Ok(());
             }

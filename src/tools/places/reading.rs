@@ -176,6 +176,7 @@ impl<T> Reading<T> {
             [] => None,
             all if all.len() < places => None,
             [only] => Some((*only).clone()),
+            [first, rest @ ..] if is_common(first, rest) => Some((*first).clone().about_no_place()),
             _ => {
                 let mut gaps = Gaps::default();
                 gaps.add_unread(self);
@@ -192,4 +193,10 @@ impl<T> Reading<T> {
             .chain(deployments)
             .filter_map(|outcome| outcome.as_ref().err())
     }
+}
+
+/// Tells whether all places failed in the way of the first one, which is no denial: that says nothing of one place.
+fn is_common(first: &Failure, rest: &[&Failure]) -> bool {
+    let mut rest = rest.iter();
+    !first.is_denial() && rest.all(|failure| failure.code() == first.code())
 }

@@ -104,7 +104,8 @@ pub struct Unshown {
     pub deployments: usize,
 }
 
-/// The places that fit into so many characters: those with matches first, where not all do.
+/// The places that fit into so many characters: those with matches first, where not all do. A deployment takes the room
+/// that the workspaces leave: only this list tells the ids of the workspaces.
 pub fn shortened(mut all: Vec<WorkspaceView>, most: usize) -> (Vec<WorkspaceView>, Unshown) {
     let mut unshown = Unshown::default();
     if length(&all) <= most {
@@ -115,23 +116,33 @@ pub fn shortened(mut all: Vec<WorkspaceView>, most: usize) -> (Vec<WorkspaceView
     for mut view in all {
         let deployments = view.deployments.take();
         view.deployments = deployments.as_ref().map(|_| Vec::new());
-        let Some(left) = room.checked_sub(length(&view) + 1) else {
-            unshown.workspaces += 1;
-            continue;
-        };
-        room = left;
-        for deployment in deployments.into_iter().flatten() {
-            match room.checked_sub(length(&deployment) + 1) {
-                Some(left) => {
-                    room = left;
-                    view.deployments.get_or_insert_default().push(deployment);
-                }
-                None => unshown.deployments += 1,
-            }
+        match takes(&mut room, &view) {
+            true => shown.push((view, deployments.unwrap_or_default())),
+            false => unshown.workspaces += 1,
         }
-        shown.push(view);
     }
-    (shown, unshown)
+    let with_deployments = |(mut view, deployments): (WorkspaceView, Vec<DeploymentView>)| {
+        let all = deployments.len();
+        let fitting = deployments.into_iter();
+        let fitting: Vec<_> = fitting.filter(|one| takes(&mut room, one)).collect();
+        unshown.deployments += all - fitting.len();
+        // An empty list would say that the workspace has none.
+        let is_known = view.deployments.is_some() && (all == 0 || !fitting.is_empty());
+        view.deployments = is_known.then_some(fitting);
+        view
+    };
+    (shown.into_iter().map(with_deployments).collect(), unshown)
+}
+
+/// Takes the room that a place needs, if there is so much.
+fn takes(room: &mut usize, place: &impl Serialize) -> bool {
+    match room.checked_sub(length(place) + ",".len()) {
+        Some(left) => {
+            *room = left;
+            true
+        }
+        None => false,
+    }
 }
 
 impl WorkspaceView {
@@ -144,4 +155,50 @@ impl WorkspaceView {
 
 fn length<T: Serialize>(value: &T) -> usize {
     serde_json::to_string(value).map_or(usize::MAX, |text| text.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn large(workspaces: usize, deployments: usize) -> Vec<WorkspaceView> {
+        let deployment = |number: usize| DeploymentView {
+            id: format!("deployment{number:015}"),
+            label: Some(format!("Airflow {number}")),
+            release_name: Some(format!("celestial-{number:04}")),
+            count: Some(1),
+        };
+        let workspace = |number: usize| WorkspaceView {
+            id: format!("workspace{number:016}"),
+            label: Some(format!("Workspace {number}")),
+            count: Some(1),
+            deployments: Some((0..deployments).map(deployment).collect()),
+        };
+        (0..workspaces).map(workspace).collect()
+    }
+
+    fn deployments_in(views: &[WorkspaceView]) -> usize {
+        let lists = views.iter().flat_map(|view| &view.deployments);
+        lists.map(Vec::len).sum()
+    }
+
+    #[test]
+    fn deployments_take_no_room_from_workspaces() {
+        let (shown, unshown) = shortened(large(200, 10), 50_000);
+        assert_eq!((shown.len(), unshown.workspaces), (200, 0));
+        let deployments = deployments_in(&shown);
+        assert!(deployments > 100, "{deployments}");
+        assert_eq!(unshown.deployments, 2_000 - deployments);
+        assert!(length(&shown) <= 50_000 + 2, "{}", length(&shown));
+        let is_empty = |view: &WorkspaceView| view.deployments.as_ref().is_some_and(Vec::is_empty);
+        assert!(!shown.iter().any(is_empty));
+    }
+
+    #[test]
+    fn a_workspace_without_deployments_is_shown_as_such_where_not_all_fit() {
+        let (shown, unshown) = shortened(large(500, 0), 20_000);
+        assert_eq!(unshown.workspaces, 500 - shown.len());
+        assert_eq!(unshown.deployments, 0);
+        assert!(shown.iter().all(|view| view.deployments.is_some()));
+    }
 }

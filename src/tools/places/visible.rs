@@ -1,14 +1,14 @@
 //! The workspaces that a token can see: what calls without a place are about.
 //! Sees none beyond the allow-list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{StreamExt, stream};
 
 use super::{AT_ONCE, Gaps};
 use crate::apc::error::ApiError;
 use crate::apc::operations::{self, Workspaces};
-use crate::apc::{Workspace, WorkspaceId};
+use crate::apc::{Place, Workspace, WorkspaceId};
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 
@@ -17,6 +17,8 @@ use crate::tools::failure::{Code, Failure};
 pub struct Visible {
     /// The workspaces, within the allow-list.
     pub workspaces: Vec<Workspace>,
+    /// The workspaces among them that the API has told nothing about: they may not exist, and the token may be bad.
+    pub unproven: HashSet<Place>,
     /// The workspaces that may be missing.
     pub gaps: Gaps,
 }
@@ -53,7 +55,7 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
     visible
         .workspaces
         .retain(|workspace| call.policy().allows(&workspace.id));
-    add_named(call, &mut visible).await;
+    add_named(call, &mut visible).await?;
     match (visible.workspaces.is_empty(), level) {
         (true, Err(failure)) => Err(failure),
         (true, Ok(_)) if !visible.gaps.is_empty() => Err(visible.gaps.nothing_read()),
@@ -67,12 +69,21 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
 }
 
 impl Visible {
-    fn add(&mut self, more: Vec<Workspace>) {
-        for workspace in more {
-            if self.workspaces.iter().all(|known| known.id != workspace.id) {
-                self.workspaces.push(workspace);
-            }
+    /// The one workspace that a call names.
+    pub fn named(id: WorkspaceId) -> Self {
+        Self {
+            unproven: HashSet::from([id.clone().into()]),
+            workspaces: vec![Workspace { id, label: None }],
+            gaps: Gaps::default(),
         }
+    }
+
+    fn add(&mut self, more: Vec<Workspace>) {
+        let known = self.workspaces.iter().map(|known| known.id.clone());
+        let mut known: HashSet<_> = known.collect();
+        let more = more.into_iter();
+        self.workspaces
+            .extend(more.filter(|workspace| known.insert(workspace.id.clone())));
     }
 }
 
@@ -99,24 +110,40 @@ async fn listed_workspaces(call: &Call) -> Result<(Level, Workspaces), Failure> 
 }
 
 /// Adds the default workspace and those of the allow-list, where the token's own list does not have them.
-async fn add_named(call: &Call, visible: &mut Visible) {
+///
+/// # Errors
+/// The token is not accepted.
+async fn add_named(call: &Call, visible: &mut Visible) -> Result<(), Failure> {
     let default = call.default_workspace();
     let allowed = call.policy().allowed_workspaces.iter().flatten();
     let named: BTreeSet<WorkspaceId> = default.iter().chain(allowed).cloned().collect();
-    let is_missing = |id: &WorkspaceId| visible.workspaces.iter().all(|known| known.id != *id);
-    let missing: Vec<_> = named.into_iter().filter(is_missing).collect();
+    let known: HashSet<_> = visible.workspaces.iter().map(|known| &known.id).collect();
+    let missing = named.into_iter().filter(|id| !known.contains(id));
+    let missing: Vec<_> = missing.collect();
     let asked = stream::iter(missing).map(|id| async move {
         let found = operations::workspace(&call.api(), &id).await;
         (id, found)
     });
     let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    let mut more = Vec::new();
     for (id, found) in answers {
         match found {
-            Ok(Some(workspace)) => visible.add(vec![workspace]),
+            Ok(Some(workspace)) => more.push(workspace),
             Ok(None) => visible.gaps.add_unknown_workspace(&id),
-            Err(_) => visible.add(vec![Workspace { id, label: None }]),
+            Err(error @ (ApiError::Unauthenticated | ApiError::TokenInDoubt { .. })) => {
+                return Err(call.failure(&error));
+            }
+            Err(error) => {
+                // A refusal was explained: the token is good.
+                if error != ApiError::PermissionDenied {
+                    visible.unproven.insert(id.clone().into());
+                }
+                more.push(Workspace { id, label: None });
+            }
         }
     }
+    visible.add(more);
+    Ok(())
 }
 
 fn no_workspace(call: &Call, level: &Level) -> Failure {
