@@ -174,7 +174,7 @@ async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_sec
         &ended.stderr,
         &[
             "- command  /old/apc-mcp",
-            "- argument --domain=acme.dev",
+            "- argument --domain=(not shown)",
             "+ argument --read-only",
             "- variable APC_API_TOKEN=(not shown)",
         ],
@@ -184,6 +184,52 @@ async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_sec
     assert_eq!(
         after["mcpServers"]["apc-mcp"]["args"],
         json!(["--read-only"])
+    );
+}
+
+#[tokio::test]
+async fn an_argument_of_the_old_entry_is_shown_only_if_it_cannot_hold_a_secret() {
+    let arguments = [
+        "run",
+        "--rm",
+        "--read-only",
+        "HTTPS_PROXY=http://me:geheim@p:1",
+        "APC_API_TOKEN=geheim-user-token",
+        "--api-url=https://me:geheim@h.dev/v1",
+        "--token=geheim",
+        "https://h.dev/?token=geheim",
+        "me:geheim@h.dev",
+        "--password",
+        "geheim",
+        "-p",
+        "geheim-word",
+        "Geheim1",
+    ];
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "command": "APC_API_TOKEN=geheim apc-mcp",
+        "args": arguments,
+        "env": {"NO_PROXY": "geheim", "ASTRO_HOME": "/geheim"},
+    }}});
+    let program = writing("cursor")
+        .file(".cursor/mcp.json", &before.to_string())
+        .env("NO_PROXY", "acme.dev");
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let printed = ended.stderr.to_lowercase();
+    assert!(!printed.contains("geheim"), "{printed}");
+    assert_says(
+        &ended.stderr,
+        &[
+            "- command  (not shown)",
+            "- argument run",
+            "- argument --rm",
+            "  argument --read-only",
+            "- argument --api-url=(not shown)",
+            "- argument --token=(not shown)",
+            "- argument --password\n- argument (not shown)\n- argument -p\n- argument (not shown)",
+            "- variable NO_PROXY=(not shown)",
+            "+ variable NO_PROXY=acme.dev",
+        ],
     );
 }
 
