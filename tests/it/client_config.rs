@@ -259,6 +259,63 @@ async fn a_proxy_with_a_password_is_named_and_not_carried_over() {
 }
 
 #[tokio::test]
+async fn a_sandbox_carries_no_setting_of_an_installation() {
+    let variables = [
+        ("APC_API_TOKEN_FILE", UNKNOWN_KEY),
+        ("APC_API_URL", "https://me:geheim@houston.acme.dev/v1"),
+        ("APC_DOMAIN", "${DOMAIN}"),
+    ];
+    let mut program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_SANDBOX", "1");
+    for (name, value) in variables {
+        program = program.env(name, value);
+    }
+    let ended = program.run().await;
+    let printed = format!("{}{}", ended.stdout, ended.stderr);
+    for (name, value) in variables {
+        assert!(!printed.contains(value), "{printed}");
+        assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+    }
+    let entry = entry("cursor", "mcpServers", &ended.stdout);
+    assert_eq!(arguments(&entry), ["--sandbox"]);
+    let typed = Program::bare().args(&["client", "cursor", "--sandbox"]);
+    let ended = typed
+        .args(&["--api-url=https://me:geheim@h.dev/v1"])
+        .run()
+        .await;
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("geheim"));
+    assert_says(&ended.stderr, &["Not carried over: --api-url "]);
+}
+
+#[tokio::test]
+async fn a_variable_that_is_broken_or_may_be_a_token_is_named_and_not_carried_over() {
+    for (name, value) in [
+        ("HTTPS_PROXY", UNKNOWN_KEY),
+        ("https_proxy", "http://0123456789abcdef0123456789abcdef:80"),
+        ("SSL_CERT_FILE", UNKNOWN_KEY),
+        ("ASTRO_HOME", UNKNOWN_KEY),
+        ("HTTPS_PROXY", "${HTTPS_PROXY}"),
+        ("NO_PROXY", "${NO_PROXY}"),
+        ("SSL_CERT_DIR", "$CERTIFICATES"),
+        ("HTTPS_PROXY", "socks5://proxy:1080"),
+        ("all_proxy", "ftp://proxy:3128"),
+    ] {
+        let program = Program::bare().args(&["client", "cursor"]).env(name, value);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{name}: {}", ended.stderr);
+        let printed = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!printed.contains(value), "{name}: {printed}");
+        assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+    }
+    let hash = "/certs/0123456789abcdef0123456789abcdef.pem";
+    let program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("SSL_CERT_FILE", hash);
+    assert_says(&program.run().await.stdout, &[hash]);
+}
+
+#[tokio::test]
 async fn a_broken_variable_is_refused_before_anything_is_printed() {
     let program = Program::bare()
         .args(&["client", "cursor"])
