@@ -200,6 +200,15 @@ async fn every_setting_of_the_environment_is_carried_over() {
 }
 
 #[tokio::test]
+async fn the_line_of_the_sandbox_is_not_the_sandbox() {
+    let line = printed("cursor", &["--sandbox-line=2020"]).await;
+    assert_says(&line.stderr, &["astro login"]);
+    assert!(!line.stderr.contains("needs no login"), "{}", line.stderr);
+    let sandbox = printed("cursor", &["--sandbox"]).await;
+    assert_says(&sandbox.stderr, &["The sandbox needs no login."]);
+}
+
+#[tokio::test]
 async fn every_row_of_the_settings_is_carried_over_or_named() {
     let help = Program::bare().args(&["--help"]).run().await.stdout;
     let is_variable = |word: &&str| word.starts_with("APC_");
