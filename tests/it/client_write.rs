@@ -363,3 +363,93 @@ async fn a_link_is_never_left_to_a_client_that_would_replace_it() {
         assert_says(&text(&linked, "real.json"), &["\"a\": 1", "--read-only"]);
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_changed_while_the_question_was_open_is_left_alone() {
+    use crate::support::terminal::Terminal;
+
+    let program = Program::bare()
+        .args(&["client", "cursor", "--write", "--read-only"])
+        .file(".cursor/mcp.json", "{}");
+    let path = program.path(".cursor/mcp.json");
+    let edited = "{\"mcpServers\": {\"other\": {\"command\": \"x\"}}}";
+    let terminal = Terminal::open(80);
+    let mut command = program.command();
+    command.stdin(terminal.end()).stderr(terminal.end());
+    let child = command.spawn().unwrap();
+    drop(command);
+    let person = terminal.when_shown("[y/N]", move |terminal| {
+        fs::write(&path, edited).unwrap();
+        std::io::Write::write_all(terminal, b"y\n").unwrap();
+    });
+    let output = patient("it ends", child.wait_with_output()).await.unwrap();
+    let shown = patient("the terminal closes", person).await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_says(
+        &shown,
+        &["changed while the question was open", "Nothing was changed"],
+    );
+    assert_eq!(text(&program, ".cursor/mcp.json"), edited);
+    assert_eq!(names(&program, ".cursor"), ["mcp.json"]);
+}
+
+#[tokio::test]
+async fn other_members_of_the_entry_stay_and_are_named() {
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "type": "stdio", "command": "old", "args": ["--read-only"],
+        "envFile": "/x/.env", "disabled": true, "env": {"APC_TIMEOUT": 5},
+    }}});
+    let program = writing("cursor").file(".cursor/mcp.json", &before.to_string());
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(
+        &ended.stderr,
+        &[
+            "- command  old",
+            "- variable APC_TIMEOUT=(not shown)",
+            "'envFile', 'disabled'",
+            "switched off: 'disabled' in it is true",
+        ],
+    );
+    let after: Value = serde_json::from_str(&text(&program, ".cursor/mcp.json")).unwrap();
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let expected = json!({
+        "type": "stdio", "command": this, "args": ["--read-only"],
+        "envFile": "/x/.env", "disabled": true,
+    });
+    assert_eq!(after["mcpServers"]["apc-mcp"], expected);
+    let again = program.run().await;
+    assert_says(&again.stderr, &["there already", "switched off"]);
+}
+
+#[tokio::test]
+async fn an_entry_with_a_variable_that_is_no_text_is_not_called_equal() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "command": this, "args": ["--read-only"], "env": {"APC_TIMEOUT": 5},
+    }}});
+    let program = writing("cursor").file(".cursor/mcp.json", &before.to_string());
+    let ended = program.run().await;
+    assert!(!ended.stderr.contains("there already"), "{}", ended.stderr);
+    let after: Value = serde_json::from_str(&text(&program, ".cursor/mcp.json")).unwrap();
+    let expected = json!({"command": this, "args": ["--read-only"]});
+    assert_eq!(after["mcpServers"]["apc-mcp"], expected);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_client_that_would_drop_members_of_the_entry_is_not_asked_to_write_it() {
+    let before = json!({"mcpServers": {"apc-mcp": {"command": "old", "args": [], "trust": true}}});
+    let program = writing("gemini").file(".gemini/settings.json", &before.to_string());
+    let program = with_client(program, "gemini", "");
+    assert!(program.run().await.status.success());
+    assert!(!Path::new(&program.path("calls")).exists());
+    let after: Value = serde_json::from_str(&text(&program, ".gemini/settings.json")).unwrap();
+    let entry = &after["mcpServers"]["apc-mcp"];
+    assert_eq!(
+        (&entry["trust"], &entry["args"]),
+        (&json!(true), &json!(["--read-only"]))
+    );
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::entry::NAME;
 
@@ -30,6 +30,9 @@ pub enum NotEdited {
     /// The place of the entries holds something else.
     #[error("'{0}' in it is not an object")]
     NoObject(String),
+    /// Somebody else wrote it after it was read.
+    #[error("it was changed while the question was open; run this command again")]
+    Meanwhile,
     /// The edited text does not hold the entry.
     #[error("the entry would not be read from it as it was meant")]
     Changed,
@@ -64,6 +67,17 @@ impl Configuration {
     /// Tells if the file exists.
     pub fn exists(&self) -> bool {
         self.text.is_some()
+    }
+
+    /// Makes sure that the file is still as it was read.
+    ///
+    /// # Errors
+    /// Somebody else has changed it, or it cannot be read any more.
+    pub fn is_unchanged(&self) -> Result<(), NotEdited> {
+        match Self::read(&self.path)?.text == self.text {
+            true => Ok(()),
+            false => Err(NotEdited::Meanwhile),
+        }
     }
 
     /// The entry of this server under the member `root`.
@@ -189,9 +203,31 @@ impl Configuration {
 }
 
 fn set(entries: &CstObject, entry: &Value) {
-    match entries.get(NAME) {
-        Some(old) => old.set_value(input(entry)),
-        None => drop(entries.append(NAME, input(entry))),
+    let Some(old) = entries.get(NAME) else {
+        return drop(entries.append(NAME, input(entry)));
+    };
+    match (old.object_value(), entry.as_object()) {
+        (Some(object), Some(members)) => set_members(&object, members),
+        _ => old.set_value(input(entry)),
+    }
+}
+
+/// Makes the members of an object these, and touches none that is right already.
+fn set_members(object: &CstObject, members: &Map<String, Value>) {
+    for property in object.properties() {
+        let name = property.decoded_name().unwrap_or_default();
+        let old = property.to_serde_value();
+        match members.get(&name) {
+            Some(new) if old.as_ref() != Some(new) => property.set_value(input(new)),
+            None if old.is_some() => property.remove(),
+            _ => {}
+        }
+    }
+    let missing = members
+        .iter()
+        .filter(|(name, _)| object.get(name).is_none());
+    for (name, value) in missing {
+        object.append(name, input(value));
     }
 }
 
