@@ -148,7 +148,15 @@ async fn a_new_file_is_private() {
 async fn a_file_that_cannot_be_edited_for_certain_is_left_alone() {
     for (before, says) in [
         ("{\"mcpServers\": ", "not JSON"),
-        ("[1]", "is not an object"),
+        ("[1]", "mcp.json: it is not an object"),
+        (
+            "{\"mcpServers\": {\"apc-mcp\": {}, \"apc-mcp\": {}}}",
+            "'apc-mcp' is in it twice",
+        ),
+        (
+            "{\"mcpServers\": {}, \"mcpServers\": {}}",
+            "'mcpServers' is in it twice",
+        ),
         (
             "{\"mcpServers\": []}",
             "'mcpServers' in it is not an object",
@@ -159,6 +167,7 @@ async fn a_file_that_cannot_be_edited_for_certain_is_left_alone() {
         assert_eq!(ended.status.code(), Some(1), "{before}");
         assert_says(&ended.stderr, &[says, "Nothing was changed", "mcp.json"]);
         assert_eq!(text(&program, ".cursor/mcp.json"), before);
+        assert_eq!(names(&program, ".cursor"), ["mcp.json"], "{before}");
     }
 }
 
@@ -309,7 +318,11 @@ async fn a_client_that_can_adds_the_entry_itself() {
     ] {
         let silent = with_client(writing(client), program, "").env("NO_PROXY", "a b");
         let ended = silent.run().await;
-        assert!(ended.status.success(), "{client}: {}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{client}: {}", ended.stderr);
+        assert_says(
+            &ended.stderr,
+            &["the entry does not show", "list of servers"],
+        );
         assert_eq!(ended.stdout, "");
         assert_eq!(text(&silent, "calls").trim_end(), expected, "{client}");
     }
@@ -452,4 +465,84 @@ async fn a_client_that_would_drop_members_of_the_entry_is_not_asked_to_write_it(
         (&entry["trust"], &entry["args"]),
         (&json!(true), &json!(["--read-only"]))
     );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_that_the_client_wrote_is_seen_and_vscode_may_write_it_later() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let writes = format!(
+        "echo '{{\"mcpServers\": {{\"apc-mcp\": {{\"command\": \"{this}\", \"args\": [\"--read-only\"]}}}}}}' > \"$HOME/.claude.json\""
+    );
+    let program = with_client(writing("claude-code"), "claude", &writes);
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(&ended.stderr, &["written. Restart the client"]);
+    let later = with_client(writing("vscode"), "code", "").run().await;
+    assert!(later.status.success(), "{}", later.stderr);
+    assert_says(&later.stderr, &["does not show yet"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_a_failing_client_made_is_named() {
+    let program = with_client(
+        writing("claude-code"),
+        "claude",
+        "printf '{' > \"$HOME/.claude.json\"; exit 3",
+    );
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    let made = format!("The client made {}", program.path(".claude.json"));
+    assert_says(&ended.stderr, &["exit status: 3", &made, "look at it"]);
+    assert!(
+        !ended.stderr.contains("as it was before"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_that_codex_does_not_tell_is_not_overwritten() {
+    for before in [
+        "[mcp_servers.apc-mcp]\ncommand = \"old\"\n",
+        "[mcp_servers.\"apc-mcp\"]\ncommand = \"old\"\n",
+        "[mcp_servers]\napc-mcp = { command = \"old\" }\n",
+    ] {
+        let program = writing("codex").file(".codex/config.toml", before);
+        let program = with_client(program, "codex", "exit 1");
+        let ended = program.run().await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert_says(&ended.stderr, &["codex mcp get", "Nothing was changed"]);
+        assert_eq!(text(&program, ".codex/config.toml"), before);
+        assert_eq!(text(&program, "calls"), "mcp get apc-mcp --json\n");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_stays_and_utf_16_is_named() {
+    let program = writing("cursor").file(".cursor/mcp.json", "\u{feff}{\"a\": 1}");
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let after = text(&program, ".cursor/mcp.json");
+    let after = after.strip_prefix('\u{feff}').unwrap();
+    assert!(!after.contains('\u{feff}'));
+    let after: Value = serde_json::from_str(after).unwrap();
+    assert_eq!(after["a"], 1);
+    assert_eq!(
+        after["mcpServers"]["apc-mcp"]["args"],
+        json!(["--read-only"])
+    );
+
+    let program = writing("cursor").file(".cursor/mcp.json", "");
+    let bytes = [0xff, 0xfe, b'{', 0, b'}', 0];
+    fs::write(program.path(".cursor/mcp.json"), bytes).unwrap();
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["UTF-16", "save it as UTF-8", "Nothing was changed"],
+    );
+    assert_eq!(fs::read(program.path(".cursor/mcp.json")).unwrap(), bytes);
 }

@@ -64,25 +64,43 @@ pub enum NotWritten {
     #[error("nothing was written")]
     Declined,
     /// The client's own command failed.
-    #[error("'{command}' failed ({outcome}). {}", restored(.is_restored))]
+    #[error("'{command}' failed ({outcome}). {after}")]
     Client {
         /// The command.
         command: String,
         /// Its exit status, or the reason why it did not start.
         outcome: String,
-        /// The configuration is as it was before.
-        is_restored: bool,
+        /// The state of the configuration after that.
+        after: After,
+    },
+    /// The client's own command succeeded, and the entry is not there.
+    #[error(
+        "{}: '{command}' ended without an error, and the entry does not show. Look at the client's own list of servers",
+        path.display()
+    )]
+    NotSeen {
+        /// The file.
+        path: PathBuf,
+        /// The command.
+        command: String,
     },
     /// Nothing can be shown or asked.
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
 
-fn restored(is_restored: &bool) -> &'static str {
-    match is_restored {
-        true => "The configuration is as it was before",
-        false => "Compare the configuration with the copy of it that is named above",
-    }
+/// The state of a configuration after the client's own command failed. Its text is advice.
+#[derive(Debug, thiserror::Error)]
+pub enum After {
+    /// It was put back, or there is none, as before.
+    #[error("The configuration is as it was before")]
+    AsBefore,
+    /// It could not be put back.
+    #[error("Compare the configuration with the copy of it that is named above")]
+    NotRestored,
+    /// There was none before.
+    #[error("The client made {}, which was not there before: look at it", .0.display())]
+    Made(PathBuf),
 }
 
 /// The change to be made.
@@ -187,7 +205,10 @@ impl Change<'_> {
         own: Option<&OwnCommand>,
     ) -> Result<Option<Value>, NotEdited> {
         match self.client.form() {
-            Form::Toml => Ok(own.and_then(|own| own_program::told(&own.program))),
+            Form::Toml => match own.and_then(|own| own_program::told(&own.program)) {
+                None if file.seems_to_have_entry(Form::Toml.root()) => Err(NotEdited::NotTold),
+                told => Ok(told),
+            },
             form => file.entry(form.root()),
         }
     }
@@ -205,11 +226,24 @@ impl Change<'_> {
                 return Err(NotWritten::Client {
                     command: shell::line(words),
                     outcome,
-                    is_restored: file.restore().is_ok(),
+                    after: self.after(file),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Puts the file back after a failure. One that the client made stays for a person to look at.
+    fn after(&self, file: &Configuration) -> After {
+        match file.restore() {
+            Err(_) => After::NotRestored,
+            Ok(()) if file.exists() => After::AsBefore,
+            Ok(()) => {
+                let made = self.client.file(self.environment);
+                let made = made.filter(|path| path.exists());
+                made.map_or(After::AsBefore, After::Made)
+            }
+        }
     }
 
     fn by_hand(&self, file: &Configuration, old: Option<&Value>) -> Result<(), NotEdited> {
@@ -225,13 +259,20 @@ impl Change<'_> {
         let seen = seen.ok().flatten();
         let form = self.client.form();
         let is_seen = seen.is_some_and(|seen| Entry::read(&seen, form) == *self.entry);
-        self.say(
-            path,
-            match is_seen {
-                true => "written. Restart the client, or have it reload its servers.",
-                false => "the entry does not show yet. Look at the client's own list of servers.",
-            },
-        )
+        match own {
+            _ if is_seen => self.say(
+                path,
+                "written. Restart the client, or have it reload its servers.",
+            ),
+            Some(own) if self.client != ClientName::Vscode => Err(NotWritten::NotSeen {
+                path: path.to_owned(),
+                command: shell::line(&own.adding),
+            }),
+            _ => self.say(
+                path,
+                "the entry does not show yet. Look at the client's own list of servers.",
+            ),
+        }
     }
 
     fn say(&self, path: &Path, words: &str) -> Result<(), NotWritten> {
