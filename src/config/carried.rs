@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use super::Environment;
 use super::fields::{Broken, Config};
 use super::flags::Flags;
+use super::placeholder::Kind;
 use super::setting::{ALL, API_TOKEN, Form, Setting};
-use super::values;
+use super::values::{self, Problem};
+use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
 
 /// The variables that count beside the settings: the way through the network, and the places of login and keys.
 const BESIDE_SETTINGS: [&str; 12] = [
@@ -59,6 +61,18 @@ pub enum LeftOut {
     /// It is not UTF-8.
     #[error("is not UTF-8 text")]
     NotText,
+    /// It names an installation, and the sandbox is used.
+    #[error("names an installation or its credential, and the sandbox does without them")]
+    Sandbox,
+    /// It has the form of a token.
+    #[error("holds a value that looks like a token; correct or unset it")]
+    LooksLikeToken,
+    /// It is a placeholder, a reference or in quotes.
+    #[error("holds a placeholder or quotes and not the value that was meant; correct or unset it")]
+    Unmeant,
+    /// It names a proxy that cannot be used.
+    #[error("cannot be used: 'apc-mcp doctor' says why; correct or unset it")]
+    Unusable,
 }
 
 /// A reason why nothing can be carried over.
@@ -88,15 +102,20 @@ impl Carried {
         if let Some(broken) = broken.find(|broken| broken.setting != API_TOKEN.name()) {
             return Err(NotCarried::Broken(broken.clone()));
         }
-        let mut carried = Self {
-            arguments: flags.arguments()?,
-            ..Self::default()
-        };
-        for setting in ALL.iter().filter(|setting| !flags.has(setting)) {
-            carried.add_setting(setting, environment)?;
+        let mut carried = Self::default();
+        for setting in ALL {
+            let source = source(setting, flags, environment);
+            let Some((name, text)) = source else { continue };
+            if config.sandbox && setting.names_the_installation() {
+                carried.left_out.push((name, LeftOut::Sandbox));
+            } else if **setting == API_TOKEN {
+                carried.left_out.push((name, LeftOut::Token));
+            } else {
+                carried.add_setting(setting, name, text)?;
+            }
         }
         for name in BESIDE_SETTINGS {
-            carried.add_variable(name, environment)?;
+            carried.add_variable(name, config, environment)?;
         }
         Ok(carried)
     }
@@ -104,15 +123,9 @@ impl Carried {
     fn add_setting(
         &mut self,
         setting: &'static Setting,
-        environment: &Environment,
+        name: &'static str,
+        text: Result<String, Problem>,
     ) -> io::Result<()> {
-        let Some((name, text)) = environment.first(setting.variables) else {
-            return Ok(());
-        };
-        if *setting == API_TOKEN {
-            self.left_out.push((name, LeftOut::Token));
-            return Ok(());
-        }
         let Ok(text) = text else {
             self.left_out.push((name, LeftOut::NotText));
             return Ok(());
@@ -124,22 +137,62 @@ impl Carried {
         Ok(())
     }
 
-    fn add_variable(&mut self, name: &'static str, environment: &Environment) -> io::Result<()> {
+    fn add_variable(
+        &mut self,
+        name: &'static str,
+        config: &Config,
+        environment: &Environment,
+    ) -> io::Result<()> {
         let Some(value) = environment.get(name) else {
             return Ok(());
         };
-        match value.to_str() {
-            None => self.left_out.push((name, LeftOut::NotText)),
-            Some(text) if PATHS.contains(&name) => {
+        let checked = value.to_str().ok_or(LeftOut::NotText);
+        match checked.and_then(|text| fit(name, text, config)) {
+            Err(reason) => self.left_out.push((name, reason)),
+            Ok(text) if PATHS.contains(&name) => {
                 let path = values::path(text).map_err(io::Error::other)?;
                 let path = std::path::absolute(path)?;
                 self.variables.push((name, path.display().to_string()));
             }
-            // A login ends with this, also in a URL that is not well-formed.
-            Some(text) if text.contains('@') => self.left_out.push((name, LeftOut::Password)),
-            Some(text) => self.variables.push((name, text.to_owned())),
+            Ok(text) => self.variables.push((name, text.to_owned())),
         }
         Ok(())
+    }
+}
+
+/// The name and the text by which a setting is set.
+fn source(
+    setting: &'static Setting,
+    flags: &Flags,
+    environment: &Environment,
+) -> Option<(&'static str, Result<String, Problem>)> {
+    match flags.text(setting) {
+        Some(text) => Some((setting.name(), Ok(text))),
+        None => environment.first(setting.variables),
+    }
+}
+
+/// The text of a variable, if an entry can hold it.
+fn fit<'a>(name: &str, text: &'a str, config: &Config) -> Result<&'a str, LeftOut> {
+    let is_path = PATHS.contains(&name);
+    let looks_like_token = match is_path {
+        // The name of a file may be a hash.
+        true => is_secret_shaped(text.trim()),
+        false => without_secret_shapes(text) != text,
+    };
+    // A login ends with this, also in a URL that is not well-formed.
+    if !is_path && text.contains('@') {
+        return Err(LeftOut::Password);
+    }
+    if looks_like_token {
+        return Err(LeftOut::LooksLikeToken);
+    }
+    let kind = if is_path { Kind::Path } else { Kind::Word };
+    values::not_a_placeholder(text, kind).map_err(|_| LeftOut::Unmeant)?;
+    let proxy = config.connecting.proxies.proxy.as_ref();
+    match proxy.is_some_and(|proxy| proxy.name == name && proxy.address.is_err()) {
+        true => Err(LeftOut::Unusable),
+        false => Ok(text),
     }
 }
 

@@ -200,6 +200,15 @@ async fn every_setting_of_the_environment_is_carried_over() {
 }
 
 #[tokio::test]
+async fn the_line_of_the_sandbox_is_not_the_sandbox() {
+    let line = printed("cursor", &["--sandbox-line=2020"]).await;
+    assert_says(&line.stderr, &["astro login"]);
+    assert!(!line.stderr.contains("needs no login"), "{}", line.stderr);
+    let sandbox = printed("cursor", &["--sandbox"]).await;
+    assert_says(&sandbox.stderr, &["The sandbox needs no login."]);
+}
+
+#[tokio::test]
 async fn every_row_of_the_settings_is_carried_over_or_named() {
     let help = Program::bare().args(&["--help"]).run().await.stdout;
     let is_variable = |word: &&str| word.starts_with("APC_");
@@ -256,6 +265,63 @@ async fn a_proxy_with_a_password_is_named_and_not_carried_over() {
         let says = ["Not carried over: HTTPS_PROXY", "password"];
         assert_says(&ended.stderr, &says);
     }
+}
+
+#[tokio::test]
+async fn a_sandbox_carries_no_setting_of_an_installation() {
+    let variables = [
+        ("APC_API_TOKEN_FILE", UNKNOWN_KEY),
+        ("APC_API_URL", "https://me:geheim@houston.acme.dev/v1"),
+        ("APC_DOMAIN", "${DOMAIN}"),
+    ];
+    let mut program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_SANDBOX", "1");
+    for (name, value) in variables {
+        program = program.env(name, value);
+    }
+    let ended = program.run().await;
+    let printed = format!("{}{}", ended.stdout, ended.stderr);
+    for (name, value) in variables {
+        assert!(!printed.contains(value), "{printed}");
+        assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+    }
+    let entry = entry("cursor", "mcpServers", &ended.stdout);
+    assert_eq!(arguments(&entry), ["--sandbox"]);
+    let typed = Program::bare().args(&["client", "cursor", "--sandbox"]);
+    let ended = typed
+        .args(&["--api-url=https://me:geheim@h.dev/v1"])
+        .run()
+        .await;
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("geheim"));
+    assert_says(&ended.stderr, &["Not carried over: --api-url "]);
+}
+
+#[tokio::test]
+async fn a_variable_that_is_broken_or_may_be_a_token_is_named_and_not_carried_over() {
+    for (name, value) in [
+        ("HTTPS_PROXY", UNKNOWN_KEY),
+        ("https_proxy", "http://0123456789abcdef0123456789abcdef:80"),
+        ("SSL_CERT_FILE", UNKNOWN_KEY),
+        ("ASTRO_HOME", UNKNOWN_KEY),
+        ("HTTPS_PROXY", "${HTTPS_PROXY}"),
+        ("NO_PROXY", "${NO_PROXY}"),
+        ("SSL_CERT_DIR", "$CERTIFICATES"),
+        ("HTTPS_PROXY", "socks5://proxy:1080"),
+        ("all_proxy", "ftp://proxy:3128"),
+    ] {
+        let program = Program::bare().args(&["client", "cursor"]).env(name, value);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{name}: {}", ended.stderr);
+        let printed = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!printed.contains(value), "{name}: {printed}");
+        assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+    }
+    let hash = "/certs/0123456789abcdef0123456789abcdef.pem";
+    let program = Program::bare()
+        .args(&["client", "cursor"])
+        .env("SSL_CERT_FILE", hash);
+    assert_says(&program.run().await.stdout, &[hash]);
 }
 
 #[tokio::test]

@@ -148,7 +148,15 @@ async fn a_new_file_is_private() {
 async fn a_file_that_cannot_be_edited_for_certain_is_left_alone() {
     for (before, says) in [
         ("{\"mcpServers\": ", "not JSON"),
-        ("[1]", "is not an object"),
+        ("[1]", "mcp.json: it is not an object"),
+        (
+            "{\"mcpServers\": {\"apc-mcp\": {}, \"apc-mcp\": {}}}",
+            "'apc-mcp' is in it twice",
+        ),
+        (
+            "{\"mcpServers\": {}, \"mcpServers\": {}}",
+            "'mcpServers' is in it twice",
+        ),
         (
             "{\"mcpServers\": []}",
             "'mcpServers' in it is not an object",
@@ -159,6 +167,7 @@ async fn a_file_that_cannot_be_edited_for_certain_is_left_alone() {
         assert_eq!(ended.status.code(), Some(1), "{before}");
         assert_says(&ended.stderr, &[says, "Nothing was changed", "mcp.json"]);
         assert_eq!(text(&program, ".cursor/mcp.json"), before);
+        assert_eq!(names(&program, ".cursor"), ["mcp.json"], "{before}");
     }
 }
 
@@ -174,7 +183,7 @@ async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_sec
         &ended.stderr,
         &[
             "- command  /old/apc-mcp",
-            "- argument --domain=acme.dev",
+            "- argument --domain=(not shown)",
             "+ argument --read-only",
             "- variable APC_API_TOKEN=(not shown)",
         ],
@@ -184,6 +193,52 @@ async fn an_entry_that_is_there_is_shown_with_the_difference_and_without_its_sec
     assert_eq!(
         after["mcpServers"]["apc-mcp"]["args"],
         json!(["--read-only"])
+    );
+}
+
+#[tokio::test]
+async fn an_argument_of_the_old_entry_is_shown_only_if_it_cannot_hold_a_secret() {
+    let arguments = [
+        "run",
+        "--rm",
+        "--read-only",
+        "HTTPS_PROXY=http://me:geheim@p:1",
+        "APC_API_TOKEN=geheim-user-token",
+        "--api-url=https://me:geheim@h.dev/v1",
+        "--token=geheim",
+        "https://h.dev/?token=geheim",
+        "me:geheim@h.dev",
+        "--password",
+        "geheim",
+        "-p",
+        "geheim-word",
+        "Geheim1",
+    ];
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "command": "APC_API_TOKEN=geheim apc-mcp",
+        "args": arguments,
+        "env": {"NO_PROXY": "geheim", "ASTRO_HOME": "/geheim"},
+    }}});
+    let program = writing("cursor")
+        .file(".cursor/mcp.json", &before.to_string())
+        .env("NO_PROXY", "acme.dev");
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let printed = ended.stderr.to_lowercase();
+    assert!(!printed.contains("geheim"), "{printed}");
+    assert_says(
+        &ended.stderr,
+        &[
+            "- command  (not shown)",
+            "- argument run",
+            "- argument --rm",
+            "  argument --read-only",
+            "- argument --api-url=(not shown)",
+            "- argument --token=(not shown)",
+            "- argument --password\n- argument (not shown)\n- argument -p\n- argument (not shown)",
+            "- variable NO_PROXY=(not shown)",
+            "+ variable NO_PROXY=acme.dev",
+        ],
     );
 }
 
@@ -263,7 +318,11 @@ async fn a_client_that_can_adds_the_entry_itself() {
     ] {
         let silent = with_client(writing(client), program, "").env("NO_PROXY", "a b");
         let ended = silent.run().await;
-        assert!(ended.status.success(), "{client}: {}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{client}: {}", ended.stderr);
+        assert_says(
+            &ended.stderr,
+            &["the entry does not show", "list of servers"],
+        );
         assert_eq!(ended.stdout, "");
         assert_eq!(text(&silent, "calls").trim_end(), expected, "{client}");
     }
@@ -316,4 +375,174 @@ async fn a_link_is_never_left_to_a_client_that_would_replace_it() {
         );
         assert_says(&text(&linked, "real.json"), &["\"a\": 1", "--read-only"]);
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_changed_while_the_question_was_open_is_left_alone() {
+    use crate::support::terminal::Terminal;
+
+    let program = Program::bare()
+        .args(&["client", "cursor", "--write", "--read-only"])
+        .file(".cursor/mcp.json", "{}");
+    let path = program.path(".cursor/mcp.json");
+    let edited = "{\"mcpServers\": {\"other\": {\"command\": \"x\"}}}";
+    let terminal = Terminal::open(80);
+    let mut command = program.command();
+    command.stdin(terminal.end()).stderr(terminal.end());
+    let child = command.spawn().unwrap();
+    drop(command);
+    let person = terminal.when_shown("[y/N]", move |terminal| {
+        fs::write(&path, edited).unwrap();
+        std::io::Write::write_all(terminal, b"y\n").unwrap();
+    });
+    let output = patient("it ends", child.wait_with_output()).await.unwrap();
+    let shown = patient("the terminal closes", person).await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_says(
+        &shown,
+        &["changed while the question was open", "Nothing was changed"],
+    );
+    assert_eq!(text(&program, ".cursor/mcp.json"), edited);
+    assert_eq!(names(&program, ".cursor"), ["mcp.json"]);
+}
+
+#[tokio::test]
+async fn other_members_of_the_entry_stay_and_are_named() {
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "type": "stdio", "command": "old", "args": ["--read-only"],
+        "envFile": "/x/.env", "disabled": true, "env": {"APC_TIMEOUT": 5},
+    }}});
+    let program = writing("cursor").file(".cursor/mcp.json", &before.to_string());
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(
+        &ended.stderr,
+        &[
+            "- command  old",
+            "- variable APC_TIMEOUT=(not shown)",
+            "'envFile', 'disabled'",
+            "switched off: 'disabled' in it is true",
+        ],
+    );
+    let after: Value = serde_json::from_str(&text(&program, ".cursor/mcp.json")).unwrap();
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let expected = json!({
+        "type": "stdio", "command": this, "args": ["--read-only"],
+        "envFile": "/x/.env", "disabled": true,
+    });
+    assert_eq!(after["mcpServers"]["apc-mcp"], expected);
+    let again = program.run().await;
+    assert_says(&again.stderr, &["there already", "switched off"]);
+}
+
+#[tokio::test]
+async fn an_entry_with_a_variable_that_is_no_text_is_not_called_equal() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let before = json!({"mcpServers": {"apc-mcp": {
+        "command": this, "args": ["--read-only"], "env": {"APC_TIMEOUT": 5},
+    }}});
+    let program = writing("cursor").file(".cursor/mcp.json", &before.to_string());
+    let ended = program.run().await;
+    assert!(!ended.stderr.contains("there already"), "{}", ended.stderr);
+    let after: Value = serde_json::from_str(&text(&program, ".cursor/mcp.json")).unwrap();
+    let expected = json!({"command": this, "args": ["--read-only"]});
+    assert_eq!(after["mcpServers"]["apc-mcp"], expected);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_client_that_would_drop_members_of_the_entry_is_not_asked_to_write_it() {
+    let before = json!({"mcpServers": {"apc-mcp": {"command": "old", "args": [], "trust": true}}});
+    let program = writing("gemini").file(".gemini/settings.json", &before.to_string());
+    let program = with_client(program, "gemini", "");
+    assert!(program.run().await.status.success());
+    assert!(!Path::new(&program.path("calls")).exists());
+    let after: Value = serde_json::from_str(&text(&program, ".gemini/settings.json")).unwrap();
+    let entry = &after["mcpServers"]["apc-mcp"];
+    assert_eq!(
+        (&entry["trust"], &entry["args"]),
+        (&json!(true), &json!(["--read-only"]))
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_that_the_client_wrote_is_seen_and_vscode_may_write_it_later() {
+    let this = env!("CARGO_BIN_EXE_apc-mcp");
+    let writes = format!(
+        "echo '{{\"mcpServers\": {{\"apc-mcp\": {{\"command\": \"{this}\", \"args\": [\"--read-only\"]}}}}}}' > \"$HOME/.claude.json\""
+    );
+    let program = with_client(writing("claude-code"), "claude", &writes);
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_says(&ended.stderr, &["written. Restart the client"]);
+    let later = with_client(writing("vscode"), "code", "").run().await;
+    assert!(later.status.success(), "{}", later.stderr);
+    assert_says(&later.stderr, &["does not show yet"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_a_failing_client_made_is_named() {
+    let program = with_client(
+        writing("claude-code"),
+        "claude",
+        "printf '{' > \"$HOME/.claude.json\"; exit 3",
+    );
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    let made = format!("The client made {}", program.path(".claude.json"));
+    assert_says(&ended.stderr, &["exit status: 3", &made, "look at it"]);
+    assert!(
+        !ended.stderr.contains("as it was before"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_entry_that_codex_does_not_tell_is_not_overwritten() {
+    for before in [
+        "[mcp_servers.apc-mcp]\ncommand = \"old\"\n",
+        "[mcp_servers.\"apc-mcp\"]\ncommand = \"old\"\n",
+        "[mcp_servers]\napc-mcp = { command = \"old\" }\n",
+    ] {
+        let program = writing("codex").file(".codex/config.toml", before);
+        let program = with_client(program, "codex", "exit 1");
+        let ended = program.run().await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert_says(&ended.stderr, &["codex mcp get", "Nothing was changed"]);
+        assert_eq!(text(&program, ".codex/config.toml"), before);
+        assert_eq!(text(&program, "calls"), "mcp get apc-mcp --json\n");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_stays_and_utf_16_is_named() {
+    let program = writing("cursor").file(".cursor/mcp.json", "\u{feff}{\"a\": 1}");
+    let ended = program.run().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let after = text(&program, ".cursor/mcp.json");
+    let after = after.strip_prefix('\u{feff}').unwrap();
+    assert!(!after.contains('\u{feff}'));
+    let after: Value = serde_json::from_str(after).unwrap();
+    assert_eq!(after["a"], 1);
+    assert_eq!(
+        after["mcpServers"]["apc-mcp"]["args"],
+        json!(["--read-only"])
+    );
+
+    let program = writing("cursor").file(".cursor/mcp.json", "");
+    let bytes = [0xff, 0xfe, b'{', 0, b'}', 0];
+    fs::write(program.path(".cursor/mcp.json"), bytes).unwrap();
+    let ended = program.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["UTF-16", "save it as UTF-8", "Nothing was changed"],
+    );
+    assert_eq!(fs::read(program.path(".cursor/mcp.json")).unwrap(), bytes);
 }

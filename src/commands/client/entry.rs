@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::table::Form;
 
@@ -52,6 +52,41 @@ impl Entry {
         entry
     }
 
+    /// The entry in place of an old one. Of one that starts a program, the members stay that are not written here.
+    pub fn over(&self, old: &Value, form: Form) -> Value {
+        let new = self.json(form);
+        let mut merged = match old.as_object() {
+            Some(members) if members.contains_key("command") => members.clone(),
+            _ => return new,
+        };
+        for name in ["command", "args", form.variables()] {
+            replace(&mut merged, name, new.get(name));
+        }
+        let starts_a_program = |kind: &Value| kind == "stdio" || kind == "local";
+        if merged
+            .get("type")
+            .is_some_and(|kind| !starts_a_program(kind))
+        {
+            replace(&mut merged, "type", new.get("type"));
+        }
+        Value::Object(merged)
+    }
+
+    /// The names of the members of an old entry that the new one does not have.
+    pub fn kept<'a>(&self, old: &'a Value, form: Form) -> Vec<&'a str> {
+        let (new, over) = (self.json(form), self.over(old, form));
+        let members = old.as_object().into_iter().flatten();
+        let is_kept = |name: &str, value: &Value| {
+            !["command", "args", "type", form.variables()].contains(&name)
+                && over.get(name) == Some(value)
+                && new.get(name) != Some(value)
+        };
+        members
+            .filter(|(name, value)| is_kept(name, value))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
     /// Reads an entry that somebody else has written. One that starts no program has an empty command.
     pub fn read(value: &Value, form: Form) -> Self {
         let mut words = match value.get("command") {
@@ -66,7 +101,7 @@ impl Entry {
             command: words.next().unwrap_or_default(),
             arguments: words.collect(),
             variables: variables
-                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .map(|(name, value)| (name.clone(), text(value)))
                 .collect(),
         }
     }
@@ -95,9 +130,25 @@ fn set(entry: &mut Value, name: &str, value: Value) {
     }
 }
 
+/// Puts a member in the place of an old one. One that is empty and one that is missing mean the same.
+fn replace(members: &mut Map<String, Value>, name: &str, new: Option<&Value>) {
+    let is_empty = |value: &Value| *value == json!([]) || *value == json!({});
+    let old = members.get(name);
+    match new {
+        new if new.is_none_or(is_empty) && old.is_none_or(is_empty) => {}
+        Some(value) => drop(members.insert(name.to_owned(), value.clone())),
+        None => drop(members.shift_remove(name)),
+    }
+}
+
 fn texts(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten();
-    texts
-        .filter_map(|text| text.as_str().map(str::to_owned))
-        .collect()
+    list.as_array().into_iter().flatten().map(text).collect()
+}
+
+/// The text of a value, which may be a number.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

@@ -7,13 +7,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{CstInputValue, CstObject, CstRootNode};
-use serde_json::Value;
+use jsonc_parser::cst::{CstInputValue, CstObject, CstObjectProp, CstRootNode};
+use serde_json::{Map, Value};
 
 use super::entry::NAME;
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The mark of a text in Unicode, which is no part of its JSON.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The number of copies that may stand beside a file.
 const COPIES_MAX: u32 = 1000;
@@ -30,6 +33,23 @@ pub enum NotEdited {
     /// The place of the entries holds something else.
     #[error("'{0}' in it is not an object")]
     NoObject(String),
+    /// Somebody else wrote it after it was read.
+    #[error("it was changed while the question was open; run this command again")]
+    Meanwhile,
+    /// The whole of it is a list or a single value.
+    #[error("it is not an object")]
+    NoObjectAtAll,
+    /// A member is there twice, and each client takes another one.
+    #[error("'{0}' is in it twice; remove one of them")]
+    Twice(&'static str),
+    /// The text has two bytes a character.
+    #[error("it is in UTF-16; save it as UTF-8 and run this command again")]
+    Utf16,
+    /// Codex has an entry and does not tell it.
+    #[error(
+        "it has an entry of the name '{NAME}', and 'codex mcp get {NAME} --json' does not tell it; run that command to see why"
+    )]
+    NotTold,
     /// The edited text does not hold the entry.
     #[error("the entry would not be read from it as it was meant")]
     Changed,
@@ -53,7 +73,7 @@ impl Configuration {
             Ok(data) if !data.is_file() || data.len() > LARGEST => {
                 return Err(io::Error::other("it is no file of a usual size").into());
             }
-            Ok(_) => Some(fs::read_to_string(path)?),
+            Ok(_) => Some(decoded(fs::read(path)?)?),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -66,37 +86,59 @@ impl Configuration {
         self.text.is_some()
     }
 
+    /// Makes sure that the file is still as it was read.
+    ///
+    /// # Errors
+    /// Somebody else has changed it, or it cannot be read any more.
+    pub fn is_unchanged(&self) -> Result<(), NotEdited> {
+        match Self::read(&self.path)?.text == self.text {
+            true => Ok(()),
+            false => Err(NotEdited::Meanwhile),
+        }
+    }
+
+    /// Tells if the text, which is TOML, seems to have an entry of this server.
+    pub fn seems_to_have_entry(&self, root: &str) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        let text = text.replace(['"', '\'', ' ', '\t'], "");
+        let mut lines = text.lines();
+        text.contains(&format!("{root}.{NAME}"))
+            || text.contains(root) && lines.any(|line| line.starts_with(NAME))
+    }
+
     /// The entry of this server under the member `root`.
     ///
     /// # Errors
-    /// The text is not JSON, or `root` is no object.
-    pub fn entry(&self, root: &str) -> Result<Option<Value>, NotEdited> {
+    /// The text is not a JSON object, `root` is none, or one of the two names is there twice.
+    pub fn entry(&self, root: &'static str) -> Result<Option<Value>, NotEdited> {
         let document = self.parse()?;
         let Some(members) = document.object_value() else {
-            return Ok(None);
+            return match document.value() {
+                Some(_) => Err(NotEdited::NoObjectAtAll),
+                None => Ok(None),
+            };
         };
-        let Some(entries) = members.get(root) else {
+        let Some(entries) = only(&members, root)? else {
             return Ok(None);
         };
         let entries = entries.object_value();
         let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
-        Ok(entries
-            .get(NAME)
-            .and_then(|entry| entry.value()?.to_serde_value()))
+        let entry = only(&entries, NAME)?;
+        Ok(entry.and_then(|entry| entry.value()?.to_serde_value()))
     }
 
     /// The text with the entry set under the member `root`, and nothing else changed.
     ///
     /// # Errors
     /// The text is not a JSON object, or `root` is none.
-    pub fn with_entry(&self, root: &str, entry: &Value) -> Result<String, NotEdited> {
+    pub fn with_entry(&self, root: &'static str, entry: &Value) -> Result<String, NotEdited> {
         let document = self.parse()?;
-        let whole = || NotEdited::NoObject("the whole".to_owned());
-        let members = document.object_value_or_create().ok_or_else(whole)?;
+        let members = document.object_value_or_create();
+        let members = members.ok_or(NotEdited::NoObjectAtAll)?;
         let entries = members.object_value_or_create(root);
         let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
         set(&entries, entry);
-        let mut text = document.to_string();
+        let mut text = format!("{}{document}", self.mark());
         if !text.ends_with('\n') && self.text.is_none() {
             text.push('\n');
         }
@@ -167,8 +209,18 @@ impl Configuration {
         }
     }
 
+    /// The byte order mark that the text begins with. Some editors on Windows write one.
+    fn mark(&self) -> &'static str {
+        let text = self.text.as_deref().unwrap_or_default();
+        match text.starts_with(BYTE_ORDER_MARK) {
+            true => BYTE_ORDER_MARK,
+            false => "",
+        }
+    }
+
     fn parse(&self) -> Result<CstRootNode, NotEdited> {
         let text = self.text.as_deref().unwrap_or_default();
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
         let options = ParseOptions::default();
         CstRootNode::parse(text, &options).map_err(|error| NotEdited::NotJson(error.to_string()))
     }
@@ -188,10 +240,51 @@ impl Configuration {
     }
 }
 
+/// The text of a file.
+fn decoded(bytes: Vec<u8>) -> Result<String, NotEdited> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(NotEdited::Utf16);
+    }
+    let text = String::from_utf8(bytes);
+    text.map_err(|_| io::Error::other("it is not UTF-8 text").into())
+}
+
+/// The member of a name, which may be there once at most.
+fn only(members: &CstObject, name: &'static str) -> Result<Option<CstObjectProp>, NotEdited> {
+    let properties = members.properties().into_iter();
+    let mut found = properties.filter(|property| property.decoded_name().as_deref() == Some(name));
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(NotEdited::Twice(name)),
+        (found, None) => Ok(found),
+    }
+}
+
 fn set(entries: &CstObject, entry: &Value) {
-    match entries.get(NAME) {
-        Some(old) => old.set_value(input(entry)),
-        None => drop(entries.append(NAME, input(entry))),
+    let Some(old) = entries.get(NAME) else {
+        return drop(entries.append(NAME, input(entry)));
+    };
+    match (old.object_value(), entry.as_object()) {
+        (Some(object), Some(members)) => set_members(&object, members),
+        _ => old.set_value(input(entry)),
+    }
+}
+
+/// Makes the members of an object these, and touches none that is right already.
+fn set_members(object: &CstObject, members: &Map<String, Value>) {
+    for property in object.properties() {
+        let name = property.decoded_name().unwrap_or_default();
+        let old = property.to_serde_value();
+        match members.get(&name) {
+            Some(new) if old.as_ref() != Some(new) => property.set_value(input(new)),
+            None if old.is_some() => property.remove(),
+            _ => {}
+        }
+    }
+    let missing = members
+        .iter()
+        .filter(|(name, _)| object.get(name).is_none());
+    for (name, value) in missing {
+        object.append(name, input(value));
     }
 }
 

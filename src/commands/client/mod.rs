@@ -117,10 +117,8 @@ fn left_out(carried: &Carried) -> Result<(), Failed> {
 fn credentials(carried: &Carried) -> String {
     let (domain, token_file) = (DOMAIN.name(), API_TOKEN_FILE.name());
     let has = |flag: &str| {
-        carried
-            .arguments
-            .iter()
-            .any(|argument| argument.starts_with(flag))
+        let mut arguments = carried.arguments.iter();
+        arguments.any(|argument| argument.split('=').next() == Some(flag))
     };
     let advice = if has(SANDBOX.name()) {
         return "The sandbox needs no login.".to_owned();

@@ -5,6 +5,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::entry::Entry;
 use super::file::{Configuration, NotEdited};
 use super::table::{Form, Words};
@@ -13,6 +15,7 @@ use crate::cli::ClientName;
 use crate::commands::shell;
 use crate::commands::terminal::note;
 use crate::config::Environment;
+use crate::guards::text::quoted;
 
 /// The consent to a change of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,25 +64,43 @@ pub enum NotWritten {
     #[error("nothing was written")]
     Declined,
     /// The client's own command failed.
-    #[error("'{command}' failed ({outcome}). {}", restored(.is_restored))]
+    #[error("'{command}' failed ({outcome}). {after}")]
     Client {
         /// The command.
         command: String,
         /// Its exit status, or the reason why it did not start.
         outcome: String,
-        /// The configuration is as it was before.
-        is_restored: bool,
+        /// The state of the configuration after that.
+        after: After,
+    },
+    /// The client's own command succeeded, and the entry is not there.
+    #[error(
+        "{}: '{command}' ended without an error, and the entry does not show. Look at the client's own list of servers",
+        path.display()
+    )]
+    NotSeen {
+        /// The file.
+        path: PathBuf,
+        /// The command.
+        command: String,
     },
     /// Nothing can be shown or asked.
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
 
-fn restored(is_restored: &bool) -> &'static str {
-    match is_restored {
-        true => "The configuration is as it was before",
-        false => "Compare the configuration with the copy of it that is named above",
-    }
+/// The state of a configuration after the client's own command failed. Its text is advice.
+#[derive(Debug, thiserror::Error)]
+pub enum After {
+    /// It was put back, or there is none, as before.
+    #[error("The configuration is as it was before")]
+    AsBefore,
+    /// It could not be put back.
+    #[error("Compare the configuration with the copy of it that is named above")]
+    NotRestored,
+    /// There was none before.
+    #[error("The client made {}, which was not there before: look at it", .0.display())]
+    Made(PathBuf),
 }
 
 /// The change to be made.
@@ -113,23 +134,46 @@ impl Change<'_> {
         };
         let own = self.own_command(&path)?;
         let file = Configuration::read(&path).map_err(about)?;
-        let there = self.there(&file, own.as_ref()).map_err(about)?;
-        if there.as_ref() == Some(self.entry) {
-            return self.say(&path, "the entry is there already. Nothing was changed.");
+        let old = self.there(&file, own.as_ref()).map_err(about)?;
+        if old.as_ref().is_some_and(|old| self.is_in(old)) {
+            self.say(&path, "the entry is there already. Nothing was changed.")?;
+            return about_kept(old.as_ref(), &[]);
         }
+        let form = self.client.form();
+        let there = old.as_ref().map(|old| Entry::read(old, form));
         for line in difference::lines(there.as_ref(), self.entry) {
             note(line)?;
         }
         self.say(&path, "this is the change of the entry.")?;
+        let kept = self.kept(old.as_ref());
+        about_kept(old.as_ref(), &kept)?;
         agreed(consent)?;
+        file.is_unchanged().map_err(about)?;
         if let Some(copy) = file.copy().map_err(about)? {
             note(format!("The file as it was is in {}", copy.display()))?;
         }
-        match &own {
-            Some(own) => self.by_client(own, there.is_some(), &file)?,
-            None => self.by_hand(&file).map_err(about)?,
+        // A client would drop the members that stay.
+        match own.as_ref().filter(|_| kept.is_empty()) {
+            Some(own) => self.by_client(own, old.is_some(), &file)?,
+            None => self.by_hand(&file, old.as_ref()).map_err(about)?,
         }
         self.end(&path, own.as_ref())
+    }
+
+    /// Tells if an entry that is there needs no change.
+    fn is_in(&self, old: &Value) -> bool {
+        match self.client.form() {
+            Form::Toml => Entry::read(old, Form::Toml) == *self.entry,
+            form => self.entry.over(old, form) == *old,
+        }
+    }
+
+    /// The names of the members that stay beside those that are written.
+    fn kept<'a>(&self, old: Option<&'a Value>) -> Vec<&'a str> {
+        match (self.client.form(), old) {
+            (Form::Toml, _) | (_, None) => Vec::new(),
+            (form, Some(old)) => self.entry.kept(old, form),
+        }
     }
 
     fn path(&self) -> Result<PathBuf, NotWritten> {
@@ -159,13 +203,14 @@ impl Change<'_> {
         &self,
         file: &Configuration,
         own: Option<&OwnCommand>,
-    ) -> Result<Option<Entry>, NotEdited> {
-        let form = self.client.form();
-        let found = match (form, own) {
-            (Form::Toml, own) => own.and_then(|own| own_program::told(&own.program)),
-            _ => file.entry(form.root())?,
-        };
-        Ok(found.map(|value| Entry::read(&value, form)))
+    ) -> Result<Option<Value>, NotEdited> {
+        match self.client.form() {
+            Form::Toml => match own.and_then(|own| own_program::told(&own.program)) {
+                None if file.seems_to_have_entry(Form::Toml.root()) => Err(NotEdited::NotTold),
+                told => Ok(told),
+            },
+            form => file.entry(form.root()),
+        }
     }
 
     /// Runs the client's own commands. If they fail, the file is put back.
@@ -181,35 +226,78 @@ impl Change<'_> {
                 return Err(NotWritten::Client {
                     command: shell::line(words),
                     outcome,
-                    is_restored: file.restore().is_ok(),
+                    after: self.after(file),
                 });
             }
         }
         Ok(())
     }
 
-    fn by_hand(&self, file: &Configuration) -> Result<(), NotEdited> {
+    /// Puts the file back after a failure. One that the client made stays for a person to look at.
+    fn after(&self, file: &Configuration) -> After {
+        match file.restore() {
+            Err(_) => After::NotRestored,
+            Ok(()) if file.exists() => After::AsBefore,
+            Ok(()) => {
+                let made = self.client.file(self.environment);
+                let made = made.filter(|path| path.exists());
+                made.map_or(After::AsBefore, After::Made)
+            }
+        }
+    }
+
+    fn by_hand(&self, file: &Configuration, old: Option<&Value>) -> Result<(), NotEdited> {
         let form = self.client.form();
-        let text = file.with_entry(form.root(), &self.entry.json(form))?;
+        let entry = self.entry.over(old.unwrap_or(&Value::Null), form);
+        let text = file.with_entry(form.root(), &entry)?;
         file.replace(&text)
     }
 
     /// Reads again, and says what came of it. VS Code writes its file when it likes.
     fn end(&self, path: &Path, own: Option<&OwnCommand>) -> Result<(), NotWritten> {
         let seen = Configuration::read(path).and_then(|file| self.there(&file, own));
-        let is_seen = seen.ok().flatten().as_ref() == Some(self.entry);
-        self.say(
-            path,
-            match is_seen {
-                true => "written. Restart the client, or have it reload its servers.",
-                false => "the entry does not show yet. Look at the client's own list of servers.",
-            },
-        )
+        let seen = seen.ok().flatten();
+        let form = self.client.form();
+        let is_seen = seen.is_some_and(|seen| Entry::read(&seen, form) == *self.entry);
+        match own {
+            _ if is_seen => self.say(
+                path,
+                "written. Restart the client, or have it reload its servers.",
+            ),
+            Some(own) if self.client != ClientName::Vscode => Err(NotWritten::NotSeen {
+                path: path.to_owned(),
+                command: shell::line(&own.adding),
+            }),
+            _ => self.say(
+                path,
+                "the entry does not show yet. Look at the client's own list of servers.",
+            ),
+        }
     }
 
     fn say(&self, path: &Path, words: &str) -> Result<(), NotWritten> {
         Ok(note(format!("{}: {words}", path.display()))?)
     }
+}
+
+/// Names the members that stay, and the one that switches the entry off.
+fn about_kept(old: Option<&Value>, kept: &[&str]) -> Result<(), NotWritten> {
+    if !kept.is_empty() {
+        let names: Vec<_> = kept.iter().map(|name| quoted(name)).collect();
+        note(format!(
+            "These members of the entry stay as they are: {}.",
+            names.join(", ")
+        ))?;
+    }
+    let has = |name, value| old.and_then(|old| old.get(name)) == Some(&Value::Bool(value));
+    for (name, value) in [("disabled", true), ("enabled", false)] {
+        if has(name, value) {
+            note(format!(
+                "The entry is switched off: '{name}' in it is {value}. Switch it on in the client."
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// Asks in the terminal, unless consent is given.
