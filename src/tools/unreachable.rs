@@ -128,6 +128,11 @@ fn certificate(fault: &CertificateFault, at: &str) -> String {
                  certificates: those who run it have to add them."
             )
         }
+        CertificateFault::AnotherKey => format!(
+            "The certificate of {at} is signed with another key than that of the authority of this name that is known here. \
+             The file of {CA_CERT} (or SSL_CERT_FILE) may be an old one: get the present certificate of the authority, or \
+             that of the host if it has signed itself, and set {CA_CERT} to that PEM file."
+        ),
         CertificateFault::Expired => format!(
             "The certificate of {at} has expired. Those who run it have to renew it; check this machine's clock, too."
         ),

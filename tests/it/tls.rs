@@ -268,6 +268,7 @@ async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
             excluded_subtrees: Vec::new(),
         });
     });
+    let of_old = Authority::new("ours");
     let here = ["localhost"];
     let for_clients = |params: &mut CertificateParams| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -295,6 +296,16 @@ async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
         ),
         (&ours, ours.itself(), vec!["authority itself"]),
         (&other, ours.itself(), vec!["authority itself"]),
+        (
+            &of_old,
+            ours.server(&here, (2020, 2100)),
+            vec![
+                "signed with another key",
+                "APC_CA_CERT",
+                "SSL_CERT_FILE",
+                "present certificate",
+            ],
+        ),
         (
             &narrow,
             narrow.server(&here, (2020, 2100)),
