@@ -34,6 +34,7 @@ fn fault(error: &CertificateError) -> CertificateFault {
             CertificateFault::NotYetValid
         }
         CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority { variable: None },
+        CertificateError::BadSignature => CertificateFault::AnotherKey,
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             CertificateFault::NoName
         }

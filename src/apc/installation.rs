@@ -155,7 +155,7 @@ impl ApiUrl {
         &self.0
     }
 
-    /// The URL as text.
+    /// The whole URL as text, with its query.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -171,9 +171,11 @@ impl ApiUrl {
     }
 }
 
+/// Leaves the query out, which may hold a secret.
 impl fmt::Display for ApiUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
+        let (before, _) = self.as_str().split_once('?').unwrap_or((self.as_str(), ""));
+        formatter.write_str(before)
     }
 }
 

@@ -61,6 +61,8 @@ pub enum CertificateFault {
         /// The variable that names the authorities in place of the system's.
         variable: Option<&'static str>,
     },
+    /// It names an authority that is known here, and another key has signed it.
+    AnotherKey,
     /// It has expired.
     Expired,
     /// It is not valid yet.

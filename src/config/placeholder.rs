@@ -113,6 +113,9 @@ const MASKS: &[char] = &['*', '•', '●', '∙', '·', '█'];
 /// The pairs of quotes that are pasted around a value.
 const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
 
+/// The words in Windows' lists of hosts that stand for names without a dot, and for no name.
+const WORDS_OF_WINDOWS: &[&str] = &["<local>", "<-loopback>"];
+
 /// Finds out that a value is one that nobody meant.
 pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
     let text = text.trim();
@@ -125,6 +128,19 @@ pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
     found.or_else(|| is_quoted.then_some(Unmeant::Quoted))
 }
 
+/// Finds a placeholder in a list of hosts, between commas, semicolons or blanks. A host may have a name that is a
+/// reference or a mask elsewhere, such as `vault:8200`, and Windows lists `<local>`.
+pub(super) fn find_in_hosts(text: &str) -> Option<Unmeant> {
+    let text = text.trim();
+    let text = without_quotes(text).unwrap_or(text);
+    let is_one = |host: &str| is_enclosed(host) || pieces(host, Kind::Word).any(is_variable);
+    let mut hosts = text
+        .split([',', ';', ' '])
+        .filter(|host| !WORDS_OF_WINDOWS.contains(&host.to_ascii_lowercase().as_str()));
+    let found = has_reference(text) || hosts.any(is_one);
+    found.then(|| Unmeant::NotFilledIn { value: shown(text) })
+}
+
 fn without_quotes(text: &str) -> Option<&str> {
     let inside = |(open, close): &(char, char)| text.strip_prefix(*open)?.strip_suffix(*close);
     QUOTES.iter().find_map(inside)
@@ -133,11 +149,7 @@ fn without_quotes(text: &str) -> Option<&str> {
 /// `${NAME}`, `$NAME`, `%NAME%`, `{env:NAME}`, `{{ NAME }}`, `<name>`, `[name]` and their relatives.
 fn variable(text: &str, kind: Kind) -> Option<Unmeant> {
     let is_one = is_enclosed(text)
-        || has_between(text, "${", "}")
-        || has_between(text, "$(", ")")
-        || has_between(text, "#{", "}")
-        || has_between(text, "{{", "}}")
-        || has_between(text, "{env:", "}")
+        || has_reference(text)
         || (kind != Kind::Path
             && kind != Kind::Token
             && (has_between(text, "{", "}") || has_between(text, "<", ">")))
@@ -160,6 +172,15 @@ fn is_enclosed(text: &str) -> bool {
         || text
             .strip_prefix("__")
             .is_some_and(|text| text.ends_with("__"))
+}
+
+/// Tells if a text has a reference to a variable in it whose form is nothing else.
+fn has_reference(text: &str) -> bool {
+    has_between(text, "${", "}")
+        || has_between(text, "$(", ")")
+        || has_between(text, "#{", "}")
+        || has_between(text, "{{", "}}")
+        || has_between(text, "{env:", "}")
 }
 
 fn has_between(text: &str, open: &str, close: &str) -> bool {
@@ -204,7 +225,8 @@ fn reference(text: &str, kind: Kind) -> Option<Unmeant> {
     let rest = REFERENCES
         .iter()
         .find_map(|start| lower.strip_prefix(start));
-    let is_port = |rest: &str| kind == Kind::Name && rest.starts_with(|c: char| c.is_ascii_digit());
+    let has_host = matches!(kind, Kind::Name | Kind::Word);
+    let is_port = |rest: &str| has_host && rest.starts_with(|c: char| c.is_ascii_digit());
     let is_one = rest.is_some_and(|rest| !is_port(rest))
         || kind == Kind::Token && (text.contains("://") || lower.starts_with("secrets."));
     is_one.then(|| Unmeant::NotResolved { value: shown(text) })
@@ -435,6 +457,37 @@ mod tests {
             &["\"0123456789abcdef", "{\"token\": \"x\"}"],
             |found| *found == Unmeant::Quoted,
         );
+    }
+
+    #[test]
+    fn a_list_of_hosts_may_have_every_name_that_a_host_has() {
+        for hosts in [
+            "vault:8200,.svc",
+            "vault:*",
+            "keeper:443;ssm:80",
+            "localhost;127.*;<local>",
+            "<LOCAL>",
+            "<-loopback>",
+            "*",
+            "[::1], 10.0.0.0/8",
+            "xxx.acme.dev null",
+            "'localhost'",
+        ] {
+            assert_eq!(find_in_hosts(hosts), None, "{hosts}");
+        }
+        for hosts in [
+            "${NO_PROXY}",
+            "localhost,${X}",
+            "localhost;$X",
+            "localhost %X%",
+            ".$DOMAIN",
+            "localhost,${{ secrets.X }}",
+            "{env:NO_PROXY}",
+            "\"$NO_PROXY\"",
+            "<hosts>",
+        ] {
+            assert!(find_in_hosts(hosts).is_some(), "{hosts}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::Environment;
-use super::placeholder::{self, Kind, Unmeant};
+use super::placeholder::{self, Kind};
 use super::values::Problem;
 use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable};
 use crate::guards::secret::Secret;
@@ -67,9 +67,9 @@ fn with_exceptions(
     name: &'static str,
     text: Result<String, Problem>,
 ) -> Proxies {
-    let text = text.and_then(|text| match placeholder::find(&text, Kind::Word) {
-        Some(problem) if problem != Unmeant::Quoted => Err(problem.into()),
-        _ => Ok(text),
+    let text = text.and_then(|text| match placeholder::find_in_hosts(&text) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(text),
     });
     match text {
         Ok(text) => Proxies {
@@ -108,17 +108,17 @@ fn address(text: &str) -> Result<ProxyAddress, ProxyProblem> {
     })
 }
 
-/// Refuses placeholders. Of a login only the plainest are noticed: anything may stand in a password.
+/// Refuses placeholders. In a login only a whole `${NAME}` is one: anything may stand in a password.
 fn is_meant(text: &str) -> Result<(), ProxyProblem> {
     if text.starts_with(['"', '\'', '`', '“', '‘']) {
         return Err(ProxyProblem::Quoted);
     }
-    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    let is_unfilled = |text: &str| {
-        text.split_once("${")
-            .is_some_and(|(_, rest)| rest.contains('}'))
-    };
-    match placeholder::find(host, Kind::Word).is_some() || is_unfilled(text) {
+    let (login, host) = text.rsplit_once('@').unwrap_or(("", text));
+    let login = login.split_once("://").map_or(login, |(_, login)| login);
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let is_unfilled = |text: &str| text.starts_with("${") && text.ends_with('}');
+    let is_one = placeholder::find(host, Kind::Word).is_some();
+    match is_one || [text, user, password].into_iter().any(is_unfilled) {
         true => Err(ProxyProblem::Placeholder),
         false => Ok(()),
     }
@@ -172,7 +172,11 @@ mod tests {
             ("http://me:p%23ss@proxy:3128", "http://proxy:3128"),
             ("http://me:$ecret@proxy:3128", "http://proxy:3128"),
             ("http://me:{x}<y>%z%@proxy:3128", "http://proxy:3128"),
+            ("http://me:ge${x}heim@proxy:3128", "http://proxy:3128"),
             ("me:secret@proxy:3128", "http://proxy:3128"),
+            ("vault:3128", "http://vault:3128"),
+            ("me:secret@keeper:3128", "http://keeper:3128"),
+            ("ssm:80/", "http://ssm:80"),
         ] {
             assert_eq!(address(text).unwrap().shown, shown, "{text}");
         }

@@ -133,6 +133,7 @@ pub(super) fn not_a_token(text: &str) -> Result<&str, Problem> {
 pub(super) fn shown(value: &str) -> String {
     if let Ok(mut url) = Url::parse(value)
         && url.has_host()
+        && !url.path().contains('@')
     {
         let hidden = url.set_username("").and_then(|()| url.set_password(None));
         url.set_query(None);
@@ -141,10 +142,22 @@ pub(super) fn shown(value: &str) -> String {
             return format!("'{}'", without_secret_shapes(url.as_str()));
         }
     }
-    match value.chars().count() {
-        0..=SHOWN_MAX => format!("'{}'", value.escape_debug()),
-        length => format!("a value of {length} characters"),
+    match (value.chars().count(), without_login(value)) {
+        (0..=SHOWN_MAX, Some(shown)) => format!("'{}'", shown.escape_debug()),
+        (length, _) => format!("a value of {length} characters"),
     }
+}
+
+/// A text without what stands before an `@` and in a query; none if nothing else stands there. `@NAME@` is a placeholder.
+fn without_login(text: &str) -> Option<&str> {
+    let bare = match text.rsplit_once('@') {
+        Some((login, "")) if !login.starts_with('@') => return None,
+        Some((login, host)) if !login.is_empty() && !host.is_empty() => host,
+        _ => text,
+    };
+    let has_value = |query: &str| query.contains('=');
+    let query = bare.split_once('?').filter(|(_, query)| has_value(query));
+    Some(query.map_or(bare, |(address, _)| address))
 }
 
 pub(super) fn choice<T: Copy>(text: &str, choices: &Choices<T>) -> Result<T, Problem> {
@@ -316,6 +329,27 @@ pub(super) fn changes_in_words(limit: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_value_is_shown_without_a_login_and_a_query() {
+        for (value, expected) in [
+            ("me:geheim@acme.dev", "'acme.dev'"),
+            ("geheim@acme.dev", "'acme.dev'"),
+            ("me:ge@heim@acme.dev", "'acme.dev'"),
+            ("geheim@", "a value of 7 characters"),
+            ("a.dev?token=geheim", "'a.dev'"),
+            ("x:p@a.dev?k=geheim", "'a.dev'"),
+            ("http://m:1/geh@a.b", "'a.b'"),
+            (
+                "https://me:geheim@acme.dev/v1?k=geheim",
+                "'https://acme.dev/v1'",
+            ),
+            ("@NAME@", "'@NAME@'"),
+            ("acme dev", "'acme dev'"),
+        ] {
+            assert_eq!(shown(value), expected, "{value}");
+        }
+    }
 
     #[test]
     fn a_timeout_is_in_seconds() {

@@ -4,7 +4,7 @@ use super::failure::{Code, Failure};
 use crate::apc::installation::ApiUrl;
 use crate::apc::unreachable::{CertificateFault, ProxyFault, Unreachable};
 use crate::config::setting::{API_URL, CA_CERT, DOMAIN};
-use crate::guards::text::{harmless, quoted};
+use crate::guards::text::{on_one_line, quoted};
 
 /// The longest reason of the operating system's in an error, in characters.
 const REASON_MAX: usize = 200;
@@ -20,17 +20,12 @@ pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
     let at = url.address();
     let text = match why {
         Unreachable::ProxySetting { variable, problem } => {
-            return not_configured(format!(
-                "{variable} {}. It is the proxy setting that applies to {at}. Correct or unset {variable}, or add {} to \
-                 NO_PROXY if it is reached without a proxy",
-                harmless(problem, REASON_MAX),
-                url.host()
-            ));
+            return not_configured(proxy_setting(variable, &reason(problem), url));
         }
         Unreachable::CaFile { problem } => {
             return not_configured(format!(
                 "The file of {CA_CERT} cannot be used: {}. Set it to a PEM file with certificates",
-                harmless(problem, REASON_MAX)
+                reason(problem)
             ));
         }
         Unreachable::NoTimeLeft => {
@@ -52,6 +47,26 @@ pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
 
 fn not_configured(text: String) -> Failure {
     Failure::new(Code::NotConfigured, format!("{text}. Nothing was sent."))
+}
+
+/// A reason that quotes by itself what is foreign in it.
+fn reason(problem: &str) -> String {
+    let beginning: String = problem.chars().take(REASON_MAX).collect();
+    on_one_line(&beginning)
+}
+
+fn proxy_setting(variable: &str, problem: &str, url: &ApiUrl) -> String {
+    let (at, host) = (url.address(), url.host());
+    if variable.eq_ignore_ascii_case("NO_PROXY") {
+        return format!(
+            "{variable} {problem}. It lists the hosts that are reached without a proxy, so it is not known whether {at} is. \
+             Correct or unset {variable}"
+        );
+    }
+    format!(
+        "{variable} {problem}. It is the proxy setting that applies to {at}. Correct or unset {variable}, or add {host} to \
+         NO_PROXY if it is reached without a proxy"
+    )
 }
 
 fn connection(why: &Unreachable, at: &str) -> String {
@@ -113,6 +128,11 @@ fn certificate(fault: &CertificateFault, at: &str) -> String {
                  certificates: those who run it have to add them."
             )
         }
+        CertificateFault::AnotherKey => format!(
+            "The certificate of {at} is signed with another key than that of the authority of this name that is known here. \
+             The file of {CA_CERT} (or SSL_CERT_FILE) may be an old one: get the present certificate of the authority, or \
+             that of the host if it has signed itself, and set {CA_CERT} to that PEM file."
+        ),
         CertificateFault::Expired => format!(
             "The certificate of {at} has expired. Those who run it have to renew it; check this machine's clock, too."
         ),

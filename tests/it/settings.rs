@@ -381,6 +381,21 @@ async fn a_url_with_credentials_is_refused_and_shown_without_them() {
     assert!(!text.contains("geheim"), "{text}");
 }
 
+#[tokio::test]
+async fn a_domain_with_credentials_and_a_url_with_a_query_are_shown_without_them() {
+    let program = Program::bare().env("APC_DOMAIN", "me:geheim@acme.dev");
+    let refused = outcome(program).await;
+    let text = refused.refusal("not_configured");
+    assert_says(text, &["APC_DOMAIN is 'acme.dev'", "credentials"]);
+    assert!(!text.contains("geheim"), "{text}");
+    let sandbox = sandbox().await;
+    let url = format!("{}?token=geheim", sandbox.url());
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env("APC_API_URL", url);
+    let doctor = program.run_with(&["doctor"]).await;
+    assert_says(&doctor.stdout, &[&sandbox.url()]);
+    assert!(!doctor.stdout.contains("geheim"), "{}", doctor.stdout);
+}
+
 // Paths.
 
 #[tokio::test]

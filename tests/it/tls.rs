@@ -268,6 +268,7 @@ async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
             excluded_subtrees: Vec::new(),
         });
     });
+    let of_old = Authority::new("ours");
     let here = ["localhost"];
     let for_clients = |params: &mut CertificateParams| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -295,6 +296,16 @@ async fn a_certificate_that_does_not_fit_is_named_as_what_it_is() {
         ),
         (&ours, ours.itself(), vec!["authority itself"]),
         (&other, ours.itself(), vec!["authority itself"]),
+        (
+            &of_old,
+            ours.server(&here, (2020, 2100)),
+            vec![
+                "signed with another key",
+                "APC_CA_CERT",
+                "SSL_CERT_FILE",
+                "present certificate",
+            ],
+        ),
         (
             &narrow,
             narrow.server(&here, (2020, 2100)),
@@ -688,6 +699,7 @@ async fn a_password_may_hold_what_a_proxy_s_url_allows() {
         ("p@ss", "Basic bWU6cEBzcw=="),
         ("p%23ss", "Basic bWU6cCNzcw=="),
         ("$ecret", "Basic bWU6JGVjcmV0"),
+        ("ge${x}heim", "Basic bWU6Z2Uke3h9aGVpbQ=="),
     ] {
         let proxy = Proxy::to(port, Some(login)).await;
         let url = proxy
@@ -696,6 +708,25 @@ async fn a_password_may_hold_what_a_proxy_s_url_allows() {
         reads(program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", url)).await;
         let bare = proxy.url.replace("http://", &format!("me:{password}@"));
         reads(program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", bare)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_hosts_that_nobody_filled_in_is_to_be_corrected_and_not_added_to() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let ours = Authority::new("ours");
+    for variable in ["NO_PROXY", "no_proxy"] {
+        let mut session = program(&sandbox, HOST, 443, &ours)
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .env(variable, "${NO_PROXY}")
+            .serve(Era::USUAL)
+            .await;
+        let one = json!({"workspace_id": ANALYTICS});
+        let refused = session.call("get_service_accounts", one).await;
+        let text = refused.refusal("not_configured");
+        let says = format!("{variable} is '${{NO_PROXY}}', a placeholder");
+        assert_says(text, &[&says, &format!("Correct or unset {variable}.")]);
+        assert!(!text.contains("add "), "{text}");
     }
 }
 
@@ -721,6 +752,8 @@ async fn no_proxy_is_honoured_in_every_form_that_people_write() {
         " localhost , example.test ",
         "*",
         "\"localhost,example.test\"",
+        "vault:8200,.example.test",
+        "localhost;127.*;<local>;*.example.test",
     ] {
         // Nobody resolves the name, so without the proxy there is no way.
         refused(
@@ -740,10 +773,13 @@ async fn no_proxy_is_honoured_in_every_form_that_people_write() {
         "example.test:8443",
         "ample.test",
         "10.0.0.0/8",
+        "vault:8200,.svc",
+        "localhost;127.*;<local>",
     ] {
+        let before = proxy.heads().len();
         reads(with(list)).await;
+        assert!(proxy.heads().len() > before, "{list}");
     }
-    assert!(proxy.heads().len() >= 5);
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl Doctor<'_> {
     /// Tells whether the API answers.
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
-        self.ok("API URL", url.as_str())?;
+        self.ok("API URL", url.to_string())?;
         let proxy = match self.config.connecting.proxy(url) {
             Ok(proxy) => proxy,
             Err(why) => {
