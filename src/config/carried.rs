@@ -13,11 +13,9 @@ use super::values::{self, Problem};
 use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
 
 /// The variables that count beside the settings: the way through the network, and the places of login and keys.
-const BESIDE_SETTINGS: [&str; 12] = [
+const BESIDE_SETTINGS: [&str; 10] = [
     "HTTPS_PROXY",
     "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
     "ALL_PROXY",
     "all_proxy",
     "NO_PROXY",

@@ -299,6 +299,49 @@ async fn a_variable_that_a_client_may_not_pass_on_is_named() {
 }
 
 #[tokio::test]
+async fn the_advice_about_variables_is_true_of_the_entry() {
+    for (variables, says) in [
+        (
+            [
+                ("APC_LEVELS", "workspace"),
+                ("HTTPS_PROXY", "http://me:geheim@proxy:1"),
+            ],
+            "holds them, except HTTPS_PROXY, and",
+        ),
+        (
+            [
+                ("ALL_PROXY", "http://me:geheim@proxy:1"),
+                ("HTTPS_PROXY", "socks5://proxy"),
+            ],
+            "holds none of them",
+        ),
+        (
+            [("APC_LEVELS", "workspace"), ("NO_PROXY", "acme.dev")],
+            "holds them",
+        ),
+        (
+            [("APC_LEVELS", "none"), ("NO_PROXY", "acme.dev")],
+            "prints no entry",
+        ),
+    ] {
+        let mut program = Program::bare().args(&["--sandbox"]);
+        for (name, value) in variables {
+            program = program.env(name, value);
+        }
+        let found = examine(program).await;
+        found.says("warn", "variables", &[says]);
+        if says == "holds them" {
+            let lines = found.lines.join("\n");
+            assert!(!lines.contains("except"), "{lines}");
+        }
+    }
+    let program = Program::bare().args(&["--sandbox"]);
+    let program = program.env("HTTP_PROXY", "http://proxy:1");
+    let found = examine(program).await;
+    found.says("ok", "variables", &["none counts here"]);
+}
+
+#[tokio::test]
 async fn the_rights_of_a_token_are_told() {
     let sandbox = sandbox().await;
     let admin = examine(at(&sandbox, Persona::WorkspaceAdmin)).await;

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::Doctor;
-use crate::config::Environment;
 use crate::config::setting::{API_TOKEN, API_TOKEN_FILE};
+use crate::config::{Carried, Environment, Flags};
 
 impl Doctor<'_> {
     /// Names the variables that count here. A client starts its server with few of them, or with none.
@@ -20,14 +20,35 @@ impl Doctor<'_> {
              pass none of them on",
             counting.join(", ")
         );
-        let mut advice = "Run 'apc-mcp client NAME' in this shell: its entry holds them".to_owned();
-        if counting.contains(&API_TOKEN.variable()) {
-            advice.push_str(&format!(
-                ", except {}. For the token run 'astro login', or put it into a file and name that with {}",
-                API_TOKEN.variable(),
-                API_TOKEN_FILE.name()
-            ));
-        }
+        let carried = Carried::of(self.config, &Flags::default(), environment);
+        let advice = match carried {
+            Ok(carried) => advice(&counting, &carried),
+            Err(_) => {
+                "Correct the broken setting first: until then 'apc-mcp client NAME' prints no entry"
+                    .to_owned()
+            }
+        };
         self.warn("variables", (text, advice))
     }
+}
+
+/// The use of an entry: it holds the variables, but for those that are left out.
+fn advice(counting: &[&str], carried: &Carried) -> String {
+    let left_out: Vec<_> = carried.left_out.iter().map(|(name, _)| *name).collect();
+    let entry = "Run 'apc-mcp client NAME' in this shell: its entry holds";
+    let mut advice = match left_out.len() {
+        0 => format!("{entry} them"),
+        all if all == counting.len() => format!("{entry} none of them, and it says why"),
+        _ => format!(
+            "{entry} them, except {}, and it says why",
+            left_out.join(", ")
+        ),
+    };
+    if left_out.contains(&API_TOKEN.variable()) {
+        advice.push_str(&format!(
+            ". For the token run 'astro login', or put it into a file and name that with {}",
+            API_TOKEN_FILE.name()
+        ));
+    }
+    advice
 }
