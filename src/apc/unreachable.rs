@@ -95,6 +95,10 @@ pub enum CertificateFault {
 pub enum ProxyFault {
     /// It could not be reached.
     NotReached,
+    /// It is to be reached by TLS, and answers with something else.
+    NotTls,
+    /// Its own certificate was not accepted.
+    Certificate,
     /// It did not connect to the host.
     Refused,
     /// It wants a login.

@@ -199,6 +199,14 @@ fn proxy(fault: ProxyFault, address: Option<&str>, variable: Option<&str>, url: 
         ProxyFault::NotReached => format!(
             "{proxy} could not be reached. Check {setting}, or add {host} to NO_PROXY if it is reached without a proxy."
         ),
+        ProxyFault::NotTls => format!(
+            "{proxy} speaks no TLS: write http:// in place of https:// in {setting}. The connection to {at} itself is \
+             encrypted in any case."
+        ),
+        ProxyFault::Certificate => format!(
+            "{proxy} has a certificate of its own that was not accepted; that of {at} was not seen yet. Set {CA_CERT} to the \
+             PEM file of the authority of the proxy, or ask those who run the proxy for its right address."
+        ),
         ProxyFault::Refused => format!(
             "{proxy} did not connect to it. The proxy may not allow this host or port, or not find it: ask those who run the \
              proxy, or add {host} to NO_PROXY if it is reached without one."
