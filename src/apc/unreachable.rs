@@ -32,6 +32,8 @@ pub enum Unreachable {
         /// Its fault.
         fault: ProxyFault,
     },
+    /// The answer is that of a proxy that wants a login, and no proxy is on the way.
+    UnknownProxy,
     /// The proxy variable that applies cannot be used.
     ProxySetting {
         /// The variable.

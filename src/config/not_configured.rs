@@ -140,6 +140,8 @@ impl InstallationProblem {
                 DOMAIN.variable(),
                 API_URL.variable()
             )),
+            // No one can log in to an address by the astro CLI.
+            Self::NoToken { domain, .. } if is_address(domain) => reader.set(token_settings()),
             Self::NoToken { domain, .. } => format!(
                 "{}, or {}",
                 reader.log_in(domain),
@@ -162,6 +164,11 @@ impl InstallationProblem {
             Self::Token { origin, domain, .. } => another_token(origin, domain, reader),
         }
     }
+}
+
+fn is_address(domain: &str) -> bool {
+    let bare = domain.trim_matches(['[', ']']);
+    bare.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn is_flag(setting: &str) -> bool {

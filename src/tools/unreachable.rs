@@ -34,6 +34,13 @@ pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
             );
             return Failure::new(Code::TimedOut, text);
         }
+        Unreachable::UnknownProxy => {
+            let text = format!(
+                "{at} answered that a proxy wants a login (HTTP 407), and this server used no proxy to reach it. Nothing was \
+                 changed. Check that the API is what listens there, and the port of {API_URL} or {DOMAIN}."
+            );
+            return Failure::new(Code::Unreachable, text);
+        }
         Unreachable::Certificate(fault) => certificate(fault, &at),
         Unreachable::Proxy {
             address,

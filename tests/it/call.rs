@@ -433,10 +433,20 @@ mod in_a_terminal {
     }
 
     #[tokio::test]
+    async fn a_number_of_no_account_is_asked_for_again() {
+        let sandbox = sandbox().await;
+        let all = json!({"workspace_id": ANALYTICS});
+        let (shown, ended) = answered(&sandbox, &all, "[1-5", "9\nx\n5\ny").await;
+        assert!(ended.status.success(), "{shown}");
+        assert_eq!(shown.matches("That is no number from 1 to 5.").count(), 2);
+        assert!(!exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
     async fn no_number_of_an_account_deletes_none() {
         let sandbox = sandbox().await;
         let all = json!({"workspace_id": ANALYTICS});
-        for answer in ["", "0", "1", "6", "y", "5\n", "5\nn", "5\n5"] {
+        for answer in ["", "0\n", "1", "6\n", "y\n", "5\n", "5\nn", "5\n5"] {
             let (shown, ended) = answered(&sandbox, &all, "[1-5", answer).await;
             assert_eq!(ended.status.code(), Some(1), "{shown}");
             assert_says(&shown, &["declined: "]);
