@@ -150,6 +150,11 @@ impl ApiUrl {
         format!("{scheme}://{label}{base}{}/v1", port.unwrap_or_default())
     }
 
+    /// Tells if the host is an IP address, which no one can log in to by the astro CLI.
+    pub fn is_an_address(&self) -> bool {
+        matches!(self.0.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
+    }
+
     /// The URL, parsed.
     pub fn as_url(&self) -> &Url {
         &self.0

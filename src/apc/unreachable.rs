@@ -32,6 +32,8 @@ pub enum Unreachable {
         /// Its fault.
         fault: ProxyFault,
     },
+    /// The answer is that of a proxy that wants a login, and no proxy is on the way.
+    UnknownProxy,
     /// The proxy variable that applies cannot be used.
     ProxySetting {
         /// The variable.
@@ -95,6 +97,10 @@ pub enum CertificateFault {
 pub enum ProxyFault {
     /// It could not be reached.
     NotReached,
+    /// It is to be reached by TLS, and answers with something else.
+    NotTls,
+    /// Its own certificate was not accepted.
+    Certificate,
     /// It did not connect to the host.
     Refused,
     /// It wants a login.

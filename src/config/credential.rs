@@ -167,6 +167,13 @@ impl Config {
         workspace_of(&login)
     }
 
+    /// Tells if a token file is set and holds no token that can be used.
+    pub fn token_file_is_unusable(&self) -> bool {
+        let is_usable = |token: &Secret| values::bare_token(token).is_ok();
+        let token = self.token_file.as_deref().map(read_token);
+        token.is_some_and(|token| !token.as_ref().is_ok_and(is_usable))
+    }
+
     fn read_token(&self, path: &Path) -> Result<Secret, InstallationProblem> {
         read_token(path).map_err(|problem| InstallationProblem::TokenFile {
             path: path.to_owned(),

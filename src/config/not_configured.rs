@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::astro_login::{LoginProblem, TokenPlace};
-use super::fields::Broken;
+use super::fields::{Broken, Origin};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN};
 use super::values::TokenProblem;
 use crate::apc::installation::{Domain, TokenSource, UrlRefused};
@@ -29,6 +29,14 @@ impl Reader {
                  of your shell may not reach it)"
             ),
             Self::Terminal => format!("set {what} in this shell"),
+        }
+    }
+
+    /// The words to name another file with, in place of that of a setting.
+    fn name_another_file(self, setting: &str) -> String {
+        match self {
+            Self::Terminal if is_flag(setting) => format!("give {setting} another file"),
+            _ => self.set(format!("{setting} to another file")),
         }
     }
 
@@ -125,13 +133,15 @@ fn token_settings() -> String {
 impl InstallationProblem {
     fn way_out(&self, reader: Reader) -> String {
         match self {
-            Self::Broken(broken) => correct(broken.len(), reader),
+            Self::Broken(broken) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
                 "{} (such as acme.dev) or {} beside it",
                 DOMAIN.variable(),
                 API_URL.variable()
             )),
+            // No one can log in to an address by the astro CLI.
+            Self::NoToken { domain, .. } if is_address(domain) => reader.set(token_settings()),
             Self::NoToken { domain, .. } => format!(
                 "{}, or {}",
                 reader.log_in(domain),
@@ -149,16 +159,32 @@ impl InstallationProblem {
             Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
             Self::TokenFile { setting, .. } => format!(
                 "Put a token into that file, which takes effect at the next call, or {}",
-                reader.set(format!("{setting} to another file"))
+                reader.name_another_file(setting)
             ),
             Self::Token { origin, domain, .. } => another_token(origin, domain, reader),
         }
     }
 }
 
-fn correct(number: usize, reader: Reader) -> String {
-    let them = if number == 1 { "it" } else { "them" };
+fn is_address(domain: &str) -> bool {
+    let bare = domain.trim_matches(['[', ']']);
+    bare.parse::<std::net::IpAddr>().is_ok()
+}
+
+fn is_flag(setting: &str) -> bool {
+    setting.starts_with("--")
+}
+
+fn correct(broken: &[Broken], reader: Reader) -> String {
+    let are_flags = broken.iter().all(|one| one.origin == Origin::Flag);
+    let them = match broken {
+        [_] => "it",
+        _ => "them",
+    };
     match reader {
+        Reader::Terminal if are_flags => {
+            format!("Nothing was sent. Correct {them} in the command, or leave {them} out")
+        }
         Reader::Client => format!(
             "Nothing was sent. Correct or remove {them} in this server's entry of the MCP client's configuration, and \
              restart the server"
@@ -192,8 +218,13 @@ fn elsewhere(set_by: &str, lacks_version: bool, reader: Reader) -> String {
         true => "The URL that is set has no /v1 at its end. ",
         false => "",
     };
+    let drop = if is_flag(set_by) {
+        "leave out"
+    } else {
+        "unset"
+    };
     format!(
-        "{hint}To use the astro login, correct or unset {set_by}; to use another token, {}",
+        "{hint}To use the astro login, correct or {drop} {set_by}; to use another token, {}",
         reader.set(token_settings())
     )
 }

@@ -34,6 +34,13 @@ pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
             );
             return Failure::new(Code::TimedOut, text);
         }
+        Unreachable::UnknownProxy => {
+            let text = format!(
+                "{at} answered that a proxy wants a login (HTTP 407), and this server used no proxy to reach it. Nothing was \
+                 changed. Check that the API is what listens there, and the port of {API_URL} or {DOMAIN}."
+            );
+            return Failure::new(Code::Unreachable, text);
+        }
         Unreachable::Certificate(fault) => certificate(fault, &at),
         Unreachable::Proxy {
             address,
@@ -198,6 +205,14 @@ fn proxy(fault: ProxyFault, address: Option<&str>, variable: Option<&str>, url: 
     match fault {
         ProxyFault::NotReached => format!(
             "{proxy} could not be reached. Check {setting}, or add {host} to NO_PROXY if it is reached without a proxy."
+        ),
+        ProxyFault::NotTls => format!(
+            "{proxy} speaks no TLS: write http:// in place of https:// in {setting}. The connection to {at} itself is \
+             encrypted in any case."
+        ),
+        ProxyFault::Certificate => format!(
+            "{proxy} has a certificate of its own that was not accepted; that of {at} was not seen yet. Set {CA_CERT} to the \
+             PEM file of the authority of the proxy, or ask those who run the proxy for its right address."
         ),
         ProxyFault::Refused => format!(
             "{proxy} did not connect to it. The proxy may not allow this host or port, or not find it: ask those who run the \

@@ -38,7 +38,7 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::ConnectionLost => Failure::new(
             Code::Unreachable,
             format!(
-                "The connection to {at} ended before the whole answer came, several times. Nothing was changed. Call again in a minute."
+                "The connection to {at} ended before the whole answer came. Nothing was changed. Call again in a minute."
             ),
         ),
         ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
@@ -295,6 +295,11 @@ fn unauthenticated(installation: &Installation) -> Failure {
     let domain = installation.login_domain();
     let way_out = match source {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
+        TokenSource::Setting(name)
+            if *name == API_TOKEN.name() && installation.url.is_an_address() =>
+        {
+            "Set a new token. A server that a client started has to be restarted then.".to_owned()
+        }
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {
             format!(
                 "Set a new token, or unset it and run 'astro login {domain}'. A server that a client started has to be restarted then."

@@ -163,6 +163,29 @@ async fn without_settings_it_says_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_flag_that_cannot_be_used_is_corrected_in_the_command_and_not_in_the_shell() {
+    let sandbox = sandbox().await;
+    let program = Program::at(&sandbox, Persona::WorkspaceAdmin);
+    let path = program.path("no/such/folder/log");
+    let by_flag = program
+        .run_with(&["call", "get_service_accounts", "--log-file", &path])
+        .await;
+    assert_says(
+        &by_flag.stderr,
+        &["--log-file names", "Correct it in the command"],
+    );
+    assert!(!by_flag.stderr.contains("this shell"), "{}", by_flag.stderr);
+    let by_variable = program
+        .env("APC_LOG_FILE", &path)
+        .run_with(&["call", "get_service_accounts"])
+        .await;
+    assert_says(
+        &by_variable.stderr,
+        &["APC_LOG_FILE names", "Correct or unset it in this shell"],
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_tool_is_refused_with_those_there_are() {
     let sandbox = sandbox().await;
     let ended = call(&sandbox, &["get_accounts"]).run().await;
@@ -410,10 +433,20 @@ mod in_a_terminal {
     }
 
     #[tokio::test]
+    async fn a_number_of_no_account_is_asked_for_again() {
+        let sandbox = sandbox().await;
+        let all = json!({"workspace_id": ANALYTICS});
+        let (shown, ended) = answered(&sandbox, &all, "[1-5", "9\nx\n5\ny").await;
+        assert!(ended.status.success(), "{shown}");
+        assert_eq!(shown.matches("That is no number from 1 to 5.").count(), 2);
+        assert!(!exists(&sandbox.handle(), MIGRATION));
+    }
+
+    #[tokio::test]
     async fn no_number_of_an_account_deletes_none() {
         let sandbox = sandbox().await;
         let all = json!({"workspace_id": ANALYTICS});
-        for answer in ["", "0", "1", "6", "y", "5\n", "5\nn", "5\n5"] {
+        for answer in ["", "0\n", "1", "6\n", "y\n", "5\n", "5\nn", "5\n5"] {
             let (shown, ended) = answered(&sandbox, &all, "[1-5", answer).await;
             assert_eq!(ended.status.code(), Some(1), "{shown}");
             assert_says(&shown, &["declined: "]);

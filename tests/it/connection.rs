@@ -137,6 +137,28 @@ async fn a_body_that_only_claims_to_be_compressed_is_read() {
     }
 }
 
+#[tokio::test]
+async fn the_words_of_a_refusal_fit_an_api_that_is_reached_by_its_address() {
+    let (_sandbox, standin, mut session) = through_a_standin().await;
+    let one = json!({"workspace_id": ANALYTICS});
+    let head = "HTTP/1.1 407 Proxy Authentication Required\r\n";
+    standin.arm(LIST, Play::Bytes(answer_of(head, b"")), false, 0);
+    let refused = session.call("get_service_accounts", one.clone()).await;
+    let text = refused.refusal("unreachable");
+    assert_says(text, &["407", "used no proxy", "Nothing was changed"]);
+    assert!(!text.contains("system's proxy settings"), "{text}");
+    let head = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 18446744073709551615\r\n";
+    standin.arm(LIST, Play::Bytes(answer_of(head, b"")), false, 0);
+    let refused = session.call("get_service_accounts", one.clone()).await;
+    assert_says(refused.refusal("rate_limited"), &["Call again in 3600 s"]);
+    let head = "HTTP/1.1 401 Unauthorized\r\n";
+    standin.arm(LIST, Play::Bytes(answer_of(head, b"")), false, 0);
+    let refused = session.call("get_service_accounts", one).await;
+    let text = refused.refusal("unauthenticated");
+    assert_says(text, &["Set a new token."]);
+    assert!(!text.contains("astro login"), "{text}");
+}
+
 async fn through_a_standin() -> (Sandbox, StandIn, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
     let standin = StandIn::before(&sandbox).await;
@@ -210,7 +232,8 @@ async fn a_read_recovers_where_every_kept_connection_has_gone() {
     standin.arm(LIST, Play::Reset, true, 0);
     let one = json!({"workspace_id": ANALYTICS});
     let lost = session.call("get_service_accounts", one).await;
-    lost.refusal("unreachable");
+    let text = lost.refusal("unreachable");
+    assert!(!text.contains("several times"), "{text}");
     standin.disarm();
     list(&mut session).await;
 }

@@ -515,6 +515,38 @@ async fn a_proxy_that_wants_a_login_is_told_from_an_api_that_does() {
 }
 
 #[tokio::test]
+async fn a_fault_in_the_tls_of_a_proxy_is_told_as_the_proxy_s_own() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let plain = listen(|mut stream| async move {
+        let _ = stream.read_u8().await;
+        let no = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        let _ = stream.write_all(no).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let private = secured(&sandbox, other.good_server()).await;
+    for (port, says) in [
+        (plain, ["speaks no TLS", "http:// in place of https://"]),
+        (
+            private,
+            ["certificate of its own", "authority of the proxy"],
+        ),
+    ] {
+        let address = format!("https://127.0.0.1:{port}");
+        let program = program(&sandbox, HOST, 443, &ours).env("HTTPS_PROXY", &address);
+        let says = [
+            says[0],
+            says[1],
+            "The proxy on the way",
+            &address,
+            "HTTPS_PROXY",
+        ];
+        refused(&sandbox, program, "unreachable", &says).await;
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_that_does_not_help_is_named() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let ours = Authority::new("ours");

@@ -89,6 +89,33 @@ async fn a_token_file_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
+async fn a_token_file_that_was_typed_is_corrected_in_the_command_and_no_check_of_the_doctor_praises_it()
+ {
+    let sandbox = sandbox().await;
+    for content in ["", "short"] {
+        let program = Program::bare()
+            .env("APC_API_URL", sandbox.url())
+            .file("token", content);
+        let path = program.path("token");
+        let call = ["call", "get_service_accounts", "--api-token-file", &path];
+        let refused = program.run_with(&call).await;
+        assert!(!refused.stderr.contains("this shell"), "{}", refused.stderr);
+        let doctor = program
+            .run_with(&["doctor", "--api-token-file", &path])
+            .await;
+        assert_says(
+            &doctor.stdout,
+            &["warn  --api-token-file: ", "no token can be read"],
+        );
+    }
+    let program = Program::bare().env("APC_API_URL", sandbox.url());
+    let path = program.path("missing");
+    let call = ["call", "get_service_accounts", "--api-token-file", &path];
+    let refused = program.run_with(&call).await;
+    assert_says(&refused.stderr, &["or give --api-token-file another file"]);
+}
+
+#[tokio::test]
 async fn a_token_that_nobody_meant_is_refused_wherever_it_comes_from() {
     let sandbox = sandbox().await;
     for (token, says) in [

@@ -78,6 +78,7 @@ impl Connecting {
         };
         let route = self.proxies.route(url);
         ApiError::Unreachable(match (why, route) {
+            (Unreachable::Proxy { .. }, Route::Direct) => Unreachable::UnknownProxy,
             (Unreachable::Proxy { fault, .. }, _) => self.proxy_at_fault(fault, url),
             // The connection that took too long is the one to the proxy, or one through it.
             (Unreachable::ConnectTimedOut, Route::Through(_)) => {

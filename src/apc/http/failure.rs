@@ -19,14 +19,15 @@ pub(super) fn classify(error: &reqwest::Error) -> ApiError {
 }
 
 fn unreachable(error: &reqwest::Error) -> Unreachable {
-    for cause in causes(error) {
+    let mut inner = causes(error);
+    while let Some(cause) = inner.next() {
         if let Some(found) = cause.downcast_ref::<rustls::Error>() {
             return certificate::unreachable(found);
         }
         if let Some(problem) = cause.to_string().strip_prefix("tunnel error: ") {
             return by_proxy(match problem {
                 "proxy authorization required" => ProxyFault::Login,
-                "failed to create underlying connection" => ProxyFault::NotReached,
+                "failed to create underlying connection" => fault_on_the_way_to_proxy(inner),
                 _ => ProxyFault::Refused,
             });
         }
@@ -36,6 +37,17 @@ fn unreachable(error: &reqwest::Error) -> Unreachable {
         error if error.is_dns() => Unreachable::Dns,
         error if causes(error).any(is_end) => Unreachable::HandshakeEnded,
         _ => Unreachable::Connect,
+    }
+}
+
+/// The fault of a connection to a proxy, which may be one with TLS of its own.
+fn fault_on_the_way_to_proxy<'a>(
+    mut causes: impl Iterator<Item = &'a (dyn Error + 'static)>,
+) -> ProxyFault {
+    match causes.find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidMessage(_)) => ProxyFault::NotTls,
+        Some(rustls::Error::InvalidCertificate(_)) => ProxyFault::Certificate,
+        _ => ProxyFault::NotReached,
     }
 }
 

@@ -31,6 +31,9 @@ const BODY_MAX: usize = 32 * 1024 * 1024;
 /// The number of requests that are under way at once; the others wait.
 const AT_ONCE: usize = 64;
 
+/// The longest wait that an answer may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// The longest a connection may take, TLS and proxy included.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -210,12 +213,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     header(headers, &RETRY_AFTER).and_then(|text| wait(text, Utc::now()))
 }
 
-/// `Retry-After` is a number of seconds or a date.
+/// `Retry-After` is a number of seconds or a date. A time that no one would wait for is cut.
 fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
     }
-    http_date(text).map(|until| (until - now).to_std().unwrap_or_default())
+    let wait = http_date(text).map(|until| (until - now).to_std().unwrap_or_default());
+    wait.map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]
@@ -245,5 +249,8 @@ mod tests {
             Some(Duration::ZERO)
         );
         assert_eq!(wait("soon", now), None);
+        let hour = Some(Duration::from_secs(3600));
+        assert_eq!(wait("18446744073709551615", now), hour);
+        assert_eq!(wait("Fri, 31 Dec 2100 23:59:59 GMT", now), hour);
     }
 }

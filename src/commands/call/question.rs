@@ -47,11 +47,20 @@ fn ask(question: &Value) -> io::Result<Option<Value>> {
         0 => "y/N".to_owned(),
         last => format!("1-{last}, nothing to cancel"),
     };
-    write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
-    terminal.flush()?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(chosen(line.trim(), field, &choices).map(|value| json!({name: value})))
+    loop {
+        write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
+        terminal.flush()?;
+        let mut line = String::new();
+        io::stdin().read_line(&mut line)?;
+        let line = line.trim();
+        let chosen = chosen(line, field, &choices);
+        // Of choices only nothing is a no: a slip of the finger is none.
+        if chosen.is_some() || line.is_empty() || choices.is_empty() {
+            return Ok(chosen.map(|value| json!({name: value})));
+        }
+        let last = choices.len();
+        writeln!(terminal, "That is no number from 1 to {last}.")?;
+    }
 }
 
 /// Prints the words of a question.

@@ -5,7 +5,7 @@ use std::io;
 use super::{Doctor, Section, Shown, Words};
 use crate::apc::installation::Installation;
 use crate::config::setting::{
-    ALLOW_WORKSPACE, CA_CERT, INSECURE, KEY_OUTPUT, SANDBOX, Setting, WORKSPACE_ID,
+    ALLOW_WORKSPACE, API_TOKEN_FILE, CA_CERT, INSECURE, KEY_OUTPUT, SANDBOX, Setting, WORKSPACE_ID,
 };
 use crate::config::{CurrentSetting, Origin, token_in_words};
 use crate::guards::policy::KeyOutput;
@@ -79,6 +79,9 @@ impl Doctor<'_> {
                 "{value}; {ALLOW_WORKSPACE} does not allow it, so calls have no default workspace"
             );
             return Some(text.into());
+        }
+        if *setting == API_TOKEN_FILE && config.token_file_is_unusable() {
+            return Some(format!("{value}; no token can be read from this file").into());
         }
         let text = format!(
             "{value}; this is a sandbox with invented accounts; domain, URL, token and login are not used"
