@@ -509,16 +509,15 @@ async fn an_account_in_several_lists_is_never_deleted_unasked_where_its_bindings
 async fn a_yes_to_an_account_of_one_list_is_none_to_one_of_two() {
     let sandbox = Sandbox::start(0).await.unwrap();
     sandbox.handle().lack_field("ServiceAccount.roleBindings");
-    let place = |id: &str| Entity::Workspace(id.into());
     let mut session = asking(&sandbox).serve(Era::Stateless).await;
     let one = json!({"service_account_id": CI_DEPLOY});
     let question = session.pose(DELETE_TOOL, one).await;
     assert!(!question.message().contains("several places"));
     let yes = question.accept(true);
-    let there = place(DATA_SCIENCE);
+    let there = Entity::Deployment(DEPLOYMENT.into());
     sandbox
         .handle()
-        .bind(CI_DEPLOY, Role::WorkspaceViewer, there);
+        .bind(CI_DEPLOY, Role::DeploymentViewer, there);
     session.answer(question, yes).await.refusal("declined");
     assert_eq!(mutations(&sandbox.handle()), 0);
 }
