@@ -15,6 +15,7 @@ pub mod operations;
 pub mod proxy;
 mod role;
 pub mod selection;
+pub mod token;
 pub mod unreachable;
 mod wire;
 

@@ -8,8 +8,9 @@ use super::Doctor;
 use super::caller::{Caller, NAMED, in_words};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
-use crate::apc::installation::{Installation, TokenKind};
+use crate::apc::installation::Installation;
 use crate::apc::operations;
+use crate::apc::token::TokenKind;
 use crate::apc::{Place, ServiceAccount, Workspace};
 use crate::guards::text::quoted;
 

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
 use super::find;
-use crate::apc::installation::TokenKind;
 use crate::apc::operations;
+use crate::apc::token::TokenKind;
 use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
