@@ -393,9 +393,9 @@ mod tests {
         let paths = [
             "${HOME}/keys",
             "$HOME/keys",
-            "/home/$USER/keys",
+            "/srv/$USER/keys",
             "%USERPROFILE%\\keys",
-            "/home/<you>/keys",
+            "/srv/<you>/keys",
         ];
         assert_all(Kind::Path, &paths, |found| {
             matches!(found, Unmeant::NotFilledIn { .. })
@@ -502,7 +502,7 @@ mod tests {
             "Zm9vYmFyYmF6cXV4cXV1eA==",
         ];
         let paths = [
-            "/home/me/keys",
+            "/srv/me/keys",
             "keys",
             "..",
             "./x",

@@ -211,9 +211,9 @@ async fn a_part_of_a_value_may_be_what_nobody_meant() {
         ("APC_KEY_DIR", "$HOME/keys"),
         ("APC_KEY_DIR", "%USERPROFILE%/keys"),
         ("APC_KEY_DIR", "none"),
-        ("APC_AUDIT_LOG", "/home/$USER/audit"),
+        ("APC_AUDIT_LOG", "/srv/$USER/audit"),
         ("APC_AUDIT_LOG", "undefined"),
-        ("APC_CA_CERT", "/home/<you>/ca.pem"),
+        ("APC_CA_CERT", "/srv/<you>/ca.pem"),
     ] {
         let program = Program::at(&sandbox, Persona::WorkspaceAdmin).env(variable, value);
         assert_not_configured(program, &[variable, "placeholder"]).await;
