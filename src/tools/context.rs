@@ -225,11 +225,6 @@ impl Call {
         }
     }
 
-    /// Tells whether the policy lets calls be about this place.
-    pub(super) fn check_place(&self, place: &Place) -> Result<(), Failure> {
-        places::check(self, place)
-    }
-
     /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
     /// a system-level token gets one for any id. What dead processes left there is looked at first.
     pub(super) async fn list(

@@ -35,7 +35,7 @@ static INPUT: LazyLock<ByLevels> = LazyLock::new(|| {
 /// The arguments. The default workspace stands in where no place is named.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
-    /// What it is for, 1 to 255 characters; unique in its place. No secrets: the platform logs it.
+    /// Tells its purpose, 1 to 255 characters; unique in its place. No secrets: the platform logs it.
     label: Label,
     /// Id of its workspace.
     workspace_id: Option<WorkspaceId>,

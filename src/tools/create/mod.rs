@@ -75,7 +75,7 @@ struct CreateResult {
     /// The answer was lost, and the account was found by reading again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
-    /// What the user should hear of as well.
+    /// Further news for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }

@@ -106,7 +106,7 @@ struct DeleteResult {
     /// The answer was lost and found again.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
-    /// What the user should hear of as well.
+    /// Further news for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }

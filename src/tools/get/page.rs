@@ -37,7 +37,7 @@ pub(super) struct GetResult {
     workspaces: Option<Vec<WorkspaceView>>,
     /// The platform's clock.
     now: String,
-    /// What could not be read, and keys that were recovered: tell the user.
+    /// Unread places, recovered keys: tell the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<String>>,
 }

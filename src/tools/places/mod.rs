@@ -56,7 +56,7 @@ impl NamedPlace {
         let workspace = self.workspace_id;
         if let Some(id) = &workspace {
             let place = id.clone().into();
-            call.check_place(&place)?;
+            check(call, &place)?;
         }
         let Some(deployment) = self.deployment_id else {
             return Ok(workspace.map(Place::Workspace));

@@ -13,7 +13,7 @@ pub struct WorkspaceView {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
-    /// Matches; absent where the token may not list them.
+    /// Matches; absent where they could not be read: see notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

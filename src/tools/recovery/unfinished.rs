@@ -21,6 +21,7 @@ use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 use crate::tools::context::Call;
+use crate::tools::places;
 
 /// The longest look for the accounts of unfinished creations.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -104,7 +105,7 @@ fn may_finish(call: &Call, place: &Place) -> bool {
     let policy = call.policy();
     !policy.read_only
         && policy.key_output == KeyOutput::File
-        && call.check_place(place).is_ok()
+        && places::check(call, place).is_ok()
         && !call.shared.config.keys_go_with_the_sandbox()
 }
 
