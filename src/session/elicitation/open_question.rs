@@ -150,8 +150,8 @@ mod tests {
     use crate::session::transport::LineTransport;
     use crate::tools::user::{Form, Question, User};
 
-    /// A server that asks a question in every call, and tells the answer.
-    struct Asking;
+    /// A server that asks a question in every call, and tells the answer. After this time it drops the question.
+    struct Asking(Duration);
 
     impl ServerHandler for Asking {
         async fn call_tool(
@@ -170,7 +170,8 @@ mod tests {
             };
             let seal = Arc::new(Seal::default());
             let user = RemoteUser::new(context, &request, seal, Shutdown::default());
-            let answer = format!("{:?}", user.ask(&question).await);
+            let answer = tokio::time::timeout(self.0, user.ask(&question)).await;
+            let answer = answer.map_or("dropped".to_owned(), |answer| format!("{answer:?}"));
             Ok(CallToolResult::success(vec![ContentBlock::text(answer)]).into())
         }
     }
@@ -183,11 +184,15 @@ mod tests {
     impl Client {
         /// A client whose call has been asked about, and the question.
         async fn asked(call_meta: Value) -> (Self, Value) {
+            Self::asked_by(Asking(2 * PATIENCE), call_meta).await
+        }
+
+        async fn asked_by(server: Asking, call_meta: Value) -> (Self, Value) {
             let (near, far) = tokio::io::duplex(4096);
             let (input, output) = tokio::io::split(far);
             let transport = LineTransport::new(input, output, Shutdown::default());
             tokio::spawn(async move {
-                serve_server(Asking, transport)
+                serve_server(server, transport)
                     .await
                     .unwrap()
                     .waiting()
@@ -264,6 +269,19 @@ mod tests {
         assert_eq!(told["params"]["requestId"], question["id"]);
         assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
         assert_eq!(client.outcome().await, "No(TimedOut)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_whose_call_is_dropped_is_taken_back() {
+        let server = Asking(Duration::from_secs(1));
+        let (mut client, question) = Client::asked_by(server, json!({})).await;
+        let (one, other) = (client.message().await, client.message().await);
+        let told = [&one, &other]
+            .into_iter()
+            .find(|message| message["method"].is_string());
+        let told = told.unwrap();
+        assert_eq!(told["method"], "notifications/cancelled", "{told}");
+        assert_eq!(told["params"]["requestId"], question["id"]);
     }
 
     #[tokio::test(start_paused = true)]
