@@ -275,11 +275,10 @@ mod tests {
     async fn a_question_whose_call_is_dropped_is_taken_back() {
         let server = Asking(Duration::from_secs(1));
         let (mut client, question) = Client::asked_by(server, json!({})).await;
-        let (one, other) = (client.message().await, client.message().await);
-        let told = [&one, &other]
-            .into_iter()
-            .find(|message| message["method"].is_string());
-        let told = told.unwrap();
+        let both = async { [client.message().await, client.message().await] };
+        let both = tokio::time::timeout(PATIENCE, both).await.unwrap();
+        let mut both = both.iter();
+        let told = both.find(|message| message["method"].is_string()).unwrap();
         assert_eq!(told["method"], "notifications/cancelled", "{told}");
         assert_eq!(told["params"]["requestId"], question["id"]);
     }
