@@ -523,6 +523,24 @@ async fn a_yes_to_an_account_of_one_list_is_none_to_one_of_two() {
 }
 
 #[tokio::test]
+async fn a_yes_to_an_account_of_two_lists_is_none_to_one_of_three() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let handle = sandbox.handle();
+    handle.lack_field("ServiceAccount.roleBindings");
+    let there = Entity::Workspace(DATA_SCIENCE.into());
+    handle.bind(CI_DEPLOY, Role::WorkspaceViewer, there);
+    let mut session = asking(&sandbox).serve(Era::Stateless).await;
+    let one = json!({"service_account_id": CI_DEPLOY});
+    let question = session.pose(DELETE_TOOL, one).await;
+    assert_says(question.message(), &["several places"]);
+    let yes = question.accept(true);
+    let there = Entity::Deployment(DEPLOYMENT.into());
+    handle.bind(CI_DEPLOY, Role::DeploymentViewer, there);
+    session.answer(question, yes).await.refusal("declined");
+    assert_eq!(mutations(&handle), 0);
+}
+
+#[tokio::test]
 async fn an_account_of_a_workspace_and_another_place_is_found_by_its_id_in_both() {
     for (kind, id, entity, role) in further_places() {
         let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
