@@ -2,7 +2,8 @@
 
 use std::io::{Error, ErrorKind, Result};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The mark that some programs write before UTF-8 text.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text without a byte order mark, which programs on Windows write first.
 ///
@@ -13,7 +14,7 @@ pub fn utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         let text = "it is UTF-16 text; save it as UTF-8";
         return Err(Error::new(ErrorKind::InvalidData, text));
     }
-    if bytes.starts_with(BYTE_ORDER_MARK) {
+    if bytes.starts_with(BYTE_ORDER_MARK.as_bytes()) {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
@@ -38,7 +39,7 @@ mod tests {
     fn a_byte_order_mark_goes_and_nothing_else_does() {
         for text in ["", "x", "text"] {
             assert_eq!(utf8(text.into()).unwrap(), text.as_bytes());
-            let marked = [BYTE_ORDER_MARK, text.as_bytes()].concat();
+            let marked = [BYTE_ORDER_MARK, text].concat().into_bytes();
             assert_eq!(utf8(marked).unwrap(), text.as_bytes());
         }
         assert_eq!(utf8(b"\xef\xbb".to_vec()).unwrap(), b"\xef\xbb");

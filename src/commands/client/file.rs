@@ -11,12 +11,10 @@ use jsonc_parser::cst::{CstInputValue, CstObject, CstObjectProp, CstRootNode};
 use serde_json::{Map, Value};
 
 use super::entry::NAME;
+use crate::guards::encoding::{self, BYTE_ORDER_MARK};
 
 /// The largest configuration that is read, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
-
-/// The mark of a text in Unicode, which is no part of its JSON.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The number of copies that may stand beside a file.
 const COPIES_MAX: u32 = 1000;
@@ -242,7 +240,7 @@ impl Configuration {
 
 /// The text of a file.
 fn decoded(bytes: Vec<u8>) -> Result<String, NotEdited> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    if encoding::is_utf16(&bytes) {
         return Err(NotEdited::Utf16);
     }
     let text = String::from_utf8(bytes);

@@ -53,7 +53,7 @@ use tokio_util::task::TaskTracker;
 
 use super::refusals;
 use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
-use crate::guards::encoding;
+use crate::guards::encoding::{self, BYTE_ORDER_MARK};
 use crate::guards::text::harmless;
 use handshake::Opening;
 use in_flight::{InFlight, Room};
@@ -65,8 +65,6 @@ pub use lines::LINE_MAX;
 
 /// The longest id in the log, in characters.
 const ID_SHOWN: usize = 80;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The transport.
 pub struct LineTransport<R, W> {
@@ -97,7 +95,9 @@ where
 
     /// Reads a line, and returns its message if rmcp is to get it.
     fn read(&mut self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
-        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        let line = line
+            .strip_prefix(BYTE_ORDER_MARK.as_bytes())
+            .unwrap_or(line);
         let line = line.trim_ascii();
         if line.is_empty() {
             return None;
