@@ -37,12 +37,13 @@ pub(super) fn start(port: u16, line: Line) -> Result<(), Failed> {
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn()?;
     let lines = lines(&mut child)?;
-    let id = child.id();
     print(lines.join("\n"))?;
-    note(format!(
-        "A sandbox serves in the background until this session ends, or: {}",
-        ending(id)
-    ))?;
+    let until = match leader() {
+        Some(_) => "until this session ends, or",
+        None => "until you end it",
+    };
+    let end = ending(child.id());
+    note(format!("A sandbox serves in the background {until}: {end}"))?;
     Ok(())
 }
 
@@ -104,25 +105,27 @@ pub(super) async fn until_the_session_ends(interrupted: &CancellationToken) {
             () = interrupted.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        if leader.as_ref().is_some_and(|leader| !is_alive(leader)) {
+        if leader.is_some_and(|leader| !is_alive(leader)) {
             return;
         }
     }
 }
 
 #[cfg(unix)]
-type Leader = rustix::process::Pid;
+type Leader = nix::unistd::Pid;
 
 /// The process that leads the session, such as the shell of a terminal, if it lives.
 #[cfg(unix)]
 fn leader() -> Option<Leader> {
-    let leader = rustix::process::getsid(None).ok()?;
-    is_alive(&leader).then_some(leader)
+    nix::unistd::getsid(None)
+        .ok()
+        .filter(|leader| is_alive(*leader))
 }
 
+/// Whether there is such a process. A leader outside this container has the id 0, under which nothing can be asked of it.
 #[cfg(unix)]
-fn is_alive(leader: &Leader) -> bool {
-    rustix::process::test_kill_process(*leader) != Err(rustix::io::Errno::SRCH)
+fn is_alive(leader: Leader) -> bool {
+    leader.as_raw() != 0 && nix::sys::signal::kill(leader, None) != Err(nix::errno::Errno::ESRCH)
 }
 
 #[cfg(not(unix))]
@@ -134,6 +137,17 @@ fn leader() -> Option<Leader> {
 }
 
 #[cfg(not(unix))]
-fn is_alive(leader: &Leader) -> bool {
-    match *leader {}
+fn is_alive(leader: Leader) -> bool {
+    match leader {}
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_outside_this_container_is_no_process_to_wait_for() {
+        assert!(!is_alive(Leader::from_raw(0)));
+        assert!(is_alive(Leader::this()));
+    }
 }
