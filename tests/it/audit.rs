@@ -358,6 +358,25 @@ async fn nothing_is_changed_where_only_a_part_of_the_line_fits() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_last_line_that_does_not_fit_is_warned_of_by_the_id_of_its_change() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = nearly_full(&sandbox, 400).await;
+    let path = session.home().join(AUDIT);
+    session.call(CREATE_TOOL, new("etl")).await.structured();
+    let text = fs::read_to_string(&path).unwrap();
+    let sent: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(sent["outcome"], "sent");
+    assert!(session.close_stdin_and_wait().await.success());
+    let warned = session.stderr().await;
+    let change = format!("change={}", sent["change"]);
+    assert_says(
+        &warned,
+        &["audit log could not be written", &change, "outcome=\"ok\""],
+    );
+}
+
 #[tokio::test]
 async fn nothing_is_changed_where_the_log_vanishes_during_the_call() {
     for era in Era::BOTH {

@@ -663,6 +663,18 @@ async fn a_key_whose_workspace_was_deleted_is_named_as_the_fault() {
 }
 
 #[tokio::test]
+async fn a_token_file_that_can_be_used_is_no_warning() {
+    let sandbox = sandbox().await;
+    let program = at(&sandbox, Persona::WorkspaceAdmin)
+        .without("APC_API_TOKEN")
+        .file("token", &sandbox.token(Persona::WorkspaceAdmin));
+    let path = program.path("token");
+    examine(program.args(&["--api-token-file", &path]))
+        .await
+        .says("ok", "--api-token-file", &[&path]);
+}
+
+#[tokio::test]
 async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
     let sandbox = sandbox().await;
     let program = at(&sandbox, Persona::WorkspaceAdmin).without("APC_API_TOKEN");

@@ -279,6 +279,21 @@ async fn another_port_is_another_url_and_a_missing_version_is_told() {
 }
 
 #[tokio::test]
+async fn a_version_is_missed_only_where_nothing_else_tells_the_urls_apart() {
+    let text = login("https://houston.acme.invalid/v1", UNKNOWN_KEY);
+    for url in [
+        "https://houston.acme.invalid:8443/v1",
+        "https://houston.other.invalid",
+    ] {
+        let program = Program::bare().file(LOGIN, &text).env("APC_API_URL", url);
+        let refused = outcome(program).await;
+        let text = refused.refusal("not_configured");
+        assert_says(text, &["another URL", url]);
+        assert!(!text.contains("no /v1"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_whose_token_is_elsewhere_says_where() {
     let url = "http://127.0.0.1:1/v1";
     let without = login(url, "\"\"");

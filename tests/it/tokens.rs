@@ -71,6 +71,20 @@ async fn a_rotated_token_file_takes_effect_at_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_token_file_may_have_64_kib_with_the_blanks_around_the_token() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    let blanks = "\n".repeat(64 * 1024 - token.len());
+    let program = Program::bare()
+        .file("token", &(token + &blanks))
+        .env("APC_API_URL", sandbox.url());
+    let path = program.path("token");
+    outcome(program.env("APC_API_TOKEN_FILE", path))
+        .await
+        .structured();
+}
+
+#[tokio::test]
 async fn a_token_file_that_cannot_be_used_is_named() {
     let sandbox = sandbox().await;
     let large = "x".repeat(64 * 1024 + 1);
