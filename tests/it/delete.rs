@@ -222,24 +222,67 @@ async fn the_second_deletion_finds_nothing() {
     }
 }
 
+/// The answer of an API that knows no such account, and is rid of it or not.
+fn not_found(is_gone: bool) -> Fault {
+    let (code, message) = (
+        "RESOURCE_NOT_FOUND".to_owned(),
+        "The requested resource was not found".to_owned(),
+    );
+    match is_gone {
+        true => Fault::ErrorAfter { code, message },
+        false => Fault::ErrorBefore { code, message },
+    }
+}
+
 #[tokio::test]
 async fn an_account_that_vanishes_between_looking_and_deleting_is_not_found() {
     let (sandbox, mut session) = start().await;
-    let gone = json!({
-        "errors": [{"message": "The requested resource was not found",
-                    "extensions": {"code": "RESOURCE_NOT_FOUND"}}],
-        "data": {DELETE: null},
-    });
-    let fault = Fault::Answer {
-        status: 200,
-        headers: vec![("content-type".into(), "application/json".into())],
-        body: gone.to_string(),
-        executed: false,
-    };
-    sandbox.handle().inject(fault, On::Field(DELETE), 1);
+    sandbox
+        .handle()
+        .inject(not_found(true), On::Field(DELETE), 1);
     let one = json!({"service_account_id": CI_DEPLOY, "workspace_id": ANALYTICS});
     let refused = session.call(TOOL, one).await;
-    assert_says(refused.refusal("not_found"), &[CI_DEPLOY]);
+    assert_says(
+        refused.refusal("not_found"),
+        &[CI_DEPLOY, "a moment ago", "gone now"],
+    );
+}
+
+#[tokio::test]
+async fn an_account_that_the_api_lists_and_does_not_know_is_told_to_be_there() {
+    let (sandbox, mut session) = start().await;
+    sandbox
+        .handle()
+        .inject(not_found(false), On::Field(DELETE), 1);
+    let one = json!({"service_account_id": CI_DEPLOY, "workspace_id": ANALYTICS});
+    let refused = session.call(TOOL, one).await;
+    assert_says(
+        refused.refusal("not_found"),
+        &[CI_DEPLOY, "yet lists it", "Nothing was deleted"],
+    );
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+}
+
+#[tokio::test]
+async fn the_list_decides_on_a_deletion_that_was_answered_with_an_error() {
+    let (sandbox, mut session) = start().await;
+    let (code, message) = ("INTERNAL_SERVER_ERROR".to_owned(), "trouble".to_owned());
+    let before = Fault::ErrorBefore {
+        code: code.clone(),
+        message: message.clone(),
+    };
+    sandbox.handle().inject(before, On::Field(DELETE), 1);
+    let one = json!({"service_account_id": CI_DEPLOY, "workspace_id": ANALYTICS});
+    let refused = session.call(TOOL, one.clone()).await;
+    assert_says(
+        refused.refusal("api_error"),
+        &["trouble", "Nothing was deleted", "is still listed"],
+    );
+    let after = Fault::ErrorAfter { code, message };
+    sandbox.handle().inject(after, On::Field(DELETE), 1);
+    let deleted = session.call(TOOL, one).await;
+    assert_eq!(deleted.structured()["recovered"], true);
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
 }
 
 #[tokio::test]

@@ -254,7 +254,13 @@ async fn an_unknown_authority_is_named_with_the_way_out() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let port = secured(&sandbox, ours.good_server()).await;
     let program = program(&sandbox, "127.0.0.1", port, &other);
-    let says = ["127.0.0.1", "authority", "--ca-cert", "APC_CA_CERT"];
+    let says = [
+        "127.0.0.1",
+        "authority",
+        "SSL_CERT_FILE is set, so only the authorities that it names count",
+        "--ca-cert",
+        "APC_CA_CERT",
+    ];
     refused(&sandbox, program, "unreachable", &says).await;
 }
 
