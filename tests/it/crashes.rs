@@ -142,6 +142,20 @@ async fn a_key_whose_process_was_killed_is_recovered_by_the_next_call_and_told_o
 }
 
 #[tokio::test]
+async fn a_key_is_recovered_whatever_the_clock_of_the_platform_says() {
+    for hours in [-5, 5] {
+        let shared = Shared::new().await;
+        let skew = chrono::TimeDelta::hours(hours);
+        shared.sandbox.handle().skew_clock(skew);
+        let lost = shared.killed("lost").await;
+        let mut session = shared.serve().await;
+        let outcome = session.call(GET_TOOL, in_analytics()).await;
+        assert_says(notes(&outcome)[0], &["lost", &lost.id, "recovered"]);
+        assert!(shared.has_key(&lost), "{hours}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_of_a_deployment_is_recovered_by_the_next_call_that_reads_it() {
     let place = json!({"deployment_id": DEPLOYMENT});
     for (tool, arguments) in [
