@@ -936,7 +936,8 @@ async fn always_deletes_nothing_where_nobody_can_be_asked() {
             ],
         );
         assert_eq!(refused.error()["service_account_id"], CI_DEPLOY);
-        assert_eq!(mutations(&sandbox.handle()), 0);
+        // The words of a question would have taken another one.
+        assert_eq!(sandbox.handle().requests().len(), 1);
     }
 }
 

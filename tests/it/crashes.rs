@@ -369,6 +369,23 @@ async fn an_intent_of_another_host_or_boot_is_left_alone_until_its_time_has_pass
 }
 
 #[tokio::test]
+async fn a_creation_that_another_host_only_planned_makes_way_for_one_of_its_label() {
+    let shared = Shared::new().await;
+    let lost = shared.killed("lost").await;
+    shared.sandbox.handle().remove_account(&lost.id);
+    let path = shared.keys().join(&intents_in(&shared.keys())[0]);
+    let mut planned = lines(&path)[0].clone();
+    planned["host"] = "another".into();
+    fs::write(&path, format!("{planned}\n")).unwrap();
+    let mut session = shared.serve().await;
+    let created = session.call(CREATE_TOOL, new("lost")).await;
+    let key_file = format!("{}.key", created.account()["id"].as_str().unwrap());
+    let files = fs::read_dir(shared.keys()).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, [key_file.as_str()]);
+}
+
+#[tokio::test]
 async fn an_intent_of_which_nothing_came_is_kept_until_its_time_has_passed() {
     let shared = Shared::new().await;
     let lost = shared.killed("lost").await;

@@ -277,3 +277,24 @@ impl LeftIntent {
         key_file::pending_path(directory, &self.intent()?.plan.key_file)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_locks_only_an_empty_file_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::open(Some(&home.path().join("keys"))).unwrap();
+        for (text, stays) in [("", false), ("{}\n", true)] {
+            let path = directory.path().join("intent");
+            fs::write(&path, text).unwrap();
+            let problem = directory.unlockable(&path, io::ErrorKind::Unsupported.into());
+            assert!(
+                matches!(problem, KeyDirProblem::NoLocks { .. }),
+                "{problem}"
+            );
+            assert_eq!(path.exists(), stays, "{text:?}");
+        }
+    }
+}
