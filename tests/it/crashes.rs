@@ -219,6 +219,11 @@ async fn an_intent_holds_no_secret_and_says_what_is_under_way() {
     ] {
         assert!(!lines[0][fact].is_null(), "{fact}: {}", lines[0]);
     }
+    #[cfg(target_os = "linux")]
+    {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(lines[0]["host"], host.trim());
+    }
     for fact in ["at", "api_at", "seen"] {
         assert!(!lines[1][fact].is_null(), "{fact}: {}", lines[1]);
     }

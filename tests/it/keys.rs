@@ -370,6 +370,47 @@ async fn a_key_that_would_not_fit_stops_the_creation_before_anything_is_sent() {
     session.call(GET_TOOL, json!({})).await.structured();
 }
 
+/// A library that stands before the C library's `fsync`, compiled into that directory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn unsynced_disk(directory: &Path) -> String {
+    let library = directory.join("fsync.so");
+    let compiled = std::process::Command::new("rustc")
+        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
+        .arg(&library)
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/preload/fsync.rs"
+        ))
+        .status();
+    assert!(compiled.unwrap().success());
+    library.to_str().unwrap().to_owned()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn a_key_file_that_cannot_be_synced_is_a_success_with_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = unsynced_disk(directory.path());
+    for unsynced in ["directory", "key"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .env("LD_PRELOAD", &library)
+            .env("UNSYNCED", unsynced)
+            .serve(Era::USUAL)
+            .await;
+        let created = session.call(CREATE_TOOL, new("etl")).await;
+        let notes = created.structured()["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert_says(
+            notes[0].as_str().unwrap(),
+            &["could not be synced", "loses power", "Copy the key"],
+        );
+        let real = truth(&sandbox.handle(), "etl");
+        let file = created.structured()["api_key_file"].as_str().unwrap();
+        assert_eq!(fs::read_to_string(file).unwrap(), real.key, "{unsynced}");
+    }
+}
+
 #[tokio::test]
 async fn a_key_that_the_api_masks_on_creation_is_told_and_not_written() {
     for keys in ["file", "show"] {
