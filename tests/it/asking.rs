@@ -950,6 +950,7 @@ async fn always_asks_where_somebody_can_be_asked() {
             .serve(era)
             .await;
         let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        assert!(!question.message().contains("whole installation"));
         let yes = question.accept(true);
         session.answer(question, yes).await.structured();
         let question = session

@@ -237,7 +237,9 @@ async fn roles_that_are_not_known_are_asked_about() {
             .serve(Era::USUAL)
             .await;
         let refused = session.call(DELETE_TOOL, doomed("a")).await;
-        assert_eq!(refused.code(), "confirmation_required", "{bindings}");
+        let text = refused.refusal("confirmation_required");
+        assert_says(text, &["could not show its roles in full"]);
+        assert!(!text.contains("whole installation"), "{bindings}: {text}");
         assert_eq!(mutations(&sandbox.handle()), 0);
     }
 }
