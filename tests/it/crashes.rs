@@ -221,8 +221,12 @@ async fn an_intent_holds_no_secret_and_says_what_is_under_way() {
     }
     #[cfg(target_os = "linux")]
     {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(lines[0]["host"], host.trim());
+        let of_kernel = |name: &str| {
+            let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap();
+            text.trim().to_owned()
+        };
+        assert_eq!(lines[0]["host"], of_kernel("hostname"));
+        assert_eq!(lines[0]["boot"], of_kernel("random/boot_id"));
     }
     for fact in ["at", "api_at", "seen"] {
         assert!(!lines[1][fact].is_null(), "{fact}: {}", lines[1]);
