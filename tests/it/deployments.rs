@@ -1289,10 +1289,11 @@ async fn a_server_of_workspaces_alone_has_no_word_of_deployments() {
     }
 }
 
+/// No word of deployments, however it ends. The label of an account is not the server's own word.
 #[track_caller]
 fn assert_wordless(told: &Value) {
-    let text = told.to_string().to_lowercase();
-    assert!(!text.contains("deployment"), "{told:#}");
+    let text = told.to_string().to_lowercase().replace("ci-deploy", "");
+    assert!(!text.contains("deploy"), "{told:#}");
 }
 
 #[tokio::test]

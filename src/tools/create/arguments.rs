@@ -86,17 +86,20 @@ fn place_description(options: &ToolOptions) -> &'static str {
 fn rights(policy: &Policy) -> String {
     let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
     let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let (editor, levels) = match policy.has_deployments() {
+        true => (
+            "EDITOR also deploys and changes",
+            " DEPLOYMENT_ roles with deployment_id.",
+        ),
+        false => ("EDITOR also changes", ""),
+    };
     let clauses: Vec<_> = offered
         .map(|rank| match rank {
             Rank::Viewer => "VIEWER (default) reads",
-            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Editor => editor,
             Rank::Admin => "ADMIN also manages users and accounts",
         })
         .collect();
-    let levels = match policy.has_deployments() {
-        true => " DEPLOYMENT_ roles with deployment_id.",
-        false => "",
-    };
     format!("{}.{levels}", clauses.join(", "))
 }
 
