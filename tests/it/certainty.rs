@@ -65,6 +65,24 @@ async fn an_account_whose_category_is_not_known_is_not_adopted() {
 }
 
 #[tokio::test]
+async fn an_account_with_further_roles_is_told_to_have_them_and_not_adopted() {
+    let mut account = row("theirs", "etl");
+    account["roleBindings"] = json!([
+        {"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}, "deployment": null},
+        {"role": "WORKSPACE_ADMIN", "workspace": {"id": DATA_SCIENCE}, "deployment": null},
+    ]);
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    later_lists(&sandbox.handle(), &list(json!([account]), json!(null)));
+    sandbox
+        .handle()
+        .inject(Fault::DropBefore, On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let text = refused.refusal("outcome_unknown");
+    assert_says(text, &["'theirs'", "further roles", "another account"]);
+    assert!(!text.contains("not shown"), "{text}");
+}
+
+#[tokio::test]
 async fn only_the_account_that_the_answer_named_is_taken() {
     let told = json!({"data": {CREATE: {"id": "ours", "apiKey": null}}});
     let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
