@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use apc_sandbox::{Fault, Handle, On, Persona, Sandbox};
+use apc_sandbox::{Fault, Handle, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::support::clients::*;
@@ -178,6 +178,43 @@ async fn a_duplicate_is_known_by_its_words_whatever_the_code() {
         .call(CREATE_TOOL, new("etl"))
         .await
         .refusal("already_exists");
+}
+
+#[tokio::test]
+async fn a_label_that_only_the_api_says_is_taken_is_told_in_its_name() {
+    let taken = Fault::ErrorBefore {
+        code: "BAD_USER_INPUT".into(),
+        message: "Service Account already exists with the name etl".into(),
+    };
+    let claim = "There is a service account 'etl'";
+    let says = "The API says that the label 'etl' is taken";
+    let without = list(json!([row("a", "other")]), json!(null)).to_string();
+    for (later, seen) in [
+        (
+            answer(200, "application/json", without, false),
+            "does not show",
+        ),
+        (page(500, false), "could not be read"),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let handle = sandbox.handle();
+        handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
+        handle.inject(later, On::Field(LIST), 5);
+        handle.inject(taken.clone(), On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let text = refused.refusal("already_exists");
+        assert_says(text, &[says, seen, ANALYTICS, "Nothing was created"]);
+        assert!(!text.contains(claim), "{text}");
+        assert_eq!(refused.error().get("service_account_id"), None);
+    }
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let handle = sandbox.handle();
+    handle.add_account_on(On::Field(CREATE), colleague("etl", Role::WorkspaceViewer));
+    handle.inject(taken, On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let text = refused.refusal("already_exists");
+    assert_says(text, &[claim, &truth(&handle, "etl").id]);
+    assert!(!text.contains(says), "{text}");
 }
 
 #[tokio::test]
