@@ -375,6 +375,32 @@ async fn an_id_is_not_found_only_if_every_deployment_could_be_read() {
 }
 
 #[tokio::test]
+async fn an_id_that_a_denied_place_may_hold_needs_another_token_and_no_waiting() {
+    let missing = json!({"service_account_id": NOTHING});
+    for (field, denials, place) in [
+        (DEPLOYMENTS, 9, ANALYTICS),
+        (LIST_THERE, 9, DEPLOYMENT),
+        (LIST, 1, "workspace"),
+    ] {
+        for tool in [GET_TOOL, DELETE_TOOL] {
+            let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+            let handle = sandbox.handle();
+            handle.inject(refusal(Line::Today), On::Field(field), denials);
+            let denied = session.call(tool, missing.clone()).await;
+            let text = denied.refusal("permission_denied");
+            assert_says(text, &[place, "may not list", "another token"]);
+            assert!(!text.contains("in a minute"), "{text}");
+            handle.clear_faults();
+            handle.inject(page(500, false), On::Field(field), 1);
+            let troubled = session.call(tool, missing.clone()).await;
+            let text = troubled.refusal("api_error");
+            assert_says(text, &["Call again in a minute"]);
+            assert!(!text.contains("another token"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lost_deletion_from_a_deployment_is_found_out_even_of_its_only_account() {
     for line in LINES {
         for persona in [Persona::DeploymentAdmin, Persona::SystemAdmin] {
