@@ -996,6 +996,27 @@ async fn the_audit_log_names_the_deployment_and_its_workspace_where_it_is_known(
     );
 }
 
+#[tokio::test]
+async fn the_audit_log_names_the_workspace_in_which_an_allow_list_has_found_the_deployment() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = audited(&sandbox)
+        .args(&["--allow-workspace", DATA_SCIENCE])
+        .serve(Era::USUAL)
+        .await;
+    let created = session.call(CREATE_TOOL, on_deployment("etl")).await;
+    created.account();
+    let taken = session.call(CREATE_TOOL, on_deployment("etl")).await;
+    taken.refusal("already_exists");
+    session.call(DELETE_TOOL, forecasts()).await.account();
+    let lines = whole_audit(&session);
+    let outcomes: Vec<_> = lines.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["sent", "ok", "already_exists", "sent", "ok"]);
+    for line in lines {
+        assert_eq!(line["workspace_id"], DATA_SCIENCE, "{line}");
+        assert_eq!(line["deployment_id"], DEPLOYMENT, "{line}");
+    }
+}
+
 // Listing.
 
 /// A system admin of many workspaces with as many deployments each, and an account in every place.

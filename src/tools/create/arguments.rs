@@ -127,8 +127,10 @@ pub(super) async fn read(
         return Err(role_not_allowed(role, policy));
     }
     let place = named.resolve(call).await?;
+    let place = place.ok_or_else(|| invalid(&[no_place()]))?;
+    record.found_place(call, &place);
     Ok(NewServiceAccount {
-        place: place.ok_or_else(|| invalid(&[no_place()]))?,
+        place,
         label: arguments.label,
         role,
         category: arguments.category,

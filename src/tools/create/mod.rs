@@ -106,6 +106,8 @@ async fn run(
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
     let storage = Storage::reserve(call, &new, until).await?;
     let before = look(call, &new).await?;
+    // The look may have learned more of it.
+    record.found_place(call, &new.place);
     call.shared
         .rate
         .take()
