@@ -1091,6 +1091,25 @@ async fn the_deployments_of_each_workspace_are_listed_with_their_names_and_count
 }
 
 #[tokio::test]
+async fn a_deployment_that_is_listed_twice_is_read_once() {
+    let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
+    let one = json!({"id": DEPLOYMENT, "label": "Forecasts"});
+    let twice = json!({"data": {DEPLOYMENTS: [one, one]}}).to_string();
+    let fault = answer(200, "application/json", twice, false);
+    sandbox.handle().inject(fault, On::Field(DEPLOYMENTS), 1);
+    let asked = json!({"workspace_id": DATA_SCIENCE, "include_deployments": true});
+    let found = session.call(GET_TOOL, asked).await;
+    let mut ids = found.column("id");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), found.accounts().len(), "an account stands twice");
+    assert_eq!(found.structured()["total"], ids.len());
+    let shown = &found.structured()["workspaces"][0]["deployments"];
+    assert_eq!(shown.as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(count(&sandbox.handle(), LIST_THERE), 1);
+}
+
+#[tokio::test]
 async fn include_deployments_is_true_or_false() {
     let (sandbox, mut session) = start(Line::Today, Persona::WorkspaceAdmin, &[]).await;
     for wrong in [json!("true"), json!(1), json!("yes"), json!([true])] {
