@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use apc_sandbox::{Fault, Handle, On, Persona, Role, Sandbox};
+use apc_sandbox::{Entity, Fault, Handle, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::support::clients::*;
@@ -296,6 +296,35 @@ async fn roles_that_are_not_known_are_asked_about() {
         assert_says(text, &["could not show its roles in full"]);
         assert!(!text.contains("whole installation"), "{bindings}: {text}");
         assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn where_no_roles_are_shown_an_account_is_deleted_from_the_place_that_is_named() {
+    for has_the_field in [false, true] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let handle = sandbox.handle();
+        let elsewhere = Entity::Workspace(DATA_SCIENCE.into());
+        assert!(handle.bind(MIGRATION, Role::WorkspaceViewer, elsewhere));
+        match has_the_field {
+            false => handle.lack_field("ServiceAccount.roleBindings"),
+            true => {
+                let mut account = row(MIGRATION, "migration-2024");
+                account["roleBindings"] = json!([]);
+                let listed = list(json!([account]), json!(null));
+                handle.inject(json_answer(200, &listed, false), On::Field(LIST), 9);
+            }
+        }
+        let alone = json!({"service_account_id": MIGRATION});
+        let refused = session.call(DELETE_TOOL, alone).await;
+        assert_says(
+            refused.refusal("confirmation_required"),
+            &["the lists of several places", ANALYTICS, DATA_SCIENCE],
+        );
+        assert_eq!(mutations(&handle), 0);
+        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        assert_eq!(deleted.account()["id"], MIGRATION);
+        assert!(!exists(&handle, MIGRATION));
     }
 }
 
