@@ -219,7 +219,7 @@ impl GraphqlError {
 
     /// Tells whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
     /// failure.
-    fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         let words = self.message.trim().trim_end_matches('.');
         REFUSALS.contains(&words)
     }
@@ -232,11 +232,13 @@ impl GraphqlError {
     }
 
     /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that
-    /// precede all work say that nothing was done; a code alone does not.
+    /// precede all work say that nothing was done; a code alone does not, and nor do words behind a status that is not the
+    /// API's own.
     pub fn classify(&self, status: u16, has_data: bool) -> ApiError {
         let message = self.message.clone();
-        if self.is_partial() {
-            return self.rejected(has_data);
+        let is_odd = !matches!((status, has_data), (200, _) | (400, false));
+        if is_odd || self.is_partial() {
+            return self.rejected(is_odd || has_data);
         }
         match self.code.as_str() {
             _ if self.is_bad_token() => ApiError::Unauthenticated,
