@@ -1017,6 +1017,26 @@ async fn the_audit_log_names_the_workspace_in_which_an_allow_list_has_found_the_
     }
 }
 
+/// An empty list makes the server look for the deployment before it creates anything.
+#[tokio::test]
+async fn the_audit_log_names_the_workspace_in_which_the_look_has_found_the_deployment() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = guarded(&sandbox, Persona::SystemAdmin);
+    let path = program.path("audit.jsonl");
+    let mut session = program
+        .args(&["--audit-log", &path])
+        .serve(Era::USUAL)
+        .await;
+    let new = json!({"label": "etl", "deployment_id": PROD_AIRFLOW});
+    session.call(CREATE_TOOL, new).await.account();
+    let written = lines(path.as_ref());
+    assert_eq!(written.len(), 2);
+    for line in written {
+        assert_eq!(line["workspace_id"], ANALYTICS, "{line}");
+        assert_eq!(line["deployment_id"], PROD_AIRFLOW, "{line}");
+    }
+}
+
 // Listing.
 
 /// A system admin of many workspaces with as many deployments each, and an account in every place.

@@ -90,7 +90,6 @@ impl Gaps {
         if let Some(code) = gaps.trouble {
             self.add_trouble(code);
         }
-        self.is_denied |= gaps.is_denied;
         self.may_hide_an_account |= gaps.may_hide_an_account;
     }
 
