@@ -15,7 +15,7 @@ use super::by_levels::ABOUT_DEPLOYMENTS;
 use super::change::LOOKING_AGAIN;
 use super::failure::Failure;
 use super::label_locks::LabelLocks;
-use super::place_words::{denied, unknown_place};
+use super::place_words::{change_denied, denied, unknown_place};
 use super::places::{self, Homes, Progress};
 use super::recovery::unfinished::{self, Unfinished};
 use super::user::{Answer, Question, User};
@@ -222,6 +222,14 @@ impl Call {
         match error {
             ApiError::PermissionDenied => denied(place, self.policy(), &self.installation),
             error => self.failure(error).about_place(place),
+        }
+    }
+
+    /// The failure of a change in a place whose list this call has read.
+    pub(super) fn failure_of_change(&self, verb: &str, error: &ApiError, place: &Place) -> Failure {
+        match error {
+            ApiError::PermissionDenied => change_denied(verb, place, &self.installation),
+            error => self.failure_at(error, place),
         }
     }
 

@@ -128,6 +128,23 @@ pub fn of_deployment(place: &Place, policy: &Policy) -> &'static str {
     }
 }
 
+/// The failure of a change that the API refuses to a token that has read the list of the place in this call.
+pub fn change_denied(verb: &str, place: &Place, installation: &Installation) -> Failure {
+    let (source, host) = (&installation.token_source, installation.url.host());
+    let way_out = match place {
+        Place::Workspace(_) => {
+            "usually takes the role WORKSPACE_EDITOR or WORKSPACE_ADMIN in the workspace. Ask an admin of the workspace for the role."
+        }
+        Place::Deployment(_) => {
+            "takes the role DEPLOYMENT_EDITOR or DEPLOYMENT_ADMIN on the deployment; WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only. Ask an admin of the deployment for the role."
+        }
+    };
+    let text = format!(
+        "The token from {source} is valid at {host} and may list the service accounts of {place}, but may not {verb} any there. Nothing was changed. To {verb} an account {way_out}"
+    );
+    Failure::new(Code::PermissionDenied, text).about_place(place)
+}
+
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
 /// which roles it accepts on a deployment differs from release to release.
 pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {

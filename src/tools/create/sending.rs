@@ -57,7 +57,7 @@ pub(super) async fn send(
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
         ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
-        error => call.failure_at(error, &new.place),
+        error => call.failure_of_change("create", error, &new.place),
     }
 }
 
