@@ -528,7 +528,6 @@ async fn each_filter_shows_what_fits_and_counts_it() {
             json!({"role": "WORKSPACE_VIEWER"}),
             vec!["dashboard", "notebooks"],
         ),
-        (json!({"role": "workspace_viewer"}), vec![]),
         (json!({"category": "ci-cd"}), vec!["ci-deploy"]),
         (json!({"category": "ci"}), vec![]),
         (json!({"key_prefix": &key[..6]}), vec!["terraform"]),
@@ -582,6 +581,65 @@ async fn each_filter_shows_what_fits_and_counts_it() {
             assert_eq!(counts.sum::<u64>(), expected.len() as u64, "{filter}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_role_that_no_account_has_is_answered_with_the_roles_that_they_have() {
+    let (sandbox, mut session) = start().await;
+    assert!(
+        sandbox
+            .handle()
+            .bind(CI_DEPLOY, Role::SystemAdmin, Entity::System)
+    );
+    for role in [
+        "SYSTEM_ADMIN",
+        "ADMIN",
+        "workspace_admin",
+        "WORKSPACE_*",
+        "DEPLOYMENT_ADMIN",
+    ] {
+        for filter in [
+            json!({"role": role}),
+            json!({"role": role, "label": "ci-*", "limit": 0}),
+        ] {
+            let found = session.call(TOOL, filter).await;
+            assert_eq!(found.structured()["total"], 0, "{role}");
+            let notes = found.structured()["notes"].to_string();
+            assert_says(
+                &notes,
+                &[
+                    &format!("the role '{role}'"),
+                    "'WORKSPACE_ADMIN', 'WORKSPACE_EDITOR', 'WORKSPACE_VIEWER'",
+                    "other_bindings",
+                ],
+            );
+        }
+    }
+    let deployments = json!({"role": "DEPLOYMENT_ADMIN"});
+    let found = session.call(TOOL, deployments).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["include_deployments"]);
+    let one = json!({"role": "SYSTEM_ADMIN", "workspace_id": DATA_SCIENCE});
+    let found = session.call(TOOL, one).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["'WORKSPACE_EDITOR', 'WORKSPACE_VIEWER'"]);
+    // A role that accounts have is known, whatever the other filters drop.
+    let other = json!({"role": "WORKSPACE_ADMIN", "label": "ci-*"});
+    let found = session.call(TOOL, other).await;
+    assert_eq!(found.structured()["total"], 0);
+    assert_eq!(found.structured().get("notes"), None);
+}
+
+#[tokio::test]
+async fn an_example_of_a_role_is_named_where_the_server_only_reads() {
+    let program = Program::bare().args(&["--read-only"]);
+    let tools = program.serve(Era::USUAL).await.list_tools().await;
+    assert_says(
+        tools[0]["inputSchema"]["properties"]["role"]["description"]
+            .as_str()
+            .unwrap(),
+        &["WORKSPACE_ADMIN"],
+    );
 }
 
 #[tokio::test]
