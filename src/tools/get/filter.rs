@@ -59,6 +59,16 @@ impl From<bool> for Verdict {
 }
 
 impl Filter {
+    /// Tells whether it may drop an account.
+    pub(super) fn is_set(&self) -> bool {
+        self.service_account_id.is_some()
+            || self.label.is_some()
+            || self.role.is_some()
+            || self.category.is_some()
+            || self.key_prefix.is_some()
+            || self.unused_since.is_some()
+    }
+
     /// Judges an account. What is certain to be another one decides before what is not known.
     pub(super) fn judge(&self, account: Candidate<'_>) -> Verdict {
         let mut sum = Verdict::Match;
