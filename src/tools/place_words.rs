@@ -1,6 +1,7 @@
 //! The words of failures about places: one that is not there, not allowed, not open to the token, or elsewhere.
 //! Claims nothing that the API does not tell: it refuses unknown, deleted and foreign places alike.
 
+use rmcp::model::JsonObject;
 use serde_json::json;
 
 use super::failure::{Code, Failure};
@@ -14,9 +15,36 @@ const NAMED: usize = 50;
 
 /// The fault of a call that needs a place and names none.
 pub fn no_place() -> String {
+    one_is_needed("workspace_id and deployment_id are both missing")
+}
+
+/// The fault of a call that needs a place and has nothing but an empty text in the place of an id.
+pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String {
+    let is_empty = |name: &str| given.get(name).is_some_and(|value| value == "");
+    let fault = match (is_empty("workspace_id"), is_empty("deployment_id")) {
+        (true, true) => one_is_needed("workspace_id and deployment_id are both ''"),
+        (true, false) => one_is_needed("workspace_id is '' and deployment_id is missing"),
+        (false, true) => one_is_needed("workspace_id is missing and deployment_id is ''"),
+        (false, false) => return no_place(),
+    };
+    match default {
+        Some(id) => format!("{fault}; {}", left_out("both", id)),
+        None => fault,
+    }
+}
+
+fn one_is_needed(fault: &str) -> String {
     format!(
-        "workspace_id and deployment_id are both missing; one of them is needed, which get_service_accounts shows; accepted: {}",
+        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {}",
         WorkspaceId::ACCEPTED.0
+    )
+}
+
+/// The clause on arguments that are better left out than empty.
+pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
+    format!(
+        "leaving {arguments} out, or null, means the default workspace {}",
+        quoted(default.as_str())
     )
 }
 
