@@ -722,6 +722,50 @@ async fn a_last_use_that_could_not_be_read_is_not_taken_for_never() {
 }
 
 #[tokio::test]
+async fn a_date_of_another_json_type_costs_no_row() {
+    let (sandbox, mut session) = start().await;
+    let odd = [
+        json!(1754000000000_u64),
+        json!(-1.5),
+        json!(true),
+        json!([1, [2]]),
+        json!({"at": {"s": 1}}),
+    ];
+    for field in ["createdAt", "updatedAt", "lastUsedAt"] {
+        for value in &odd {
+            let mut strange = json!({"id": "ck1", "label": "strange", "lastUsedAt": null});
+            strange[field] = value.clone();
+            let usual =
+                json!({"id": "ck2", "label": "usual", "createdAt": "2026-01-01T00:00:00.000Z"});
+            let body = json!({"data": {LIST: [strange, usual]}}).to_string();
+            sandbox.handle().inject(canned(&body), On::Field(LIST), 1);
+            let one = json!({"workspace_id": ANALYTICS, "unused_since": "2026-10-01"});
+            let found = session.call(TOOL, one).await;
+            // What cannot be read is not taken for never.
+            let expected = match field {
+                "lastUsedAt" => [].as_slice(),
+                _ => ["strange"].as_slice(),
+            };
+            assert_eq!(found.column("label"), expected, "{field} {value}");
+            sandbox.handle().inject(canned(&body), On::Field(LIST), 1);
+            let found = session.call(TOOL, json!({"workspace_id": ANALYTICS})).await;
+            assert_eq!(found.accounts().len(), 2, "{field} {value}");
+            let row = found.accounts().iter().find(|row| row["id"] == "ck1");
+            let shown = match field {
+                "createdAt" => &row.unwrap()["created_at"],
+                "updatedAt" => &row.unwrap()["updated_at"],
+                _ => &row.unwrap()["last_used_at"],
+            };
+            let text = match value.is_number() {
+                true => json!(value.to_string()),
+                false => Value::Null,
+            };
+            assert_eq!(*shown, text, "{field} {value}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_account_of_two_workspaces_has_a_row_in_each() {
     let (sandbox, mut session) = start().await;
     let there = Entity::Workspace(DATA_SCIENCE.into());
