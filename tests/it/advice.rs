@@ -187,6 +187,8 @@ async fn already_exists_names_three_ways_on() {
     let text = taken.refusal("already_exists");
     assert_says(text, &["three ways on"]);
     assert_says(text, &["under another label"]);
+    let created = between(text, "created '", "'");
+    assert_eq!(created.len(), "2026-01-01T00:00:00Z".len(), "{text}");
     session
         .call(CREATE_TOOL, new("ci-deploy-2"))
         .await
