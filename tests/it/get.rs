@@ -903,6 +903,21 @@ async fn a_filter_that_fits_shows_the_deployments_with_matches_alone() {
 }
 
 #[tokio::test]
+async fn the_ids_of_workspaces_that_fit_nowhere_are_to_be_asked_for() {
+    let (_sandbox, mut session) = with_workspaces(1_000).await;
+    let found = session.call(TOOL, json!({"limit": 0})).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(
+        &notes,
+        &[
+            "further workspaces do not fit here",
+            "a platform administrator can tell their ids",
+            "a workspace_id counts one of them",
+        ],
+    );
+}
+
+#[tokio::test]
 async fn more_workspaces_than_fit_are_counted_in_the_notes() {
     let (_sandbox, mut session) = with_workspaces(400).await;
     let found = session.call(TOOL, json!({})).await;

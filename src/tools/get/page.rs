@@ -123,7 +123,9 @@ fn of_unshown(unshown: &Unshown, query: &Query) -> impl Iterator<Item = String> 
     let advice = match (query.include_deployments, query.limit) {
         (true, _) => "limit 0 and without include_deployments has more room for them",
         (false, 1..) => "limit 0 has more room for them",
-        (false, 0) => "a workspace_id counts one of them",
+        (false, 0) => {
+            "a workspace_id counts one of them, and a platform administrator can tell their ids"
+        }
     };
     let workspaces = (unshown.workspaces > 0).then(|| {
         format!(
