@@ -173,6 +173,20 @@ pub fn change_denied(verb: &str, place: &Place, installation: &Installation) -> 
     Failure::new(Code::PermissionDenied, text).about_place(place)
 }
 
+/// The failure of a list that the API refuses to a good token, in a place that no argument names. To look at the workspaces
+/// of the token would end in the same refusal.
+pub fn listing_denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
+    let Place::Workspace(_) = place else {
+        return denied(place, policy, installation);
+    };
+    let (source, host) = (&installation.token_source, installation.url.host());
+    let text = format!(
+        "The token from {source} is valid at {host} but may not list the service accounts of {place}. Nothing was changed. That takes the role WORKSPACE_VIEWER or a higher one in the workspace. Ask an admin of the workspace for the role. If a setting of this server alone names the workspace (--workspace-id, --allow-workspace), it may not exist.{}",
+        of_deployment(place, policy)
+    );
+    Failure::new(Code::PermissionDenied, text).about_place(place)
+}
+
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
 /// which roles it accepts on a deployment differs from release to release.
 pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {

@@ -189,6 +189,36 @@ async fn a_change_that_is_refused_where_the_list_was_read_names_the_action_and_t
 }
 
 #[tokio::test]
+async fn a_refusal_to_list_the_only_workspace_sends_to_no_call_that_ends_in_it() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Program::at(&sandbox, Persona::WorkspaceViewer)
+        .serve(Era::USUAL)
+        .await;
+    let refusal = errors_with_null(LIST, "INTERNAL_SERVER_ERROR", "Insufficient permissions.");
+    sandbox
+        .handle()
+        .inject(json_answer(200, &refusal), On::Field(LIST), ALWAYS);
+    for arguments in [json!({}), json!({"limit": 0})] {
+        let refused = session.call("get_service_accounts", arguments).await;
+        let text = refused.refusal("permission_denied");
+        let fact = format!("may not list the service accounts of workspace '{ANALYTICS}'");
+        assert_says(
+            text,
+            &[
+                &fact,
+                "Nothing was changed",
+                "WORKSPACE_VIEWER",
+                "Ask an admin of the workspace",
+            ],
+        );
+        for untrue in ["limit 0", "creating", "no such workspace"] {
+            assert!(!text.contains(untrue), "{untrue}: {text}");
+        }
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
 async fn newer_words_for_a_bad_token_are_understood() {
     for (code, message) in [
         ("UNAUTHENTICATED", "whatever"),
