@@ -260,11 +260,12 @@ impl<'de> Visitor<'de> for Data<'_> {
 }
 
 /// Tells whether something in front of the API has answered. The API itself answers with 200, or with 400 and a code if
-/// it executes nothing.
+/// it executes nothing. Its words of a refusal behind any other status are an answer as well.
 fn is_page(status: u16, errors: &[GraphqlError], has_data: bool) -> bool {
     let is_of_the_api = |error: &GraphqlError| error.has_code() || error.is_validation();
     match status {
         200 => false,
+        _ if errors.iter().any(GraphqlError::is_refusal) => false,
         400 => has_data || errors.is_empty() || !errors.iter().all(is_of_the_api),
         _ => true,
     }

@@ -125,6 +125,18 @@ impl ApiError {
         }
     }
 
+    /// Tells whether the API itself answers so, to a caller whose token it accepts: each release has words of its own for
+    /// what it does not tell.
+    pub fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::PermissionDenied
+                | Self::Incompatible { .. }
+                | Self::Rejected(_)
+                | Self::MissingData
+        )
+    }
+
     /// Tells whether a read may succeed if it is simply made again.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -183,8 +195,13 @@ const REFUSALS: [&str; 3] = [
 /// The beginning of the refusal of a label that the place already has.
 const LABEL_TAKEN: &str = "Service Account already exists";
 
-/// The words of some releases for a bad token.
-const BAD_TOKENS: [&str; 2] = ["Invalid token", "Expired token"];
+/// The words and codes of releases for a bad token.
+const BAD_TOKENS: [&str; 4] = [
+    "AUTH_TOKEN_REFRESH_FAILED",
+    "UNAUTHENTICATED",
+    "Invalid token",
+    "Expired token",
+];
 
 impl GraphqlError {
     /// The API's message, empty where there is none.
@@ -219,24 +236,25 @@ impl GraphqlError {
 
     /// Tells whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
     /// failure.
-    fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         let words = self.message.trim().trim_end_matches('.');
         REFUSALS.contains(&words)
     }
 
+    /// Tells whether the token is bad: releases say so in the code or in the message.
     fn is_bad_token(&self) -> bool {
-        matches!(
-            self.code.as_str(),
-            "UNAUTHENTICATED" | "AUTH_TOKEN_REFRESH_FAILED"
-        ) || BAD_TOKENS.contains(&self.message.trim().trim_end_matches('.'))
+        let words = self.message.trim().trim_end_matches('.');
+        BAD_TOKENS.contains(&self.code.as_str()) || BAD_TOKENS.contains(&words)
     }
 
     /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that
-    /// precede all work say that nothing was done; a code alone does not.
+    /// precede all work say that nothing was done; a code alone does not, and nor do words behind a status that is not the
+    /// API's own.
     pub fn classify(&self, status: u16, has_data: bool) -> ApiError {
         let message = self.message.clone();
-        if self.is_partial() {
-            return self.rejected(has_data);
+        let is_odd = !matches!((status, has_data), (200, _) | (400, false));
+        if is_odd || self.is_partial() {
+            return self.rejected(is_odd || has_data);
         }
         match self.code.as_str() {
             _ if self.is_bad_token() => ApiError::Unauthenticated,
@@ -386,16 +404,15 @@ mod tests {
 
     #[test]
     fn newer_words_for_a_bad_token_are_known() {
-        for (code, message) in [
-            ("UNAUTHENTICATED", "x"),
-            ("AUTH_TOKEN_REFRESH_FAILED", "x"),
-            ("", "Invalid token"),
-            ("", "Expired token."),
+        for words in [
+            "UNAUTHENTICATED",
+            "AUTH_TOKEN_REFRESH_FAILED",
+            "Invalid token",
+            "Expired token.",
         ] {
-            assert_eq!(
-                error(code, message).classify(200, true),
-                ApiError::Unauthenticated
-            );
+            for error in [error(words.trim_end_matches('.'), "x"), error("x", words)] {
+                assert_eq!(error.classify(200, true), ApiError::Unauthenticated);
+            }
         }
     }
 

@@ -99,10 +99,7 @@ async fn an_account_that_stood_in_the_list_as_a_foreign_one_was_seen() {
 #[tokio::test]
 async fn a_gateway_that_answers_in_json_is_a_lost_answer() {
     for (status, body) in [
-        (
-            403,
-            json!({"errors": [{"message": "Insufficient permissions."}]}),
-        ),
+        (403, json!({"errors": [{"message": "Forbidden"}]})),
         (
             500,
             json!({"errors": [{"message": "x", "extensions": {"code": "FORBIDDEN"}}]}),
@@ -120,6 +117,38 @@ async fn a_gateway_that_answers_in_json_is_a_lost_answer() {
         sandbox.handle().inject(fault.clone(), On::Field(CREATE), 1);
         let created = session.call(CREATE_TOOL, new("etl")).await;
         assert_eq!(created.structured()["recovered"], true, "{status} {body}");
+        sandbox.handle().inject(fault, On::Field(DELETE), 1);
+        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_status_that_is_not_the_apis_own_is_not_certain_and_adopts_nothing() {
+    let refusals = [
+        "Insufficient permissions.",
+        "You do not have the appropriate permissions for that",
+        "Not Authorised!",
+    ];
+    for ((status, data), words) in [
+        (403, json!({"data": {CREATE: null}})),
+        (500, json!({"data": null})),
+        (502, json!({})),
+        (400, json!({"data": null})),
+    ]
+    .into_iter()
+    .flat_map(|case| refusals.map(|words| (case.clone(), words)))
+    {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let mut body = data;
+        body["errors"] = json!([{"message": words, "path": [CREATE],
+            "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]);
+        let fault = json_answer(status, &body, true);
+        sandbox.handle().inject(fault.clone(), On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let real = truth(&sandbox.handle(), "etl");
+        assert_says(refused.refusal("outcome_unknown"), &[&real.id]);
+        assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
         sandbox.handle().inject(fault, On::Field(DELETE), 1);
         let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
         assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
