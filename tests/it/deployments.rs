@@ -952,6 +952,10 @@ async fn a_workspace_admin_who_is_refused_on_a_deployment_hears_of_both_kinds_of
                     "Nothing was",
                 ],
             );
+            let lists = format!("may list the service accounts of deployment '{DEPLOYMENT}', but");
+            let is_change = field != LIST_THERE;
+            assert_eq!(text.contains(&lists), is_change, "{text}");
+            assert_eq!(text.contains("does not exist"), !is_change, "{text}");
         }
         assert!(exists(&sandbox.handle(), FORECASTS));
         assert_eq!(labelled(&sandbox.handle(), "etl").len(), 0);

@@ -155,6 +155,70 @@ async fn a_good_token_without_the_permission_is_denied_and_not_unauthenticated()
 }
 
 #[tokio::test]
+async fn a_change_that_is_refused_where_the_list_was_read_names_the_action_and_the_roles_for_it() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut viewer = Program::at(&sandbox, Persona::WorkspaceViewer)
+        .serve(Era::USUAL)
+        .await;
+    let alone = json!({"service_account_id": CI_DEPLOY});
+    for (refused, action) in [
+        (create(&mut viewer).await, "but may not create any there"),
+        (delete(&mut viewer).await, "but may not delete any there"),
+        (
+            viewer.call("delete_service_account", alone).await,
+            "but may not delete any there",
+        ),
+    ] {
+        let text = refused.refusal("permission_denied");
+        let lists = format!("may list the service accounts of workspace '{ANALYTICS}'");
+        assert_says(
+            text,
+            &[
+                &lists,
+                action,
+                "Nothing was changed",
+                "WORKSPACE_EDITOR or WORKSPACE_ADMIN",
+                "Ask an admin of the workspace",
+            ],
+        );
+        for untrue in ["no such workspace", "WORKSPACE_VIEWER", "limit 0"] {
+            assert!(!text.contains(untrue), "{untrue}: {text}");
+        }
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_to_list_the_only_workspace_sends_to_no_call_that_ends_in_it() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Program::at(&sandbox, Persona::WorkspaceViewer)
+        .serve(Era::USUAL)
+        .await;
+    let refusal = errors_with_null(LIST, "INTERNAL_SERVER_ERROR", "Insufficient permissions.");
+    sandbox
+        .handle()
+        .inject(json_answer(200, &refusal), On::Field(LIST), ALWAYS);
+    for arguments in [json!({}), json!({"limit": 0})] {
+        let refused = session.call("get_service_accounts", arguments).await;
+        let text = refused.refusal("permission_denied");
+        let fact = format!("may not list the service accounts of workspace '{ANALYTICS}'");
+        assert_says(
+            text,
+            &[
+                &fact,
+                "Nothing was changed",
+                "WORKSPACE_VIEWER",
+                "Ask an admin of the workspace",
+            ],
+        );
+        for untrue in ["limit 0", "creating", "no such workspace"] {
+            assert!(!text.contains(untrue), "{untrue}: {text}");
+        }
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
 async fn newer_words_for_a_bad_token_are_understood() {
     for (code, message) in [
         ("UNAUTHENTICATED", "whatever"),

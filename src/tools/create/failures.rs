@@ -10,6 +10,7 @@ use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
+use crate::tools::account_view::to_the_second;
 use crate::tools::place_words::of_deployment;
 
 /// The failure of a look that failed: nothing is created without it.
@@ -77,10 +78,8 @@ pub(super) fn particulars(account: &ServiceAccount) -> String {
     let role = account
         .role()
         .map(|role| format!(", role {}", quoted(role)));
-    let date = account
-        .created_at
-        .as_deref()
-        .map(|date| format!(", created {}", quoted(date)));
+    let date = account.created_at.clone().map(to_the_second);
+    let date = date.map(|date| format!(", created {}", quoted(&date)));
     format!(
         " (id {}{}{})",
         quoted(account.id.as_str()),

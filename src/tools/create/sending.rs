@@ -60,7 +60,7 @@ async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> 
             Ok(Some(account)) => already_exists(new, &account),
             listed => taken_unseen(new, listed.is_ok()),
         },
-        error => call.failure_at(error, &new.place),
+        error => call.failure_of_change("create", error, &new.place),
     }
 }
 

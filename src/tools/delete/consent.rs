@@ -11,6 +11,7 @@ use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::tools::NoResult;
+use crate::tools::account_view::to_the_second;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Answer, Form, Question, Selection};
@@ -222,10 +223,8 @@ pub(super) async fn still_the_same(
 pub(super) fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
     let role = quoted(account.role().unwrap_or("unknown"));
-    let used = account
-        .last_used_at
-        .as_deref()
-        .map_or("never or unknown".to_owned(), quoted);
+    let used = account.last_used_at.clone().map(to_the_second);
+    let used = used.map_or("never or unknown".to_owned(), |used| quoted(&used));
     format!("{label} (role {role}, last used {used})")
 }
 

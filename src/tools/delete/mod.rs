@@ -255,7 +255,7 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure>
 
 /// The failure of a deletion that was certainly not made.
 fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    call.failure_at(error, &account.place)
+    call.failure_of_change("delete", error, &account.place)
         .about_account(&account.id)
 }
 
