@@ -428,6 +428,34 @@ async fn a_key_that_the_api_masks_on_creation_is_told_and_not_written() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_not_whole_is_told_and_not_written_whatever_sign_hides_it() {
+    let bullets = format!("abcdef{}", "•".repeat(26));
+    let dots = format!("abcdef{}", ".".repeat(26));
+    for shown in [
+        "abcdef…",
+        "abcdef...",
+        "abcdef",
+        "[REDACTED]",
+        "abcdef••••",
+        "abcdefabcdef\nabcdefabcdef",
+        "0123456789abcde",
+        &bullets,
+        &dots,
+    ] {
+        let (sandbox, mut session) = start(Era::USUAL).await;
+        let canned = json!({"data": {CREATE: {"id": "ck1", "label": "etl", "apiKey": shown}}});
+        let canned = answer(200, "application/json", canned.to_string(), false);
+        sandbox.handle().inject(canned, On::Field(CREATE), 1);
+        let outcome = session.call(CREATE_TOOL, new("etl")).await;
+        let text = outcome.refusal("outcome_unknown");
+        assert_says(text, &["ck1", "masked", "Delete"]);
+        assert_eq!(outcome.error()["service_account_id"], "ck1", "{shown}");
+        let left = names_in(&key_dir(&session));
+        assert_eq!(left, Vec::<String>::new(), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_is_a_secret_names_no_file() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let program = guarded(&sandbox, Persona::WorkspaceAdmin);
