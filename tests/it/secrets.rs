@@ -386,3 +386,31 @@ async fn an_argument_that_holds_a_secret_is_refused_before_anything_is_sent() {
         session.end_without(&[token, key]).await;
     }
 }
+
+#[tokio::test]
+async fn a_token_in_a_variable_for_the_proxy_is_not_shown() {
+    let hex = "fedcba9876543210fedcba9876543210";
+    for variable in ["HTTPS_PROXY", "ALL_PROXY"] {
+        for token in [hex, &hex.to_uppercase(), JWT] {
+            for value in [
+                token.to_owned(),
+                format!("http://{token}"),
+                format!("http://{token}:3128/"),
+                format!("https://me:geheim@{token}"),
+            ] {
+                let program = Program::bare()
+                    .env("APC_DOMAIN", "acme.invalid")
+                    .env("APC_API_TOKEN", UNKNOWN_KEY)
+                    .env(variable, &value);
+                let told = program.run_with(&["doctor"]).await.stdout;
+                let mut session = program.serve(Era::USUAL).await;
+                let refused = session.call(GET_TOOL, json!({})).await;
+                assert_says(refused.text(), &[variable, "[redacted]"]);
+                for said in [refused.result.to_string(), told] {
+                    let said = said.to_lowercase();
+                    assert!(!said.contains(&token.to_lowercase()[..20]), "{said}");
+                }
+            }
+        }
+    }
+}
