@@ -414,3 +414,46 @@ async fn a_token_in_a_variable_for_the_proxy_is_not_shown() {
         }
     }
 }
+
+#[tokio::test]
+async fn no_refusal_of_a_request_repeats_the_token() {
+    let token = "An.Opaque~Token/of+a.user=";
+    let stateless =
+        |name: &str, version: &str| json!({"name": name, "_meta": stateless_meta(version)});
+    for (era, method, params) in [
+        (Era::Stateless, "tools/list", stateless("x", token)),
+        (Era::Stateless, "server/discover", stateless("x", token)),
+        (Era::Stateless, token, stateless("x", "2026-07-28")),
+        (Era::Stateless, "tools/call", stateless(token, "2026-07-28")),
+        (
+            Era::Stateless,
+            "prompts/get",
+            stateless(token, "2026-07-28"),
+        ),
+        (Era::USUAL, "tools/list", stateless("x", token)),
+        (Era::USUAL, token, json!({})),
+        (Era::USUAL, "tools/call", json!({"name": token})),
+        (
+            Era::USUAL,
+            "tools/call",
+            json!({"name": token, "arguments": 5}),
+        ),
+        (Era::USUAL, "prompts/get", json!({"name": token})),
+    ] {
+        let program = Program::bare()
+            .env("APC_DOMAIN", "acme.invalid")
+            .env("APC_API_TOKEN", token);
+        let mut session = match era {
+            Era::Stateless => program.spawn(era),
+            Era::Handshake(_) => program.serve(era).await,
+        };
+        let reply = session.exchange(method, params).await;
+        let error = &reply["error"];
+        assert!(error["message"].is_string(), "{method}: {reply}");
+        assert!(!reply.to_string().contains(token), "{reply}");
+        assert!(reply.to_string().contains("[redacted]"), "{reply}");
+        if error["code"] == -32022 {
+            assert_eq!(error["data"]["requested"], "[redacted]");
+        }
+    }
+}
