@@ -370,27 +370,11 @@ async fn a_key_that_would_not_fit_stops_the_creation_before_anything_is_sent() {
     session.call(GET_TOOL, json!({})).await.structured();
 }
 
-/// A library that stands before the C library's `fsync`, compiled into that directory.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn unsynced_disk(directory: &Path) -> String {
-    let library = directory.join("fsync.so");
-    let compiled = std::process::Command::new("rustc")
-        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
-        .arg(&library)
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/preload/fsync.rs"
-        ))
-        .status();
-    assert!(compiled.unwrap().success());
-    library.to_str().unwrap().to_owned()
-}
-
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[tokio::test]
 async fn a_key_file_that_cannot_be_synced_is_a_success_with_a_warning() {
     let directory = tempfile::tempdir().unwrap();
-    let library = unsynced_disk(directory.path());
+    let library = preloaded(directory.path(), "fsync");
     for unsynced in ["directory", "key"] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)

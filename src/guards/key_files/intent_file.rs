@@ -204,6 +204,11 @@ impl OwnIntent {
         Ok(())
     }
 
+    /// Tells whether its file is still there for a later call to find.
+    pub fn is_there(&self) -> bool {
+        is_at(&self.locked.file, &self.locked.path)
+    }
+
     /// Removes the intent, once its outcome is known.
     pub fn decide(mut self) {
         self.is_sent = false;
