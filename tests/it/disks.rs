@@ -2,9 +2,10 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use apc_sandbox::{Persona, Sandbox};
+use apc_sandbox::{Fault, On, Persona, Sandbox};
 use serde_json::json;
 
 use crate::support::clients::*;
@@ -66,4 +67,106 @@ async fn a_sandbox_whose_keys_go_with_it_does_not_promise_a_lost_key() {
     let text = outcome.refusal("outcome_unknown");
     assert_says(text, &["Make room", "delete", "create it again"]);
     assert!(!text.contains("get_service_accounts"), "{text}");
+}
+
+#[tokio::test]
+async fn the_advice_about_a_key_directory_is_that_of_its_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = failing_disk(directory.path());
+    let room = "Free some space there, raise the quota or the limit of file sizes (ulimit -f), or set --key-dir";
+    for (refused, fault, advice) in [
+        ("write 28 /.pending-", "No space left", room),
+        ("write 122 /.pending-", "quota", room),
+        ("write 27 /.pending-", "too large", room),
+        ("open64 28 /.pending-", "No space left", room),
+        ("write 28 /.intent-", "No space left", room),
+        (
+            "write 5 /.pending-",
+            "error",
+            "to a directory of your own on another disk",
+        ),
+        (
+            "flock 37 /.intent-",
+            "without file locks",
+            "on a file system with file locks",
+        ),
+        (
+            "open64 24 /.intent-",
+            "Too many open files",
+            "Raise the limit of open files (ulimit -n)",
+        ),
+        (
+            "open64 13 /.intent-",
+            "Permission denied",
+            "that nobody else can write to",
+        ),
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .env("LD_PRELOAD", &library)
+            .env("REFUSED", refused);
+        let mut session = program.serve(Era::USUAL).await;
+        let outcome = session.call(CREATE_TOOL, new("etl")).await;
+        let text = outcome.refusal("not_configured");
+        assert_says(text, &[fault, "Nothing was created", advice]);
+        let is_other = advice != "that nobody else can write to";
+        assert_ne!(text.contains("nobody else"), is_other, "{text}");
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_keeps_no_modes_is_told_with_the_file_systems_that_do() {
+    let (sandbox, mut session) = shared_by_all().await;
+    let outcome = session.call(CREATE_TOOL, new("etl")).await;
+    assert_says(
+        outcome.refusal("not_configured"),
+        &["keeps no file modes", "on a file system that keeps them"],
+    );
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
+async fn the_doctor_gives_the_advice_of_the_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = failing_disk(directory.path());
+    let sandbox = Sandbox::start(0).await.unwrap();
+    for (refused, advice) in [
+        ("write 28 /.pending-", "Free some space there"),
+        ("open64 24 /.pending-", "ulimit -n"),
+    ] {
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .args(&["doctor"])
+            .env("LD_PRELOAD", &library)
+            .env("REFUSED", refused);
+        let told = program.run().await.stdout;
+        assert_says(&told, &["fail  key directory: ", advice]);
+    }
+}
+
+/// A server whose intent for the label `etl` looks as on a file system without modes.
+async fn shared_by_all() -> (Sandbox, Session) {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let handle = sandbox.handle();
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .serve(Era::USUAL)
+        .await;
+    handle.inject(
+        Fault::Delay(std::time::Duration::from_millis(300)),
+        On::Field(LIST),
+        1,
+    );
+    let call = session.send_call(CREATE_TOOL, new("etl")).await;
+    until("it is planned", || {
+        !intents_in(&key_dir(&session)).is_empty()
+    })
+    .await;
+    let name = intents_in(&key_dir(&session)).remove(0);
+    session.outcome(CREATE_TOOL, call).await;
+    handle.remove_account(&truth(&handle, "etl").id);
+    handle.clear_requests();
+    let path = key_dir(&session).join(name);
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    (sandbox, session)
 }

@@ -45,7 +45,10 @@ impl Doctor<'_> {
                 self.ok("key directory", format!("{path} can be used"))?;
                 self.left_behind()
             }
-            Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
+            Err(problem) => {
+                let advice = advice::on_key_dir(&problem);
+                self.fail("key directory", (problem.to_string(), advice))
+            }
         }
     }
 
