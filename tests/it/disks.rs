@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use apc_sandbox::{Fault, On, Persona, Sandbox};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::clients::*;
@@ -169,4 +170,45 @@ async fn shared_by_all() -> (Sandbox, Session) {
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     (sandbox, session)
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_was_left_also_where_no_key_can_be_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = failing_disk(directory.path());
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let keys = directory.path().join("keys");
+    let at =
+        || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
+    let mut session = at().serve(Era::USUAL).await;
+    sandbox
+        .handle()
+        .inject(Fault::HangAfter, On::Field(CREATE), 1);
+    session.send_call(CREATE_TOOL, new("lost")).await;
+    until("it is created", || {
+        !labelled(&sandbox.handle(), "lost").is_empty()
+    })
+    .await;
+    session.signal(Signal::KILL);
+    session.exit().await;
+    fs::write(keys.join(".pending-AbC123"), UNKNOWN_KEY).unwrap();
+    let full = at()
+        .env("LD_PRELOAD", &library)
+        .env("REFUSED", "write 28 /.pending-");
+    for (program, advice) in [
+        (full, None),
+        (at().args(&["--read-only"]), Some("without --read-only")),
+        (
+            at().args(&["--key-output", "show"]),
+            Some("without --key-output show"),
+        ),
+    ] {
+        let told = program.args(&["doctor"]).run().await.stdout;
+        assert_says(&told, &["unfinished creation: ", "'lost'", ANALYTICS]);
+        assert_says(&told, &["unpublished key: ", ".pending-AbC123"]);
+        if let Some(advice) = advice {
+            assert_says(&told, &[advice]);
+        }
+        assert_eq!(names_in(&keys).len(), 3, "{told}");
+    }
 }
