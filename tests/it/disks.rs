@@ -212,3 +212,79 @@ async fn the_doctor_names_what_was_left_also_where_no_key_can_be_kept() {
         assert_eq!(names_in(&keys).len(), 3, "{told}");
     }
 }
+
+#[tokio::test]
+async fn a_directory_that_is_refused_keeps_no_empty_intent() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = failing_disk(directory.path());
+    for refused in [
+        "ftruncate64 95 /.intent-",
+        "lseek64 95 /.intent-",
+        "lseek64 95 /.intent- 2",
+        "write 28 /.intent-",
+    ] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
+            .env("LD_PRELOAD", &library)
+            .env("REFUSED", refused);
+        let mut session = program.serve(Era::USUAL).await;
+        let outcome = session.call(CREATE_TOOL, new("etl")).await;
+        outcome.refusal("not_configured");
+        let left = names_in(&key_dir(&session));
+        assert_eq!(left, Vec::<String>::new(), "{refused}");
+    }
+    let (_sandbox, mut session) = shared_by_all().await;
+    session
+        .call(CREATE_TOOL, new("etl"))
+        .await
+        .refusal("not_configured");
+    assert_eq!(intents_in(&key_dir(&session)), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_intent_that_cannot_be_read_is_kept_with_what_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = failing_disk(directory.path());
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let keys = directory.path().join("keys");
+    let at =
+        || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
+    let mut session = at().serve(Era::USUAL).await;
+    sandbox
+        .handle()
+        .inject(Fault::HangAfter, On::Field(CREATE), 1);
+    session.send_call(CREATE_TOOL, new("lost")).await;
+    until("it is created", || {
+        !labelled(&sandbox.handle(), "lost").is_empty()
+    })
+    .await;
+    session.signal(Signal::KILL);
+    session.exit().await;
+    let before = names_in(&keys);
+    let mut session = at()
+        .env("LD_PRELOAD", &library)
+        .env("REFUSED", "lseek64 95 /.intent-")
+        .serve(Era::USUAL)
+        .await;
+    session
+        .call(CREATE_TOOL, new("lost"))
+        .await
+        .refusal("not_configured");
+    assert_eq!(names_in(&keys), before);
+}
+
+#[tokio::test]
+async fn the_doctor_says_nothing_of_an_empty_intent() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let keys = program.path("keys");
+    fs::create_dir(&keys).unwrap();
+    for (name, text) in [(".intent-0123", ""), (".intent-4567", "{\"phase\"")] {
+        fs::write(Path::new(&keys).join(name), text).unwrap();
+    }
+    let program = program.args(&["--key-dir", &keys, "doctor"]);
+    let told = program.run().await;
+    assert!(!told.stdout.contains(".intent-0123"), "{}", told.stdout);
+    assert_says(&told.stdout, &[".intent-4567", "had sent anything"]);
+    assert_eq!(names_in(Path::new(&keys)).len(), 2);
+}

@@ -2,7 +2,9 @@
 //!
 //! It creates the directory and the log as a change would, and leaves no key.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 
 use super::Doctor;
 use crate::apc::Role;
@@ -58,6 +60,9 @@ impl Doctor<'_> {
             return Ok(());
         };
         for left in KeyDirectory::left_intents(directory) {
+            if is_empty(left.path()) {
+                continue;
+            }
             let text = format!("{}: {}", left.path().display(), unfinished(&left));
             match left.intent().and(self.leaves_intents()) {
                 Some(advice) => self.warn("unfinished creation", (text, advice))?,
@@ -137,6 +142,11 @@ impl Doctor<'_> {
             highest.join(" or ")
         )
     }
+}
+
+/// Tells whether a file is empty: such an intent says nothing, and its name is free for the next creation.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
 /// The subject of an intent, its age, and the advice about it.
