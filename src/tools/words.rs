@@ -174,7 +174,7 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
         "The directory for key files {}. Nothing was created. {}.",
         harmless(&problem.to_string(), REASON_MAX + 200),
-        advice::on_key_dir()
+        advice::on_key_dir(problem)
     );
     Failure::new(Code::NotConfigured, text)
 }

@@ -359,10 +359,19 @@ async fn where_no_roles_are_shown_an_account_is_deleted_from_the_place_that_is_n
 
 #[tokio::test]
 async fn an_account_that_may_have_this_servers_key_is_asked_about() {
-    for shown in ["", "1234", "123456"] {
+    for (shown, hidden) in [
+        (0, "********"),
+        (4, "********"),
+        (6, "********"),
+        (6, "…"),
+        (6, "..."),
+        (6, "••••••"),
+        (6, ""),
+        (0, "[REDACTED]"),
+    ] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let key = truth(&sandbox.handle(), "terraform").key;
-        let masked = format!("{}{}", &key[..shown.len()], "*".repeat(32 - shown.len()));
+        let masked = format!("{}{hidden}", &key[..shown]);
         let mut account = row("a", "etl");
         account["apiKey"] = json!(masked);
         let body = list(json!([account]), json!(null));

@@ -137,13 +137,23 @@ pub(super) fn unclear(
     }
 }
 
-/// The failure of a creation whose key has no file of the account's name.
-pub(super) fn key_not_kept(account: &ServiceAccount, error: &NotPublished) -> Failure {
+/// The failure of a creation whose key has no file of the account's name. The next call can recover one that nothing
+/// holds, if the intent of the creation is still there.
+pub(super) fn key_not_kept(
+    account: &ServiceAccount,
+    error: &NotPublished,
+    is_recoverable: bool,
+) -> Failure {
     let id = quoted(account.id.as_str());
     let way_out = match &error.kept_in {
         Some(path) => format!(
             "The whole key is in {}: move that file to where the key is needed. Nothing has to be created again.",
             path.display()
+        ),
+        None if is_recoverable => format!(
+            "Make room or mend the directory, then call get_service_accounts with {kind}_id {place} within 10 minutes of the creation: it gets the key from the API, and its notes say where the key is. Delete {id} and create it again only if the notes say that its key is lost, or say nothing of it.",
+            kind = account.place.kind(),
+            place = quoted(account.place.id()),
         ),
         None => format!(
             "Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."
