@@ -180,6 +180,132 @@ async fn a_first_call_that_brings_its_answer_is_asked() {
     }
 }
 
+/// The answers of a user who wants nothing deleted.
+fn noes() -> [Value; 4] {
+    let accepted = |content| json!({"action": "accept", "content": content});
+    [
+        json!({"action": "decline"}),
+        json!({"action": "cancel"}),
+        accepted(json!({"answer": false})),
+        accepted(json!({})),
+    ]
+}
+
+#[tokio::test]
+async fn a_no_stays_a_no_in_a_call_that_says_it_cannot_ask() {
+    for confirm in ["auto", "always"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", confirm]);
+        let mut session = program.serve(Era::Stateless).await;
+        for unable in [json!({}), json!({"elicitation": {"url": {}}})] {
+            for no in noes() {
+                session.capabilities = can_ask();
+                let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+                session.capabilities = unable.clone();
+                let outcome = session.answer(question, no).await;
+                assert_declined(&sandbox, &outcome);
+                assert_eq!(outcome.error()["service_account_id"], CI_DEPLOY);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_brings_no_valid_answer_deletes_nothing_where_nobody_can_be_asked() {
+    let answers = [
+        json!({format!("delete:{CI_DEPLOY}"): yes()}),
+        json!({format!("delete:{CI_DEPLOY}"): {"action": "decline"}}),
+        json!({}),
+    ];
+    for era in Era::BOTH {
+        for confirm in ["auto", "always", "never"] {
+            let sandbox = Sandbox::start(0).await.unwrap();
+            let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--confirm", confirm]);
+            let mut session = program.serve(era).await;
+            for answers in &answers {
+                for state in [None, Some(json!("made up")), Some(json!(""))] {
+                    let params = brought(doomed(CI_DEPLOY), answers.clone(), state);
+                    let outcome = bring(&mut session, params).await.outcome();
+                    outcome.refusal("confirmation_required");
+                    assert_eq!(mutations(&sandbox.handle()), 0);
+                }
+            }
+            let mut params = brought(doomed(CI_DEPLOY), json!({}), Some(json!("made up")));
+            params.as_object_mut().unwrap().remove("inputResponses");
+            let outcome = bring(&mut session, params).await.outcome();
+            let text = outcome.refusal("confirmation_required");
+            if confirm != "always" {
+                assert_says(
+                    text,
+                    &["requestState", "no valid answer", "call again without"],
+                );
+            }
+            assert!(exists(&sandbox.handle(), CI_DEPLOY));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_yes_counts_in_a_call_that_says_it_cannot_ask() {
+    let (sandbox, mut session) = start(Era::Stateless).await;
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    session.capabilities = json!({});
+    session.answer(question, yes()).await.structured();
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
+}
+
+#[tokio::test]
+async fn a_selection_counts_in_a_call_that_says_it_cannot_ask_and_deletes_nothing() {
+    for confirm in ["auto", "never"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", confirm]);
+        let mut session = program.serve(Era::Stateless).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        for no in noes() {
+            session.capabilities = can_ask();
+            let question = session.pose(DELETE_TOOL, place.clone()).await;
+            session.capabilities = json!({});
+            assert_declined(&sandbox, &session.answer(question, no).await);
+
+            session.capabilities = can_ask();
+            let question = selected(&mut session, MIGRATION).await;
+            session.capabilities = json!({});
+            let no = json!({"action": "decline"});
+            assert_declined(&sandbox, &session.answer(question, no).await);
+        }
+        session.capabilities = can_ask();
+        let question = session.pose(DELETE_TOOL, place).await;
+        session.capabilities = json!({});
+        let chosen = question.accept(MIGRATION);
+        let outcome = session.answer(question, chosen).await;
+        let text = outcome.refusal("confirmation_required");
+        assert_says(text, &["selected from a list", "service_account_id"]);
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_no_about_roles_that_are_gone_by_now_is_a_no_under_never() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = asking(&sandbox).args(&["--confirm", "never"]);
+    let mut session = program.serve(Era::Stateless).await;
+    let label = "passing";
+    let mut fresh = sandbox
+        .handle()
+        .add_account(colleague(label, Role::WorkspaceViewer));
+    let handle = sandbox.handle();
+    let entity = apc_sandbox::Entity::Workspace(DATA_SCIENCE.into());
+    handle.bind(&fresh.id, Role::WorkspaceViewer, entity);
+    let question = session.pose(DELETE_TOOL, doomed(&fresh.id)).await;
+    handle.remove_account(&fresh.id);
+    let mut alone = colleague(label, Role::WorkspaceViewer);
+    alone.id = Some(fresh.id.clone());
+    fresh = handle.add_account(alone);
+    let outcome = session.answer(question, json!({"action": "decline"})).await;
+    assert_declined(&sandbox, &outcome);
+    assert!(exists(&handle, &fresh.id));
+}
+
 #[tokio::test]
 async fn a_call_without_an_answer_is_asked_again_whatever_its_state() {
     let (_sandbox, mut session) = start(Era::Stateless).await;

@@ -38,6 +38,8 @@ pub struct RemoteUser {
     context: RequestContext<RoleServer>,
     /// The call's tool and arguments, which a state is bound to.
     call: Vec<u8>,
+    /// Whether the call has a member that only an answer has.
+    brings_answer: bool,
     /// Taken by the first question: an answer answers one.
     round: Mutex<Option<Round>>,
     seal: Arc<Seal>,
@@ -72,6 +74,7 @@ impl RemoteUser {
         let user = Self {
             context,
             call,
+            brings_answer: request.input_responses.is_some() || request.request_state.is_some(),
             round: Mutex::new(None),
             seal,
             shutdown,
@@ -101,22 +104,23 @@ impl RemoteUser {
     }
 
     async fn answer(&self, question: &Question) -> Answer {
+        // An answer counts whatever its own call can show: a no stays a no.
+        let round = self.lock_round().take();
+        if let Some(round) = round {
+            return round.answer(question);
+        }
         if !self.can_be_asked() {
             return Answer::CannotAsk;
         }
         let Some(parameters) = form::request(question, self.titles()) else {
             return Answer::CannotAsk;
         };
-        if !self.speaks(&ProtocolVersion::V_2026_07_28) {
-            let progress = Progress::of(&self.context, &self.reported);
-            let reply = put(&self.context, parameters, &self.shutdown, progress).await;
-            return replied(question, reply);
+        if self.speaks(&ProtocolVersion::V_2026_07_28) {
+            return self.suspend(question, parameters);
         }
-        let round = self.lock_round().take();
-        match round {
-            Some(round) => round.answer(question),
-            None => self.suspend(question, parameters),
-        }
+        let progress = Progress::of(&self.context, &self.reported);
+        let reply = put(&self.context, parameters, &self.shutdown, progress).await;
+        replied(question, reply)
     }
 
     fn suspend(&self, question: &Question, parameters: ElicitRequestParams) -> Answer {
@@ -191,6 +195,10 @@ impl User for RemoteUser {
             .and_then(|capabilities| capabilities.elicitation);
         capability
             .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
+    }
+
+    fn brings_answer(&self) -> bool {
+        self.brings_answer
     }
 
     fn client(&self) -> String {

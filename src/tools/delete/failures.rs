@@ -1,7 +1,7 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Doomed, Reason, described, other_rights};
+use super::consent::{BOX, Cause, Doomed, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
@@ -53,13 +53,13 @@ fn not_ticked() -> Failure {
 pub(super) fn nobody_confirmed(
     machine: Machine,
     account: &ServiceAccount,
-    reason: Option<Reason>,
+    cause: Cause,
 ) -> Failure {
     let text = format!(
         "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
         described(account),
         sign(machine),
-        way_out(machine, reason)
+        way_out(machine, cause)
     );
     Failure::new(Code::ConfirmationRequired, text)
         .about_account(&account.id)
@@ -71,7 +71,7 @@ pub(super) fn nobody_selected(machine: Machine) -> Failure {
     let text = format!(
         "Nothing was deleted: the user has to select an account, and {} Call again with the service_account_id that the user names; get_service_accounts finds it. {}",
         sign(machine),
-        way_out(machine, None)
+        way_out(machine, Cause::Policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
 }
@@ -90,37 +90,48 @@ fn sign(machine: Machine) -> &'static str {
     }
 }
 
-fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
-    match (machine, reason) {
-        (_, Some(_)) => {
+fn way_out(machine: Machine, cause: Cause) -> &'static str {
+    match (machine, cause) {
+        (_, Cause::Account(_)) => {
             "Use a client that shows questions to its user, or another way to delete it; --confirm never does not cover this account."
         }
-        (Machine::ForeignState, None) => {
+        (Machine::ForeignState, _) => {
             "Call again without an answer to be asked anew, with a client that keeps the server running; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
         }
-        (_, None) => {
+        _ => {
             "Use a client that shows questions to its user; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
         }
     }
 }
 
-pub(super) fn confirmation_required(doomed: &Doomed, reason: Option<Reason>) -> Failure {
+pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
     let account = &doomed.account;
-    let why = match reason {
-        Some(Reason::OwnKey) => {
+    let why = match cause {
+        Cause::Account(Reason::OwnKey) => {
             "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
-        Some(Reason::MayBeOwnKey) => {
+        Cause::Account(Reason::MayBeOwnKey) => {
             "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
         }
-        Some(Reason::OtherBindings) => format!(
+        Cause::Account(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",
             other_rights(doomed)
         ),
-        None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
+        Cause::Selection => "it was selected from a list, and not named by its id".to_owned(),
+        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
+        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer".to_owned(),
+    };
+    let way_out = match cause {
+        Cause::Selection => {
+            "Use a client that can, or call again with the service_account_id that the user names."
+        }
+        Cause::Answer => {
+            "Use a client that can, and declare elicitation in each call; or, if the user wants this deletion, call again without inputResponses and requestState."
+        }
+        _ => "Use a client that can, or another way to delete it.",
     };
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. Use a client that can, or another way to delete it.",
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. {way_out}",
         described(account),
         why.trim_end_matches('.')
     );

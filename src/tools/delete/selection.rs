@@ -61,7 +61,8 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         (true, false) => return Err(nothing_seen(place, &unread).into()),
         (false, _) => {}
     }
-    if accounts.len() > CHOICES || !call.user.can_be_asked() {
+    let may_answer = call.user.brings_answer() || call.user.can_be_asked();
+    if accounts.len() > CHOICES || !may_answer {
         return Err(listed(place, &accounts, &unread).into());
     }
     let question = Question {
