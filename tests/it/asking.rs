@@ -832,6 +832,54 @@ async fn the_title_of_a_choice_fits_48_characters_and_ends_with_the_role() {
 }
 
 #[tokio::test]
+async fn accounts_of_one_label_or_one_beginning_are_told_apart_by_the_end_of_their_ids() {
+    let long = "a-label-that-is-longer-than-a-title-";
+    let labels = ["twin", "twin", &format!("{long}1"), &format!("{long}2")];
+    let ids = ["ckaa000001", "ckbb000001", "ckcc000002", "ckdd000003"];
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        for (label, id) in labels.iter().zip(ids) {
+            let mut account = colleague(label, Role::WorkspaceEditor);
+            account.id = Some(id.to_owned());
+            sandbox.handle().add_account(account);
+        }
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let choices = question.choices();
+        let shown = |id: &str| {
+            choices
+                .iter()
+                .find(|(value, _)| value == id)
+                .unwrap()
+                .1
+                .clone()
+        };
+        assert_eq!(shown(ids[0]), "'twin', WORKSPACE_EDITOR, …a000001");
+        assert_eq!(shown(ids[1]), "'twin', WORKSPACE_EDITOR, …b000001");
+        for (number, ending) in [(2, "c000002"), (3, "d000003")] {
+            let title = shown(ids[number]);
+            assert!(title.starts_with("'a-label-that"), "{title}");
+            assert!(
+                title.ends_with(&format!("…', WORKSPACE_EDITOR, …{ending}")),
+                "{title}"
+            );
+            assert_eq!(title.chars().count(), 48, "{title}");
+        }
+        assert_eq!(shown(CI_DEPLOY), "'ci-deploy', WORKSPACE_EDITOR");
+        let chosen = question.accept(ids[1]);
+        let question = session.follow_up(question, chosen).await;
+        assert_says(
+            question.message(),
+            &["'twin'", "id 'ckbb000001'", "created '"],
+        );
+        let yes = question.accept(true);
+        session.answer(question, yes).await.structured();
+        assert!(exists(&sandbox.handle(), ids[0]));
+        assert!(!exists(&sandbox.handle(), ids[1]));
+    }
+}
+
+#[tokio::test]
 async fn the_default_workspace_is_selected_from_where_a_call_names_none() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();

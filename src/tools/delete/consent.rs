@@ -136,6 +136,13 @@ async fn question(
     selection: Option<Selection>,
 ) -> Question {
     let account = &doomed.account;
+    let message = format!(
+        "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
+        described(account),
+        known_place(call, &account.place).await,
+        other_rights(doomed),
+        own_key(cause),
+    );
     Question {
         // A yes to an ordinary question is none to one about these accounts.
         key: match cause {
@@ -144,13 +151,7 @@ async fn question(
             Cause::Account(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
             _ => format!("delete:{}", account.id),
         },
-        message: format!(
-            "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
-            described(account),
-            known_place(call, &account.place).await,
-            other_rights(doomed),
-            own_key(cause),
-        ),
+        message: call.secrets().scrubbed(message),
         facts: facts(doomed),
         form: Form::Confirm {
             title: BOX.to_owned(),
@@ -246,12 +247,15 @@ pub(super) async fn still_the_same(
 
 pub(super) fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
+    let id = quoted(account.id.as_str());
     let role = quoted(account.role().unwrap_or("unknown"));
     let used = account
         .last_used_at
         .as_deref()
         .map_or("never or unknown".to_owned(), quoted);
-    format!("{label} (role {role}, last used {used})")
+    let created = account.created_at.as_deref();
+    let created = created.map_or(String::new(), |date| format!("created {}, ", quoted(date)));
+    format!("{label} (id {id}, role {role}, {created}last used {used})")
 }
 
 /// The place as people know it.
