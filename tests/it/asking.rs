@@ -500,6 +500,52 @@ async fn a_no_that_comes_at_once_is_the_clients() {
     }
 }
 
+/// A machine's error in place of an answer.
+fn no_window() -> Value {
+    json!({"error": {"code": -32601, "message": "Method not found"}})
+}
+
+#[tokio::test]
+async fn a_server_on_never_is_not_told_to_start_with_never() {
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", "never"]);
+        let mut session = program.serve(era).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let unselected = session.answer(question, no_window()).await;
+        let question = selected(&mut session, MIGRATION).await;
+        let unconfirmed = session.answer(question, no_window()).await;
+        for outcome in [unselected, unconfirmed] {
+            let text = outcome.refusal("confirmation_required");
+            assert_says(text, &["Nothing was deleted", "service_account_id"]);
+            assert!(!text.contains("--confirm"), "{text}");
+        }
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_selection_nobody_confirms_is_told_that_never_covers_an_id_alone() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let unselected = session.answer(question, no_window()).await;
+        let question = selected(&mut session, MIGRATION).await;
+        let unconfirmed = session.answer(question, no_window()).await;
+        for outcome in [unselected, unconfirmed] {
+            assert_no_person(&sandbox, &outcome);
+            let covered = [
+                "service_account_id",
+                "asked about in any case",
+                "named by its id",
+            ];
+            assert_says(outcome.text(), &covered);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_yes_that_comes_at_once_is_a_yes() {
     for era in Era::BOTH {

@@ -124,7 +124,9 @@ pub(super) async fn confirm(
             .about_account(&account.id)
             .about_place(&account.place)
             .into()),
-        Answer::NoPerson(machine) => Err(nobody_confirmed(machine, account, cause).into()),
+        Answer::NoPerson(machine) => {
+            Err(nobody_confirmed(machine, account, cause, call.policy()).into())
+        }
         Answer::CannotAsk => Err(confirmation_required(doomed, cause).into()),
     }
 }

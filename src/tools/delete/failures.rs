@@ -3,7 +3,7 @@
 
 use super::consent::{BOX, Cause, Doomed, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
-use crate::guards::policy::Policy;
+use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
@@ -54,12 +54,13 @@ pub(super) fn nobody_confirmed(
     machine: Machine,
     account: &ServiceAccount,
     cause: Cause,
+    policy: &Policy,
 ) -> Failure {
     let text = format!(
         "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
         described(account),
         sign(machine),
-        way_out(machine, cause)
+        way_out(machine, cause, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
         .about_account(&account.id)
@@ -67,11 +68,11 @@ pub(super) fn nobody_confirmed(
 }
 
 /// The failure of a selection that no person has made.
-pub(super) fn nobody_selected(machine: Machine) -> Failure {
+pub(super) fn nobody_selected(machine: Machine, policy: &Policy) -> Failure {
     let text = format!(
-        "Nothing was deleted: the user has to select an account, and {} Call again with the service_account_id that the user names; get_service_accounts finds it. {}",
+        "Nothing was deleted: the user has to select an account, and {} {}",
         sign(machine),
-        way_out(machine, Cause::Policy)
+        way_out(machine, Cause::Selection, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
 }
@@ -90,18 +91,30 @@ fn sign(machine: Machine) -> &'static str {
     }
 }
 
-fn way_out(machine: Machine, cause: Cause) -> &'static str {
-    match (machine, cause) {
-        (_, Cause::Account(_)) => {
-            "Use a client that shows questions to its user, or another way to delete it; --confirm never does not cover this account."
+/// The way to a person's answer, and the way round it where there is one.
+fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
+    let asked = match machine {
+        Machine::ForeignState => {
+            "Call again without an answer to be asked anew, with a client that keeps the server running"
         }
-        (Machine::ForeignState, _) => {
-            "Call again without an answer to be asked anew, with a client that keeps the server running; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        _ => "Use a client that shows questions to its user",
+    };
+    let unasked = match (cause, policy.confirm) {
+        (Cause::Account(_), _) => {
+            ", or another way to delete it; --confirm never does not cover this account."
         }
-        _ => {
-            "Use a client that shows questions to its user; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        (Cause::Answer, _) => ".",
+        (Cause::Selection, Confirm::Never) => {
+            ", or call again with the service_account_id that the user names; get_service_accounts finds it."
         }
-    }
+        (Cause::Selection, _) => {
+            ", or call again with the service_account_id that the user names; get_service_accounts finds it. A selection is asked about in any case. To delete an account that is named by its id without a question, start the server with --confirm never (APC_CONFIRM), and have the client itself ask for approval of each tool call."
+        }
+        (Cause::Policy, _) => {
+            "; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        }
+    };
+    format!("{asked}{unasked}")
 }
 
 pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {

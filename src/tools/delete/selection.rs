@@ -101,7 +101,9 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         }
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal).about_place(place).into()),
-        Answer::NoPerson(machine) => Err(nobody_selected(machine).about_place(place).into()),
+        Answer::NoPerson(machine) => Err(nobody_selected(machine, call.policy())
+            .about_place(place)
+            .into()),
         Answer::CannotAsk => Err(listed(place, &accounts, &unread).into()),
     }
 }
