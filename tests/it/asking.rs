@@ -317,6 +317,56 @@ async fn a_call_without_an_answer_is_asked_again_whatever_its_state() {
 }
 
 #[tokio::test]
+async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
+    let (sandbox, mut session) = start(Era::Stateless).await;
+    let answers = json!({format!("delete:{CI_DEPLOY}"): yes()});
+    let place = json!({"workspace_id": ANALYTICS});
+
+    // Nothing came of the yes.
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let state = question.state.clone();
+    let broken = Fault::ErrorBefore {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "the database is down".into(),
+    };
+    sandbox.handle().inject(broken, On::Field(DELETE), 1);
+    let failed = session.answer(question, yes()).await;
+    failed.refusal("api_error");
+    let second = brought(doomed(CI_DEPLOY), answers.clone(), state);
+    bring(&mut session, second.clone()).await.question();
+    session.capabilities = json!({});
+    let outcome = bring(&mut session, second).await.outcome();
+    outcome.refusal("confirmation_required");
+    session.capabilities = can_ask();
+
+    // It was a no.
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let state = question.state.clone();
+    session
+        .answer(question, json!({"action": "decline"}))
+        .await
+        .refusal("declined");
+    bring(&mut session, brought(doomed(CI_DEPLOY), answers, state))
+        .await
+        .question();
+
+    // It was a no about a selection.
+    let question = selected(&mut session, MIGRATION).await;
+    let state = question.state.clone();
+    session
+        .answer(question, json!({"action": "decline"}))
+        .await
+        .refusal("declined");
+    let answers = json!({format!("delete:{MIGRATION}"): yes()});
+    let question = bring(&mut session, brought(place, answers, state))
+        .await
+        .question();
+    assert_eq!(question.key, Some(format!("select:{ANALYTICS}")));
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+    assert!(exists(&sandbox.handle(), MIGRATION));
+}
+
+#[tokio::test]
 async fn an_answer_under_the_state_of_another_process_is_nobodys() {
     let (sandbox, mut session) = start(Era::Stateless).await;
     let mut elsewhere = asking(&sandbox).serve(Era::Stateless).await;
