@@ -359,6 +359,10 @@ mod tests {
             false
         }
 
+        fn brings_answer(&self) -> bool {
+            false
+        }
+
         fn selected(&self, _: &str) -> Option<String> {
             None
         }
