@@ -23,6 +23,9 @@ const SHOWN_MAX: usize = 20;
 /// The shortest token, in characters.
 const TOKEN_MIN: usize = 16;
 
+/// The characters of tokens beside letters and digits.
+const TOKEN_MARKS: &str = "- . _ ~ + / =";
+
 /// The shown form of a value that is not set.
 pub(super) const NOT_SET: &str = "not set";
 
@@ -66,8 +69,12 @@ impl Problem {
 pub(super) enum TokenProblem {
     #[error("it {0}")]
     Unmeant(#[from] Unmeant),
-    #[error("it holds blanks, line breaks or characters that are not ASCII")]
-    Characters,
+    #[error(
+        "it has {} in it, which is in no token (a token is letters, digits and {TOKEN_MARKS}); it may be a placeholder, \
+         or hold more than the token",
+        named(*.0)
+    )]
+    Character(char),
     #[error("it is shorter than {} characters", TOKEN_MIN)]
     Short,
 }
@@ -272,13 +279,26 @@ fn home() -> Result<PathBuf, Problem> {
 pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
     let text = without_scheme(token.expose());
     not_a_placeholder(text, Kind::Token)?;
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(TokenProblem::Characters);
+    if let Some(foreign) = text.chars().find(|character| !is_of_token(*character)) {
+        return Err(TokenProblem::Character(foreign));
     }
     if text.len() < TOKEN_MIN {
         return Err(TokenProblem::Short);
     }
     Ok(Secret::new(text))
+}
+
+fn is_of_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character != ' ' && TOKEN_MARKS.contains(character)
+}
+
+/// The words for one character.
+fn named(character: char) -> String {
+    match character {
+        blank if blank.is_whitespace() => "a blank or a line break".to_owned(),
+        shown if shown.is_ascii_graphic() || shown.is_alphanumeric() => format!("'{shown}'"),
+        hidden => format!("the character U+{:04X}", u32::from(hidden)),
+    }
 }
 
 fn without_scheme(token: &str) -> &str {
@@ -328,6 +348,8 @@ pub(super) fn changes_in_words(limit: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -348,6 +370,34 @@ mod tests {
             ("acme dev", "'acme dev'"),
         ] {
             assert_eq!(shown(value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_true_token_is_always_accepted(
+            token in prop_oneof![
+                "[0-9a-f]{32}",
+                "[0-9A-Za-z]{31}[0-9]",
+                "eyJ[0-9A-Za-z_-]{20,80}\\.eyJ[0-9A-Za-z_-]{20,200}\\.[0-9A-Za-z_-]{20,400}",
+            ],
+            before in prop_oneof![Just(""), Just(" "), Just("Bearer "), Just("bearer  ")],
+            after in prop_oneof![Just(""), Just(" "), Just("\r\n")],
+        ) {
+            let pasted = Secret::new([before, &token, after].concat());
+            let bare = bare_token(&pasted).unwrap();
+            prop_assert_eq!(bare.expose(), token);
+        }
+
+        #[test]
+        fn a_character_that_no_token_has_is_refused_wherever_it_stands(
+            start in "[0-9a-f]{0,32}",
+            foreign in any::<char>(),
+            end in "[0-9a-f]{1,32}",
+        ) {
+            prop_assume!(!is_of_token(foreign));
+            let token = format!("a{start}{foreign}{end}");
+            prop_assert!(bare_token(&Secret::new(token)).is_err());
         }
     }
 
