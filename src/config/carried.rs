@@ -102,8 +102,11 @@ impl Carried {
         }
         let mut carried = Self::default();
         for setting in ALL {
-            let source = source(setting, flags, environment);
-            let Some((name, text)) = source else { continue };
+            let source = super::source(setting, flags, environment);
+            let Some((origin, text)) = source else {
+                continue;
+            };
+            let name = origin.name_of(setting.name());
             if config.sandbox && setting.names_the_installation() {
                 carried.left_out.push((name, LeftOut::Sandbox));
             } else if **setting == API_TOKEN {
@@ -158,18 +161,6 @@ impl Carried {
     }
 }
 
-/// The name and the text by which a setting is set.
-fn source(
-    setting: &'static Setting,
-    flags: &Flags,
-    environment: &Environment,
-) -> Option<(&'static str, Result<String, Problem>)> {
-    match flags.text(setting) {
-        Some(text) => Some((setting.name(), Ok(text))),
-        None => environment.first(setting.variables),
-    }
-}
-
 /// The text of a variable, if an entry can hold it.
 fn fit<'a>(name: &str, text: &'a str, config: &Config) -> Result<&'a str, LeftOut> {
     let is_path = PATHS.contains(&name);
@@ -209,7 +200,10 @@ fn as_flags(setting: &'static Setting, text: &str) -> Option<Flags> {
 impl Environment {
     /// The names of the variables that count and are set.
     pub fn counting(&self) -> Vec<&'static str> {
-        let of_setting = |setting: &&'static Setting| Some(self.first(setting.variables)?.0);
+        let of_setting = |setting: &&'static Setting| {
+            let (origin, _) = super::source(setting, &Flags::default(), self)?;
+            Some(origin.name_of(setting.name()))
+        };
         let settings = ALL.iter().filter_map(of_setting);
         let beside = BESIDE_SETTINGS.into_iter();
         settings

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use apc_sandbox::Line;
 use setting::{
-    ALL, API_TOKEN, API_TOKEN_FILE, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
+    ALL, API_TOKEN, API_TOKEN_FILE, Form, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
 };
 use values::Problem;
 
@@ -116,7 +116,7 @@ impl Config {
         self.login_file = environment.astro_login_file();
         for setting in INSTALLATION {
             // A file that was typed beats the token of the environment.
-            if *setting != API_TOKEN || !flags.has(&API_TOKEN_FILE) {
+            if *setting != API_TOKEN || self.origin(&API_TOKEN_FILE) != Origin::Flag {
                 self.read(setting, flags, environment);
             }
         }
@@ -127,12 +127,8 @@ impl Config {
     }
 
     fn read(&mut self, setting: &'static Setting, flags: &Flags, environment: &Environment) {
-        let (origin, text) = match flags.text(setting) {
-            Some(text) => (Origin::Flag, Ok(text)),
-            None => match environment.first(setting.variables) {
-                Some((variable, text)) => (Origin::Variable(variable), text),
-                None => return,
-            },
+        let Some((origin, text)) = source(setting, flags, environment) else {
+            return;
         };
         self.origins.insert(setting.name(), origin);
         if let Err(problem) = text.and_then(|text| setting.fill(self, &text)) {
@@ -184,6 +180,22 @@ impl Config {
             login_workspace: None,
         });
     }
+}
+
+/// The text by which a setting is set, without a byte order mark, and the origin of it. A blank path is unset.
+fn source(
+    setting: &'static Setting,
+    flags: &Flags,
+    environment: &Environment,
+) -> Option<(Origin, Result<String, Problem>)> {
+    let typed = flags.text(setting).map(|text| (Origin::Flag, Ok(text)));
+    let variable = environment.first(setting.variables);
+    let variable = variable.map(|(name, text)| (Origin::Variable(name), text));
+    let texts = [typed, variable].into_iter().flatten();
+    let mut texts = texts.map(|(origin, text)| (origin, text.map(values::without_mark)));
+    let is_path = matches!(setting.form, Form::Path(_));
+    let is_blank = |text: &String| is_path && text.trim().is_empty();
+    texts.find(|(_, text)| !text.as_ref().is_ok_and(is_blank))
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(super) enum Unmeant {
     Assignment,
     #[error("is a path; set {API_TOKEN_FILE} to a file that holds the token")]
     PathOfToken,
+    #[error("is {value}, a URL; only a path is needed")]
+    Url { value: String },
 }
 
 /// The beginnings of references to a secret that something else has to resolve.
@@ -107,7 +109,7 @@ pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
     let text = text.trim();
     let unquoted = without_quotes(text);
     let inside = unquoted.unwrap_or(text);
-    let found = [variable, mistaken, reference, mask, example]
+    let found = [variable, mistaken, reference, mask, url, example]
         .iter()
         .find_map(|form| form(inside, kind));
     let is_quoted = unquoted.is_some() || kind == Kind::Token && text.contains(['"', '\'', '`']);
@@ -136,6 +138,7 @@ fn without_quotes(text: &str) -> Option<&str> {
 fn variable(text: &str, kind: Kind) -> Option<Unmeant> {
     let is_one = is_enclosed(text)
         || has_reference(text)
+        || (kind == Kind::Path && has_variable_of_path(text))
         || (kind != Kind::Path
             && kind != Kind::Token
             && (has_between(text, "{", "}") || has_between(text, "<", ">")))
@@ -168,6 +171,20 @@ fn has_reference(text: &str) -> bool {
         || has_between(text, "$(", ")")
         || has_between(text, "#{", "}")
         || has_between(text, "{{", "}}")
+}
+
+/// Tells if a path has `$NAME`, `%NAME%`, `%(NAME)s` or a command in backticks in it. A share of Windows, such as `C$`, and
+/// characters that are encoded, such as `%AB`, are none.
+fn has_variable_of_path(path: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let mut after_dollars = path.split('$').skip(1);
+    let within_percents = path.split_once('%');
+    let within_percents = within_percents.and_then(|(_, rest)| rest.rsplit_once('%'));
+    let is_name = |name: &str| name.len() > 2 && is_identifier(name);
+    path.contains('`')
+        || has_between(path, "%(", ")")
+        || after_dollars.any(|after| after.starts_with(is_letter))
+        || within_percents.is_some_and(|(names, _)| names.split('%').any(is_name))
 }
 
 fn has_between(text: &str, open: &str, close: &str) -> bool {
@@ -223,6 +240,13 @@ fn has_name_before_colon(text: &str) -> bool {
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_+.".contains(letter);
     let name = text.split_once(':').map(|(name, _)| name);
     name.is_some_and(|name| !name.is_empty() && name.chars().all(is_of_name))
+}
+
+/// `file:///path`, where a path is meant.
+fn url(text: &str, kind: Kind) -> Option<Unmeant> {
+    let after = text.split_once(':').map(|(_, after)| after);
+    let is_url = has_name_before_colon(text) && after.is_some_and(|after| after.starts_with("//"));
+    (is_url && kind == Kind::Path).then(|| Unmeant::Url { value: shown(text) })
 }
 
 /// `********`, `xxxx`, `0a1b2c****`, `eyJhbG...`.
@@ -408,6 +432,13 @@ mod tests {
             "/srv/$USER/keys",
             "%USERPROFILE%\\keys",
             "/srv/<you>/keys",
+            "keys-$USER",
+            "$PWD-k",
+            "$HOME.k",
+            "${HOME/k",
+            "%(HOME)s/k",
+            "keys-%USERNAME%",
+            "`pwd`/k",
         ];
         assert_all(Kind::Path, &paths, |found| {
             matches!(found, Unmeant::NotFilledIn { .. })
@@ -520,7 +551,6 @@ mod tests {
             "./x",
             "xxx",
             "C:\\Users\\me\\keys",
-            "C:\\$Recycle.Bin\\x",
             "\\\\host\\C$\\keys",
             "/srv/the boys'",
             "/data/a,b",
@@ -528,6 +558,11 @@ mod tests {
             "/tmp/[x]/keys",
             "/data/{team}/keys",
             "/a%20b",
+            "/a%AB%CD%20b",
+            "/100%/x",
+            "/half%done",
+            "/data$/x$1",
+            "C:/keys",
         ];
         let names = [
             "acme.dev",

@@ -254,6 +254,12 @@ pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
         .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
 }
 
+/// A text without the byte order mark that some editors and shells put before it.
+pub(super) fn without_mark(text: String) -> String {
+    let bare = text.strip_prefix('\u{feff}').map(str::to_owned);
+    bare.unwrap_or(text)
+}
+
 /// Parses a path. A leading `~/` is the home directory: only a shell would have replaced it.
 pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     let is_separator = |letter: char| letter == '/' || letter == std::path::MAIN_SEPARATOR;
@@ -263,7 +269,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     match rest.strip_prefix(is_separator) {
         Some(below) => Ok(home()?.join(below.trim_start_matches(is_separator))),
         None if rest.is_empty() => home(),
-        None if rest.contains(is_separator) => {
+        None if rest.contains(['/', '\\']) => {
             let accepted = "a path from the root, or from ~/ for your own home directory";
             Err(Problem::not_accepted(text, accepted))
         }

@@ -370,7 +370,7 @@ async fn the_clients_own_command_is_one_line_that_a_shell_reads_as_it_was_meant(
         ("copilot", "copilot mcp add "),
         ("vscode", "code --add-mcp "),
     ] {
-        let ended = printed(client, &["--audit-log", "/it's a/log $HOME"]).await;
+        let ended = printed(client, &["--audit-log", "/it's a/log $1"]).await;
         let line = ended.stderr.lines().find(|line| line.starts_with(start));
         let line = line.unwrap_or_else(|| panic!("{client}: {}", ended.stderr));
         let script = format!("for word in {line}; do printf '%s\\n' \"$word\"; done");
@@ -384,9 +384,9 @@ async fn the_clients_own_command_is_one_line_that_a_shell_reads_as_it_was_meant(
             "vscode" => {
                 let server: Value = serde_json::from_str(last).unwrap();
                 assert_eq!(server["name"], "apc-mcp");
-                assert_eq!(server["args"], json!(["--audit-log=/it's a/log $HOME"]));
+                assert_eq!(server["args"], json!(["--audit-log=/it's a/log $1"]));
             }
-            _ => assert_eq!(last, "--audit-log=/it's a/log $HOME", "{client}"),
+            _ => assert_eq!(last, "--audit-log=/it's a/log $1", "{client}"),
         }
     }
 }
