@@ -62,6 +62,9 @@ pub enum LeftOut {
     /// It names an installation, and the sandbox is used.
     #[error("names an installation or its credential, and the sandbox does without them")]
     Sandbox,
+    /// It is a URL with a query.
+    #[error("holds a query, which may be a secret; set it without the query")]
+    Query,
     /// It has the form of a token.
     #[error("holds a value that looks like a token; correct or unset it")]
     LooksLikeToken,
@@ -131,6 +134,10 @@ impl Carried {
             self.left_out.push((name, LeftOut::NotText));
             return Ok(());
         };
+        if let Some(reason) = unfit(setting, &text) {
+            self.left_out.push((name, reason));
+            return Ok(());
+        }
         match as_flags(setting, &text) {
             Some(flags) => self.arguments.extend(flags.arguments()?),
             None => self.variables.push((name, text)),
@@ -159,6 +166,17 @@ impl Carried {
         }
         Ok(())
     }
+}
+
+/// The reason why an entry cannot hold the text of a setting. The name of a file may be a hash.
+fn unfit(setting: &Setting, text: &str) -> Option<LeftOut> {
+    if setting.kind() != Kind::Name {
+        return None;
+    }
+    if without_secret_shapes(text) != text {
+        return Some(LeftOut::LooksLikeToken);
+    }
+    text.contains(['?', '#']).then_some(LeftOut::Query)
 }
 
 /// The text of a variable, if an entry can hold it.

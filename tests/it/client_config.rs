@@ -325,6 +325,41 @@ async fn a_variable_that_is_broken_or_may_be_a_token_is_named_and_not_carried_ov
 }
 
 #[tokio::test]
+async fn a_url_with_a_query_or_a_token_in_it_is_named_and_not_carried_over() {
+    for (variable, flag, value) in [
+        (
+            "APC_API_URL",
+            "--api-url",
+            "https://houston.acme.dev/v1?token={}",
+        ),
+        (
+            "APC_API_URL",
+            "--api-url",
+            "https://houston.acme.dev/v1?token=geheim",
+        ),
+        ("APC_API_URL", "--api-url", "https://houston.acme.dev/{}/v1"),
+        ("APC_API_URL", "--api-url", "https://houston.acme.dev/v1#{}"),
+        ("APC_DOMAIN", "--domain", "https://app.acme.dev/w/?token={}"),
+    ] {
+        let value = value.replace("{}", UNKNOWN_KEY);
+        let client = || Program::bare().args(&["client", "cursor"]);
+        for (name, program) in [
+            (variable, client().env(variable, &value)),
+            (flag, client().args(&[flag, &value])),
+        ] {
+            let ended = program.run().await;
+            assert!(ended.status.success(), "{}", ended.stderr);
+            let printed = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(!printed.contains(UNKNOWN_KEY), "{printed}");
+            assert!(!printed.contains("geheim"), "{printed}");
+            assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+            let entry = entry("cursor", "mcpServers", &ended.stdout);
+            assert_eq!(arguments(&entry), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_broken_variable_is_refused_before_anything_is_printed() {
     let program = Program::bare()
         .args(&["client", "cursor"])
