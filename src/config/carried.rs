@@ -12,6 +12,12 @@ use super::setting::{ALL, API_TOKEN, Form, Setting};
 use super::values::{self, Problem};
 use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
 
+/// The variable for the directory of the astro CLI's login.
+const ASTRO_HOME: &str = "ASTRO_HOME";
+
+/// The variable for the directory of the states of programs, which the default directory for key files is in.
+const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+
 /// The variables that count beside the settings: the way through the network, and the places of login and keys.
 const BESIDE_SETTINGS: [&str; 10] = [
     "HTTPS_PROXY",
@@ -22,17 +28,12 @@ const BESIDE_SETTINGS: [&str; 10] = [
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-    "ASTRO_HOME",
-    "XDG_STATE_HOME",
+    ASTRO_HOME,
+    XDG_STATE_HOME,
 ];
 
 /// Those of them that hold a path.
-const PATHS: [&str; 4] = [
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "ASTRO_HOME",
-    "XDG_STATE_HOME",
-];
+const PATHS: [&str; 4] = ["SSL_CERT_FILE", "SSL_CERT_DIR", ASTRO_HOME, XDG_STATE_HOME];
 
 /// The settings as a client's configuration can hold them.
 #[derive(Debug, Default)]
@@ -71,6 +72,9 @@ pub enum LeftOut {
     /// It is a placeholder, a reference or in quotes.
     #[error("holds a placeholder or quotes and not the value that was meant; correct or unset it")]
     Unmeant,
+    /// It is a relative path, which this process ignores.
+    #[error("is not an absolute path, so it does not count here either; correct or unset it")]
+    Relative,
     /// It names a proxy that cannot be used.
     #[error("cannot be used: 'apc-mcp doctor' says why; correct or unset it")]
     Unusable,
@@ -158,7 +162,11 @@ impl Carried {
         match checked.and_then(|text| fit(name, text, config)) {
             Err(reason) => self.left_out.push((name, reason)),
             Ok(text) if PATHS.contains(&name) => {
-                let path = values::path(text).map_err(io::Error::other)?;
+                let path = match name {
+                    ASTRO_HOME => values::path(text).map_err(io::Error::other)?,
+                    // Others read these as they stand.
+                    _ => text.into(),
+                };
                 let path = std::path::absolute(path)?;
                 self.variables.push((name, path.display().to_string()));
             }
@@ -196,6 +204,9 @@ fn fit<'a>(name: &str, text: &'a str, config: &Config) -> Result<&'a str, LeftOu
     }
     let kind = if is_path { Kind::Path } else { Kind::Word };
     values::not_a_placeholder(text, kind).map_err(|_| LeftOut::Unmeant)?;
+    if name == XDG_STATE_HOME && !Path::new(text).is_absolute() {
+        return Err(LeftOut::Relative);
+    }
     let proxy = config.connecting.proxies.proxy.as_ref();
     match proxy.is_some_and(|proxy| proxy.name == name && proxy.address.is_err()) {
         true => Err(LeftOut::Unusable),

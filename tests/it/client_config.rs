@@ -359,6 +359,32 @@ async fn a_url_with_a_query_or_a_token_in_it_is_named_and_not_carried_over() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_variable_counts_for_the_server_of_a_client_as_it_counts_here() {
+    let printed = |name: &'static str, value: &'static str| async move {
+        let program = Program::bare().args(&["client", "cursor"]).env(name, value);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        (entry("cursor", "mcpServers", &ended.stdout), ended.stderr)
+    };
+    // The directory for keys is the default one here, so it has to be the default one there.
+    for ignored in ["~/st", "st", "./st"] {
+        let (entry, told) = printed("XDG_STATE_HOME", ignored).await;
+        assert_eq!(entry["env"], Value::Null, "{ignored}");
+        assert_says(&told, &["Not carried over: XDG_STATE_HOME ", "absolute"]);
+    }
+    let (entry, _) = printed("XDG_STATE_HOME", "/var/st").await;
+    assert_eq!(entry["env"]["XDG_STATE_HOME"], "/var/st");
+    // Only a setting of this program may begin with the home directory.
+    let (entry, _) = printed("SSL_CERT_FILE", "~/ca.pem").await;
+    let file = entry["env"]["SSL_CERT_FILE"].as_str().unwrap();
+    assert!(
+        file.starts_with('/') && file.ends_with("/~/ca.pem"),
+        "{file}"
+    );
+}
+
 #[tokio::test]
 async fn a_broken_variable_is_refused_before_anything_is_printed() {
     let program = Program::bare()
