@@ -4,16 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Environment;
 use super::fields::{Broken, Config};
 use super::flags::Flags;
 use super::placeholder::Kind;
 use super::setting::{ALL, API_TOKEN, Form, Setting};
 use super::values::{self, Problem};
+use super::{ASTRO_HOME, Environment};
 use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
-
-/// The variable for the directory of the astro CLI's login.
-const ASTRO_HOME: &str = "ASTRO_HOME";
 
 /// The variable for the directory of the states of programs, which the default directory for key files is in.
 const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
@@ -163,14 +160,24 @@ impl Carried {
             Err(reason) => self.left_out.push((name, reason)),
             Ok(text) if PATHS.contains(&name) => {
                 let path = match name {
-                    ASTRO_HOME => values::path(text).map_err(io::Error::other)?,
+                    ASTRO_HOME => environment.astro_home(),
                     // Others read these as they stand.
-                    _ => text.into(),
+                    _ => Some(Ok(text.into())),
                 };
-                let path = std::path::absolute(path)?;
-                self.variables.push((name, path.display().to_string()));
+                match path.transpose() {
+                    Ok(path) => self.add_path(name, path)?,
+                    Err(_) => self.left_out.push((name, LeftOut::Unmeant)),
+                }
             }
             Ok(text) => self.variables.push((name, text.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn add_path(&mut self, name: &'static str, path: Option<PathBuf>) -> io::Result<()> {
+        if let Some(path) = path {
+            let path = std::path::absolute(path)?;
+            self.variables.push((name, path.display().to_string()));
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use apc_sandbox::Line;
+use astro_login::Place;
 use setting::{
     ALL, API_TOKEN, API_TOKEN_FILE, Form, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
 };
@@ -36,6 +37,9 @@ pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
 pub use values::token_in_words;
+
+/// The variable for the directory of the astro CLI's login.
+const ASTRO_HOME: &str = "ASTRO_HOME";
 
 /// The variables of a process.
 #[derive(Debug, Default)]
@@ -74,16 +78,30 @@ impl Environment {
         }
     }
 
-    /// The file in which the astro CLI keeps its login.
-    fn astro_login_file(&self) -> Option<PathBuf> {
-        let home = match self.get("ASTRO_HOME") {
-            Some(home) => home
-                .to_str()
-                .and_then(|text| values::path(text).ok())
-                .unwrap_or_else(|| home.into()),
-            None => std::env::home_dir()?,
+    /// The place where the astro CLI keeps its login.
+    fn astro_login_place(&self) -> Place {
+        let home = match self.astro_home() {
+            Some(Err(broken)) => return Place::Broken(broken),
+            Some(Ok(home)) => Some(home),
+            None => std::env::home_dir(),
         };
-        Some(home.join(".astro").join("config.yaml"))
+        let file = home.map(|home| home.join(".astro").join("config.yaml"));
+        file.map_or(Place::NoHome, Place::File)
+    }
+
+    /// The directory that the variable of the astro CLI names. A blank one is unset.
+    fn astro_home(&self) -> Option<Result<PathBuf, Broken>> {
+        let home = self.get(ASTRO_HOME)?;
+        let Some(text) = home.to_str() else {
+            return Some(Ok(home.into()));
+        };
+        let text = values::without_mark(text.to_owned());
+        let broken = |problem| Broken {
+            setting: ASTRO_HOME,
+            origin: Origin::Variable(ASTRO_HOME),
+            problem,
+        };
+        (!text.trim().is_empty()).then(|| values::meant_path(&text).map_err(broken))
     }
 }
 
@@ -113,7 +131,7 @@ impl Config {
     }
 
     fn read_installation(&mut self, flags: &Flags, environment: &Environment) {
-        self.login_file = environment.astro_login_file();
+        self.login_place = environment.astro_login_place();
         for setting in INSTALLATION {
             // A file that was typed beats the token of the environment.
             if *setting != API_TOKEN || self.origin(&API_TOKEN_FILE) != Origin::Flag {

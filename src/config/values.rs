@@ -277,6 +277,12 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     }
 }
 
+/// Parses a path that is no setting of this program, and refuses one that nobody meant.
+pub(super) fn meant_path(text: &str) -> Result<PathBuf, Problem> {
+    not_a_placeholder(text, Kind::Path)?;
+    path(not_a_token(text)?)
+}
+
 fn home() -> Result<PathBuf, Problem> {
     std::env::home_dir().ok_or(Problem::NoHome)
 }
