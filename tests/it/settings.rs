@@ -788,6 +788,40 @@ async fn a_blank_path_is_unset_and_a_byte_order_mark_before_a_value_is_dropped()
     assert!(!client.run().await.stdout.contains("--key-dir"));
 }
 
+#[tokio::test]
+async fn a_proxy_that_nobody_meant_is_refused_by_the_name_of_its_variable() {
+    for (value, says) in [
+        ("http://<user>:<password>@127.0.0.1:1", "placeholder"),
+        ("http://me:<password>@127.0.0.1:1", "placeholder"),
+        ("<user>:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:{env:PASS}@127.0.0.1:1", "placeholder"),
+        ("http://{env:USER}:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:{{PASS}}@127.0.0.1:1", "placeholder"),
+        ("http://me:********@127.0.0.1:1", "placeholder"),
+        ("http://****:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:••••@127.0.0.1:1", "placeholder"),
+        ("http://me:[REDACTED]@127.0.0.1:1", "placeholder"),
+        ("none", "unset it"),
+        ("null", "unset it"),
+        ("DIRECT", "unset it"),
+        ("undefined", "unset it"),
+        ("off", "unset it"),
+        ("false", "unset it"),
+    ] {
+        for variable in ["HTTPS_PROXY", "all_proxy"] {
+            let program = Program::bare()
+                .env("APC_DOMAIN", "acme.invalid")
+                .env("APC_API_TOKEN", UNKNOWN_KEY)
+                .env("APC_TIMEOUT", "2")
+                .env(variable, value);
+            let refused = outcome(program).await;
+            let text = refused.refusal("not_configured");
+            assert_says(text, &[&format!("{variable} "), says]);
+            assert!(!text.contains("geheim"), "{text}");
+        }
+    }
+}
+
 // Tokens in the wrong place.
 
 /// A user token in the form of those that the platform gives out.
