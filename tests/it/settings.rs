@@ -822,6 +822,39 @@ async fn a_proxy_that_nobody_meant_is_refused_by_the_name_of_its_variable() {
     }
 }
 
+#[tokio::test]
+async fn a_domain_with_an_empty_part_and_a_reference_to_a_file_are_refused() {
+    for value in [
+        ".acme.dev",
+        "acme..dev",
+        "houston..acme.dev",
+        "https://app..acme.dev/w",
+        "acme.dev..",
+        "@file",
+        "@acme.dev",
+        "https://@acme.dev",
+    ] {
+        for variable in ["APC_DOMAIN", "ASTRO_DOMAIN"] {
+            let program = Program::bare()
+                .env(variable, value)
+                .env("APC_API_TOKEN", UNKNOWN_KEY);
+            let says = [&format!("{variable} is "), "a domain such as acme.dev"];
+            assert_not_configured(program, &says).await;
+        }
+    }
+    for value in ["https://houston..acme.dev/v1", "https://.acme.dev/v1"] {
+        let program = Program::bare()
+            .env("APC_API_URL", value)
+            .env("APC_API_TOKEN", UNKNOWN_KEY);
+        assert_not_configured(program, &["APC_API_URL is ", "whole URL"]).await;
+    }
+    let program = Program::bare()
+        .env("APC_DOMAIN", "https://app.acme.invalid./w/@me")
+        .env("APC_API_TOKEN", UNKNOWN_KEY)
+        .env("APC_TIMEOUT", "2");
+    assert_says(outcome(program).await.text(), &["houston.acme.invalid"]);
+}
+
 // Tokens in the wrong place.
 
 /// A user token in the form of those that the platform gives out.
