@@ -173,8 +173,7 @@ impl Config {
     /// # Errors
     /// The setting is broken.
     pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
-        let mut broken = self.broken.iter();
-        match broken.find(|broken| broken.setting == SANDBOX_LINE.name()) {
+        match self.broken(&SANDBOX_LINE) {
             Some(broken) => Err(broken.clone()),
             None => Ok(self.sandbox_line),
         }
