@@ -32,7 +32,7 @@ use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
 pub use carried::{Carried, NotCarried};
-pub use fields::{Broken, Config, Origin};
+pub use fields::{AllBroken, Broken, Config, Origin};
 pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
@@ -110,8 +110,8 @@ impl Config {
     /// start, so the calls report it.
     ///
     /// # Errors
-    /// A broken flag, which is a usage error.
-    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
+    /// Each broken flag, which is a usage error.
+    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, AllBroken> {
         let mut config = Self::default();
         config.connecting.proxies = environment.proxies();
         config.connecting.trust_variable = environment.trust_variable();
@@ -123,10 +123,13 @@ impl Config {
         if !config.sandbox {
             config.read_installation(flags, environment);
         }
-        let mut broken = config.broken.iter();
-        match broken.find(|broken| broken.origin == Origin::Flag) {
-            Some(usage) => Err(usage.clone()),
-            None => Ok(config),
+        let broken = config.broken.iter().cloned();
+        let usage: Vec<_> = broken
+            .filter(|broken| broken.origin == Origin::Flag)
+            .collect();
+        match usage.is_empty() {
+            true => Ok(config),
+            false => Err(AllBroken(usage)),
         }
     }
 

@@ -855,6 +855,33 @@ async fn a_domain_with_an_empty_part_and_a_reference_to_a_file_are_refused() {
     assert_says(outcome(program).await.text(), &["houston.acme.invalid"]);
 }
 
+#[tokio::test]
+async fn all_flags_that_are_wrong_are_named_at_once() {
+    let wrong = ["--timeout", "x", "--max-role", "y", "--key-dir", "$HOME/k"];
+    for command in [&[][..], &["doctor"], &["client", "cursor"]] {
+        let program = Program::bare().args(command).args(&wrong);
+        let ended = program.env("APC_LOG", "loud").run().await;
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
+        let says = [
+            "--timeout is 'x'",
+            "--max-role is 'y'",
+            "--key-dir is '$HOME/k'",
+        ];
+        assert_says(&ended.stderr, &says);
+        assert_eq!(ended.stdout, "");
+    }
+    let client = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_TIMEOUT", "x")
+        .env("APC_MAX_ROLE", "y");
+    let ended = client.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["APC_TIMEOUT is 'x'", "APC_MAX_ROLE is 'y'"],
+    );
+}
+
 // Tokens in the wrong place.
 
 /// A user token in the form of those that the platform gives out.
