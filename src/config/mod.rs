@@ -13,6 +13,7 @@ mod placeholder;
 mod proxy;
 mod report;
 pub(crate) mod setting;
+mod token;
 mod values;
 
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ pub use fields::{AllBroken, Broken, Config, Origin};
 pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
-pub use values::token_in_words;
+pub use token::token_in_words;
 
 /// The variable for the directory of the astro CLI's login.
 const ASTRO_HOME: &str = "ASTRO_HOME";

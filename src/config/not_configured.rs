@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::astro_login::{LoginProblem, TokenPlace};
 use super::fields::{AllBroken, Broken, Origin};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN};
-use super::values::TokenProblem;
+use super::token::TokenProblem;
 use crate::apc::installation::{Domain, TokenSource, UrlRefused};
 
 /// The place where a person reads what is missing, and sets it.

@@ -3,7 +3,7 @@
 use super::astro_login;
 use super::fields::{Broken, Config, Origin};
 use super::setting::{ALL, API_TOKEN, DOMAIN, Setting, WORKSPACE_ID};
-use super::values::token_in_words;
+use super::token::token_in_words;
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{Installation, TokenSource};
 
