@@ -97,7 +97,7 @@ impl ApiUrl {
         }
         without_end_marks(&mut url)?;
         let host = url.host().ok_or(UrlRefused::Malformed)?;
-        if is_scheme(&host.to_string()) {
+        if is_scheme(&host.to_string()) || has_empty_label(&host.to_string()) {
             return Err(UrlRefused::Malformed);
         }
         if is_hosted(&host.to_string()) {
@@ -187,6 +187,17 @@ fn is_scheme(host: &str) -> bool {
     matches!(host, "http" | "https")
 }
 
+/// Tells if a host has two dots in a row, or one before it.
+fn has_empty_label(host: &str) -> bool {
+    host.split('.').any(str::is_empty)
+}
+
+/// Tells if an `@` stands before the host and nothing before the `@`, as in `@file`. The parser drops it.
+fn has_empty_login(url: &str) -> bool {
+    let after = url.split_once("://").map(|(_, after)| after);
+    after.is_some_and(|after| after.starts_with('@'))
+}
+
 /// Drops what makes no other URL: a dot after the host, and slashes after the path.
 fn without_end_marks(url: &mut Url) -> Result<(), UrlRefused> {
     if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')) {
@@ -225,7 +236,10 @@ impl Domain {
         let (Some(Host::Domain(host)), "http" | "https") = (url.host(), url.scheme()) else {
             return Err(UrlRefused::Malformed);
         };
-        let host = host.trim_end_matches('.');
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if has_empty_label(host) || has_empty_login(&whole) {
+            return Err(UrlRefused::Malformed);
+        }
         if is_hosted(host) {
             return Err(UrlRefused::Hosted);
         }

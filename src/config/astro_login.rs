@@ -39,7 +39,7 @@ impl Place {
     fn file(&self) -> Result<&Path, LoginProblem> {
         match self {
             Self::NoHome => Err(LoginProblem::NoHome),
-            Self::Broken(broken) => Err(LoginProblem::Home(broken.clone())),
+            Self::Broken(broken) => Err(LoginProblem::Home(Box::new(broken.clone()))),
             Self::File(path) => Ok(path),
         }
     }
@@ -127,7 +127,7 @@ pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]
     NoHome,
     #[error(transparent)]
-    Home(Broken),
+    Home(Box<Broken>),
     #[error("there is no astro login ({} does not exist)", path.display())]
     NoFile { path: PathBuf },
     #[error("the astro login in {} cannot be read ({source})", path.display())]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fields::{Broken, Config};
+use super::fields::{AllBroken, Config};
 use super::flags::Flags;
 use super::placeholder::Kind;
 use super::setting::{ALL, API_TOKEN, Form, Setting};
@@ -80,11 +80,11 @@ pub enum LeftOut {
 /// A reason why nothing can be carried over.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCarried {
-    /// A server with this setting would refuse every call.
+    /// A server with these settings would refuse every call.
     #[error(
-        "{0}. Nothing was printed or written, since a server with this setting refuses every call. Correct or unset it"
+        "{0}. Nothing was printed or written, since a server with such a setting refuses every call. Correct or unset it"
     )]
-    Broken(Broken),
+    Broken(AllBroken),
     /// A path is relative, and there is no current directory.
     #[error("a relative path cannot be made absolute: {0}")]
     Path(#[from] io::Error),
@@ -100,9 +100,12 @@ impl Carried {
         flags: &Flags,
         environment: &Environment,
     ) -> Result<Self, NotCarried> {
-        let mut broken = config.broken.iter();
-        if let Some(broken) = broken.find(|broken| broken.setting != API_TOKEN.name()) {
-            return Err(NotCarried::Broken(broken.clone()));
+        let broken = config.broken.iter().cloned();
+        let broken: Vec<_> = broken
+            .filter(|broken| broken.setting != API_TOKEN.name())
+            .collect();
+        if !broken.is_empty() {
+            return Err(NotCarried::Broken(AllBroken(broken)));
         }
         let mut carried = Self::default();
         for setting in ALL {

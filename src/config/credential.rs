@@ -6,10 +6,10 @@ use std::io;
 use std::path::Path;
 
 use super::astro_login::{self, AstroLogin, LoginProblem};
-use super::fields::Config;
+use super::fields::{AllBroken, Config};
 use super::not_configured::{InstallationProblem, NotConfigured};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN, Setting};
-use super::values;
+use super::token;
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{ApiUrl, Domain, Installation, TokenSource};
 use crate::guards::regular_file;
@@ -34,7 +34,7 @@ impl Config {
 
     async fn find_installation(&self) -> Result<Installation, InstallationProblem> {
         if !self.broken.is_empty() {
-            return Err(InstallationProblem::Broken(self.broken.clone()));
+            return Err(InstallationProblem::Broken(AllBroken(self.broken.clone())));
         }
         if let Some(sandbox) = &self.running_sandbox {
             return Ok(sandbox.clone());
@@ -168,7 +168,7 @@ impl Config {
 
     /// Tells if a token file is set and holds no token that can be used.
     pub fn token_file_is_unusable(&self) -> bool {
-        let is_usable = |token: &Secret| values::bare_token(token).is_ok();
+        let is_usable = |token: &Secret| token::bare_token(token).is_ok();
         let token = self.token_file.as_deref().map(read_token);
         token.is_some_and(|token| !token.as_ref().is_ok_and(is_usable))
     }
@@ -187,7 +187,7 @@ fn workspace_of(login: &AstroLogin) -> Option<WorkspaceId> {
 }
 
 fn bare(token: &Secret, origin: &TokenSource, domain: &str) -> Result<Secret, InstallationProblem> {
-    values::bare_token(token).map_err(|problem| InstallationProblem::Token {
+    token::bare_token(token).map_err(|problem| InstallationProblem::Token {
         origin: origin.clone(),
         domain: domain.to_owned(),
         problem,

@@ -131,3 +131,13 @@ pub struct Broken {
     pub(super) origin: Origin,
     pub(super) problem: Problem,
 }
+
+/// All settings of a kind whose values cannot be used. The text names each.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", listed(.0))]
+pub struct AllBroken(pub(super) Vec<Broken>);
+
+fn listed(broken: &[Broken]) -> String {
+    let sentences: Vec<_> = broken.iter().map(Broken::to_string).collect();
+    sentences.join(". ")
+}

@@ -13,6 +13,7 @@ mod placeholder;
 mod proxy;
 mod report;
 pub(crate) mod setting;
+mod token;
 mod values;
 
 use std::collections::BTreeMap;
@@ -32,11 +33,11 @@ use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
 pub use carried::{Carried, NotCarried};
-pub use fields::{Broken, Config, Origin};
+pub use fields::{AllBroken, Broken, Config, Origin};
 pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
-pub use values::token_in_words;
+pub use token::token_in_words;
 
 /// The variable for the directory of the astro CLI's login.
 const ASTRO_HOME: &str = "ASTRO_HOME";
@@ -110,8 +111,8 @@ impl Config {
     /// start, so the calls report it.
     ///
     /// # Errors
-    /// A broken flag, which is a usage error.
-    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, Broken> {
+    /// Each broken flag, which is a usage error.
+    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, AllBroken> {
         let mut config = Self::default();
         config.connecting.proxies = environment.proxies();
         config.connecting.trust_variable = environment.trust_variable();
@@ -123,10 +124,13 @@ impl Config {
         if !config.sandbox {
             config.read_installation(flags, environment);
         }
-        let mut broken = config.broken.iter();
-        match broken.find(|broken| broken.origin == Origin::Flag) {
-            Some(usage) => Err(usage.clone()),
-            None => Ok(config),
+        let broken = config.broken.iter().cloned();
+        let usage: Vec<_> = broken
+            .filter(|broken| broken.origin == Origin::Flag)
+            .collect();
+        match usage.is_empty() {
+            true => Ok(config),
+            false => Err(AllBroken(usage)),
         }
     }
 
@@ -173,8 +177,7 @@ impl Config {
     /// # Errors
     /// The setting is broken.
     pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
-        let mut broken = self.broken.iter();
-        match broken.find(|broken| broken.setting == SANDBOX_LINE.name()) {
+        match self.broken(&SANDBOX_LINE) {
             Some(broken) => Err(broken.clone()),
             None => Ok(self.sandbox_line),
         }

@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::astro_login::{LoginProblem, TokenPlace};
-use super::fields::{Broken, Origin};
+use super::fields::{AllBroken, Broken, Origin};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN};
-use super::values::TokenProblem;
+use super::token::TokenProblem;
 use crate::apc::installation::{Domain, TokenSource, UrlRefused};
 
 /// The place where a person reads what is missing, and sets it.
@@ -91,8 +91,8 @@ impl std::error::Error for NotConfigured {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstallationProblem {
-    #[error("{}", listed(.0))]
-    Broken(Vec<Broken>),
+    #[error(transparent)]
+    Broken(AllBroken),
     #[error("No installation is set: there is no {}, and {}", DOMAIN.variable(), .0)]
     NoInstallation(LoginProblem),
     #[error("{token} is set, but no installation that it belongs to")]
@@ -132,11 +132,6 @@ pub(super) enum InstallationProblem {
     },
 }
 
-fn listed(broken: &[Broken]) -> String {
-    let sentences: Vec<_> = broken.iter().map(Broken::to_string).collect();
-    sentences.join(". ")
-}
-
 fn token_settings() -> String {
     format!("{} or {}", API_TOKEN.variable(), API_TOKEN_FILE.variable())
 }
@@ -144,7 +139,7 @@ fn token_settings() -> String {
 impl InstallationProblem {
     fn way_out(&self, reader: Reader) -> String {
         match self {
-            Self::Broken(broken) => correct(broken, reader),
+            Self::Broken(AllBroken(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
                 "{} (such as acme.dev) or {} beside it",

@@ -96,7 +96,7 @@ const FILLERS: &[&str] = &[
 ];
 
 /// The characters that programs write in place of a secret.
-const MASKS: &[char] = &['*', '•', '●', '∙', '·', '█'];
+pub(super) const MASKS: &[char] = &['*', '•', '●', '∙', '·', '█'];
 
 /// The pairs of quotes that are pasted around a value.
 const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::Environment;
-use super::placeholder::{self, Kind};
+use super::placeholder::{self, Kind, MASKS};
 use super::values::Problem;
 use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable};
 use crate::guards::secret::{REDACTED, Secret, without_secret_shapes};
@@ -17,12 +17,38 @@ const NO_PROXY: &[&str] = &["NO_PROXY", "no_proxy"];
 /// The characters that end a login too early where they are not encoded, each with its encoding.
 const TO_ENCODE: &[(char, &str)] = &[('#', "%23"), ('/', "%2F"), ('?', "%3F"), ('\\', "%5C")];
 
+/// The beginnings and ends of placeholders of a user or password.
+const UNFILLED: &[(&str, &str)] = &[
+    ("${", "}"),
+    ("{env:", "}"),
+    ("{{", "}}"),
+    ("<", ">"),
+    ("[redacted", "]"),
+    ("[REDACTED", "]"),
+];
+
+/// The words that people set for no proxy. Each would be the name of a host.
+const NO_PROXY_WORDS: &[&str] = &[
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "direct",
+    "no",
+    "off",
+    "false",
+    "disable",
+    "disabled",
+];
+
 /// A reason why the value of a proxy variable cannot be used. Its text follows the name of the variable and shows no
 /// part of the value, which may hold a password.
 #[derive(Debug, thiserror::Error)]
 enum ProxyProblem {
     #[error("is a placeholder that nobody filled in")]
     Placeholder,
+    #[error("is a word that names no proxy; unset it to connect without one")]
+    NoProxy,
     #[error("is in quotes, which became a part of the value; remove them")]
     Quoted,
     #[error(
@@ -114,20 +140,40 @@ fn address(text: &str) -> Result<ProxyAddress, ProxyProblem> {
     })
 }
 
-/// Refuses placeholders. In a login only a whole `${NAME}` is one: anything may stand in a password.
+/// Refuses placeholders, and words for no proxy.
 fn is_meant(text: &str) -> Result<(), ProxyProblem> {
     if text.starts_with(['"', '\'', '`', '“', '‘']) {
         return Err(ProxyProblem::Quoted);
     }
+    if NO_PROXY_WORDS.contains(&text.to_ascii_lowercase().as_str()) {
+        return Err(ProxyProblem::NoProxy);
+    }
     let (login, host) = text.rsplit_once('@').unwrap_or(("", text));
     let login = login.split_once("://").map_or(login, |(_, login)| login);
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let is_unfilled = |text: &str| text.starts_with("${") && text.ends_with('}');
-    let is_one = placeholder::find(host, Kind::Word).is_some();
-    match is_one || [text, user, password].into_iter().any(is_unfilled) {
+    let (_, password) = login.split_once(':').unwrap_or((login, ""));
+    let is_one = placeholder::find(host, Kind::Word).is_some()
+        || [text, login, password].into_iter().any(is_unfilled)
+        || users(login).any(is_unfilled);
+    match is_one {
         true => Err(ProxyProblem::Placeholder),
         false => Ok(()),
     }
+}
+
+/// Tells if a whole user or password is a placeholder. Anything may stand in a password, so a part of it is none.
+fn is_unfilled(text: &str) -> bool {
+    let is_within = |(open, close): &(&str, &str)| {
+        let after = text.strip_prefix(open);
+        after.is_some_and(|text| text.ends_with(close))
+    };
+    let hides = text.chars().count() > 1 && text.chars().all(|letter| MASKS.contains(&letter));
+    hides || UNFILLED.iter().any(is_within)
+}
+
+/// The texts before a colon, of which one is the user: a placeholder, such as `{env:USER}`, may have a colon in it.
+fn users(login: &str) -> impl Iterator<Item = &str> {
+    let colons = login.match_indices(':');
+    colons.filter_map(|(at, _)| login.get(..at))
 }
 
 /// Refuses a login with a character in it that ends the host's part of a URL.
@@ -183,6 +229,10 @@ mod tests {
             ("vault:3128", "http://vault:3128"),
             ("me:secret@keeper:3128", "http://keeper:3128"),
             ("ssm:80/", "http://ssm:80"),
+            ("none:3128", "http://none:3128"),
+            ("http://me:*@proxy:3128", "http://proxy:3128"),
+            ("http://me:a:<x>@proxy:3128", "http://proxy:3128"),
+            ("http://me:ge<x>heim@proxy:3128", "http://proxy:3128"),
         ] {
             assert_eq!(address(text).unwrap().shown, shown, "{text}");
         }
@@ -205,6 +255,12 @@ mod tests {
             ("<your-proxy>", "placeholder"),
             ("http://${PROXY_HOST}:3128", "placeholder"),
             ("http://${USER}:${GEHEIM}@proxy:3128", "placeholder"),
+            ("http://<user>:geheim@proxy:3128", "placeholder"),
+            ("http://{env:USER}:geheim@proxy:3128", "placeholder"),
+            ("http://me:{env:GEHEIM}@proxy:3128", "placeholder"),
+            ("http://me:********@proxy:3128", "placeholder"),
+            ("none", "no proxy"),
+            (" Direct ", "no proxy"),
             ("http://me:ge#heim@proxy:3128", "%23"),
             ("http://me:12#heim@proxy:3128", "%23"),
             ("http://me:ge/heim@proxy:3128", "%2F"),

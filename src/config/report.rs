@@ -3,7 +3,7 @@
 use super::astro_login;
 use super::fields::{Broken, Config, Origin};
 use super::setting::{ALL, API_TOKEN, DOMAIN, Setting, WORKSPACE_ID};
-use super::values::token_in_words;
+use super::token::token_in_words;
 use crate::apc::WorkspaceId;
 use crate::apc::installation::{Installation, TokenSource};
 
@@ -33,6 +33,12 @@ impl Config {
         !self.broken.is_empty()
     }
 
+    /// The setting, if its value cannot be used.
+    pub fn broken(&self, setting: &Setting) -> Option<&Broken> {
+        let mut broken = self.broken.iter();
+        broken.find(|broken| broken.setting == setting.name())
+    }
+
     /// Tells if calls may be about the default workspace that is set.
     pub fn default_workspace_is_allowed(&self) -> bool {
         let set = self.workspace_id.as_ref();
@@ -45,12 +51,13 @@ impl Config {
     }
 
     fn current(&self, setting: &'static Setting) -> CurrentSetting {
-        let mut broken = self.broken.iter();
-        let broken = broken.find(|broken| broken.setting == setting.name());
         CurrentSetting {
             setting,
             origin: self.origin(setting),
-            value: broken.cloned().map_or(Ok(setting.shown(self)), Err),
+            value: self
+                .broken(setting)
+                .cloned()
+                .map_or(Ok(setting.shown(self)), Err),
         }
     }
 

@@ -9,9 +9,10 @@ use Form::{List, Path, Switch, Text};
 
 use super::fields::{Config, Origin};
 use super::placeholder::Kind;
+use super::token::token_in_words;
 use super::values::{
     self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, SANDBOX_LINES, choice,
-    name_of, on_or_off, or_not_set, path_in_words, switch, token_in_words,
+    name_of, on_or_off, or_not_set, path_in_words, switch,
 };
 use crate::guards::audit::AuditLog;
 use crate::guards::secret::{Secret, without_secret_shapes};

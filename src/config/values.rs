@@ -11,20 +11,15 @@ use apc_sandbox::Line;
 use url::Url;
 
 use super::placeholder::{self, Kind, Unmeant};
+use super::token;
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Rank, WorkspaceId};
 use crate::guards::logging::Level;
 use crate::guards::policy::{Confirm, KeyOutput, Levels};
-use crate::guards::secret::{Secret, is_secret_shaped, without_secret_shapes};
+use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
 
 /// The longest refused value that is shown, in characters.
 const SHOWN_MAX: usize = 20;
-
-/// The shortest token, in characters.
-const TOKEN_MIN: usize = 16;
-
-/// The characters of tokens beside letters and digits.
-const TOKEN_MARKS: &str = "- . _ ~ + / =";
 
 /// The shown form of a value that is not set.
 pub(super) const NOT_SET: &str = "not set";
@@ -62,21 +57,6 @@ impl Problem {
             accepted: accepted.into(),
         }
     }
-}
-
-/// A reason why a text cannot be an API token.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TokenProblem {
-    #[error("it {0}")]
-    Unmeant(#[from] Unmeant),
-    #[error(
-        "it has {} in it, which is in no token (a token is letters, digits and {TOKEN_MARKS}); it may be a placeholder, \
-         or hold more than the token",
-        named(*.0)
-    )]
-    Character(char),
-    #[error("it is shorter than {} characters", TOKEN_MIN)]
-    Short,
 }
 
 /// The accepted names of a setting with few values. The first name of a value is its shown form.
@@ -119,7 +99,7 @@ const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), 
 /// Refuses a text that nobody meant: several clients pass `${NAME}` on if the variable is unset.
 pub(super) fn not_a_placeholder(text: &str, kind: Kind) -> Result<(), Unmeant> {
     let text = match kind {
-        Kind::Token => without_scheme(text),
+        Kind::Token => token::without_scheme(text),
         _ => text,
     };
     placeholder::find(text, kind).map_or(Ok(()), Err)
@@ -287,48 +267,6 @@ fn home() -> Result<PathBuf, Problem> {
     std::env::home_dir().ok_or(Problem::NoHome)
 }
 
-/// The token without the blanks and the `Bearer` that people paste around it.
-pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
-    let text = without_scheme(token.expose());
-    not_a_placeholder(text, Kind::Token)?;
-    if let Some(foreign) = text.chars().find(|character| !is_of_token(*character)) {
-        return Err(TokenProblem::Character(foreign));
-    }
-    if text.len() < TOKEN_MIN {
-        return Err(TokenProblem::Short);
-    }
-    Ok(Secret::new(text))
-}
-
-fn is_of_token(character: char) -> bool {
-    character.is_ascii_alphanumeric() || character != ' ' && TOKEN_MARKS.contains(character)
-}
-
-/// The words for one character.
-fn named(character: char) -> String {
-    match character {
-        blank if blank.is_whitespace() => "a blank or a line break".to_owned(),
-        shown if shown.is_ascii_graphic() || shown.is_alphanumeric() => format!("'{shown}'"),
-        hidden => format!("the character U+{:04X}", u32::from(hidden)),
-    }
-}
-
-fn without_scheme(token: &str) -> &str {
-    let token = token.trim();
-    match token.split_once(char::is_whitespace) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
-        _ => token,
-    }
-}
-
-/// The shown form of a token: its length.
-pub fn token_in_words(token: &Secret) -> String {
-    let bare = bare_token(token);
-    let token = bare.as_ref().unwrap_or(token);
-    let characters = token.expose().trim().chars().count();
-    format!("set, {characters} characters")
-}
-
 pub(super) fn name_of<T: PartialEq>(value: T, choices: &Choices<T>) -> String {
     let named = choices.iter().find(|(_, choice)| *choice == value);
     named.map_or(NOT_SET, |(name, _)| name).to_owned()
@@ -360,8 +298,6 @@ pub(super) fn changes_in_words(limit: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -382,34 +318,6 @@ mod tests {
             ("acme dev", "'acme dev'"),
         ] {
             assert_eq!(shown(value), expected, "{value}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_true_token_is_always_accepted(
-            token in prop_oneof![
-                "[0-9a-f]{32}",
-                "[0-9A-Za-z]{31}[0-9]",
-                "eyJ[0-9A-Za-z_-]{20,80}\\.eyJ[0-9A-Za-z_-]{20,200}\\.[0-9A-Za-z_-]{20,400}",
-            ],
-            before in prop_oneof![Just(""), Just(" "), Just("Bearer "), Just("bearer  ")],
-            after in prop_oneof![Just(""), Just(" "), Just("\r\n")],
-        ) {
-            let pasted = Secret::new([before, &token, after].concat());
-            let bare = bare_token(&pasted).unwrap();
-            prop_assert_eq!(bare.expose(), token);
-        }
-
-        #[test]
-        fn a_character_that_no_token_has_is_refused_wherever_it_stands(
-            start in "[0-9a-f]{0,32}",
-            foreign in any::<char>(),
-            end in "[0-9a-f]{1,32}",
-        ) {
-            prop_assume!(!is_of_token(foreign));
-            let token = format!("a{start}{foreign}{end}");
-            prop_assert!(bare_token(&Secret::new(token)).is_err());
         }
     }
 

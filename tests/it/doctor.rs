@@ -859,3 +859,20 @@ async fn a_label_cannot_forge_a_line() {
             &[r"'x\'\nfail  token: no\u{1b}[31m\u{202e}'"],
         );
 }
+
+#[tokio::test]
+async fn the_default_is_not_praised_in_place_of_a_path_that_is_broken() {
+    let sandbox = sandbox().await;
+    for (variable, check, praise) in [
+        ("APC_KEY_DIR", "key directory", "can be used"),
+        ("APC_AUDIT_LOG", "audit log", "off"),
+    ] {
+        let program = at(&sandbox, Persona::WorkspaceAdmin).env(variable, "$HOME/x");
+        let doctor = program.run_with(&["doctor"]).await;
+        let says = format!("warn  {check}: not checked: {variable} is '$HOME/x'");
+        assert_says(&doctor.stdout, &[&says]);
+        assert!(!doctor.stdout.contains(praise), "{}", doctor.stdout);
+        let made = std::path::Path::new(&program.path(".local")).exists();
+        assert_eq!(made, variable != "APC_KEY_DIR");
+    }
+}

@@ -788,6 +788,100 @@ async fn a_blank_path_is_unset_and_a_byte_order_mark_before_a_value_is_dropped()
     assert!(!client.run().await.stdout.contains("--key-dir"));
 }
 
+#[tokio::test]
+async fn a_proxy_that_nobody_meant_is_refused_by_the_name_of_its_variable() {
+    for (value, says) in [
+        ("http://<user>:<password>@127.0.0.1:1", "placeholder"),
+        ("http://me:<password>@127.0.0.1:1", "placeholder"),
+        ("<user>:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:{env:PASS}@127.0.0.1:1", "placeholder"),
+        ("http://{env:USER}:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:{{PASS}}@127.0.0.1:1", "placeholder"),
+        ("http://me:********@127.0.0.1:1", "placeholder"),
+        ("http://****:geheim@127.0.0.1:1", "placeholder"),
+        ("http://me:••••@127.0.0.1:1", "placeholder"),
+        ("http://me:[REDACTED]@127.0.0.1:1", "placeholder"),
+        ("none", "unset it"),
+        ("null", "unset it"),
+        ("DIRECT", "unset it"),
+        ("undefined", "unset it"),
+        ("off", "unset it"),
+        ("false", "unset it"),
+    ] {
+        for variable in ["HTTPS_PROXY", "all_proxy"] {
+            let program = Program::bare()
+                .env("APC_DOMAIN", "acme.invalid")
+                .env("APC_API_TOKEN", UNKNOWN_KEY)
+                .env("APC_TIMEOUT", "2")
+                .env(variable, value);
+            let refused = outcome(program).await;
+            let text = refused.refusal("not_configured");
+            assert_says(text, &[&format!("{variable} "), says]);
+            assert!(!text.contains("geheim"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_domain_with_an_empty_part_and_a_reference_to_a_file_are_refused() {
+    for value in [
+        ".acme.dev",
+        "acme..dev",
+        "houston..acme.dev",
+        "https://app..acme.dev/w",
+        "acme.dev..",
+        "@file",
+        "@acme.dev",
+        "https://@acme.dev",
+    ] {
+        for variable in ["APC_DOMAIN", "ASTRO_DOMAIN"] {
+            let program = Program::bare()
+                .env(variable, value)
+                .env("APC_API_TOKEN", UNKNOWN_KEY);
+            let says = [&format!("{variable} is "), "a domain such as acme.dev"];
+            assert_not_configured(program, &says).await;
+        }
+    }
+    for value in ["https://houston..acme.dev/v1", "https://.acme.dev/v1"] {
+        let program = Program::bare()
+            .env("APC_API_URL", value)
+            .env("APC_API_TOKEN", UNKNOWN_KEY);
+        assert_not_configured(program, &["APC_API_URL is ", "whole URL"]).await;
+    }
+    let program = Program::bare()
+        .env("APC_DOMAIN", "https://app.acme.invalid./w/@me")
+        .env("APC_API_TOKEN", UNKNOWN_KEY)
+        .env("APC_TIMEOUT", "2");
+    assert_says(outcome(program).await.text(), &["houston.acme.invalid"]);
+}
+
+#[tokio::test]
+async fn all_flags_that_are_wrong_are_named_at_once() {
+    let wrong = ["--timeout", "x", "--max-role", "y", "--key-dir", "$HOME/k"];
+    for command in [&[][..], &["doctor"], &["client", "cursor"]] {
+        let program = Program::bare().args(command).args(&wrong);
+        let ended = program.env("APC_LOG", "loud").run().await;
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
+        let says = [
+            "--timeout is 'x'",
+            "--max-role is 'y'",
+            "--key-dir is '$HOME/k'",
+        ];
+        assert_says(&ended.stderr, &says);
+        assert_eq!(ended.stdout, "");
+    }
+    let client = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_TIMEOUT", "x")
+        .env("APC_MAX_ROLE", "y");
+    let ended = client.run().await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_says(
+        &ended.stderr,
+        &["APC_TIMEOUT is 'x'", "APC_MAX_ROLE is 'y'"],
+    );
+}
+
 // Tokens in the wrong place.
 
 /// A user token in the form of those that the platform gives out.

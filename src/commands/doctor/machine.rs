@@ -9,6 +9,7 @@ use std::path::Path;
 use super::Doctor;
 use crate::apc::Role;
 use crate::config::advice;
+use crate::config::setting::{AUDIT_LOG, KEY_DIR};
 use crate::guards::key_files::{self, Content, KeyDirectory, LeftIntent, Phase};
 use crate::guards::policy::{Confirm, KeyOutput};
 use crate::guards::text::quoted;
@@ -38,6 +39,9 @@ impl Doctor<'_> {
                 "key directory",
                 "not used: no key is kept under these settings",
             );
+        }
+        if let Some(broken) = self.config.broken(&KEY_DIR) {
+            return self.warn("key directory", format!("not checked: {broken}"));
         }
         let directory = KeyDirectory::open(self.config.key_dir.as_deref());
         match directory.and_then(|directory| directory.key_file()) {
@@ -95,6 +99,9 @@ impl Doctor<'_> {
     }
 
     fn audit_log(&mut self) -> io::Result<()> {
+        if let Some(broken) = self.config.broken(&AUDIT_LOG) {
+            return self.warn("audit log", format!("not checked: {broken}"));
+        }
         let audit = &self.config.audit;
         let Some(path) = audit.path() else {
             return self.ok("audit log", "off");
