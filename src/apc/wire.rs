@@ -242,7 +242,7 @@ impl<'a> WireAccount<'a> {
         })
     }
 
-    /// Its key, unless the API masked it.
+    /// Its key, unless the API masked it with asterisks. Text that only may be a whole key is taken out as well.
     pub(super) fn whole_key(&self) -> Option<Cow<'a, str>> {
         let key = self.api_key.as_ref()?;
         (!key.as_str().contains('*')).then(|| key.0.clone())

@@ -8,6 +8,7 @@
 //! | At the end, calls have five seconds and are dropped then. | Changes have tasks of their own, which are waited for and audited. |
 //! | A question that is open at the end of input takes up all of these seconds. | The end of input ends it, and the client is told. |
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
@@ -61,6 +62,7 @@ where
 {
     let (shared, shutdown) = (server.shared(), server.shutdown().clone());
     let transport = LineTransport::new(input, output, shutdown.clone());
+    let transport = transport.of_server(Arc::clone(&shared));
     let service = McpService::new(server);
     match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
         Ok(session) => {

@@ -50,6 +50,14 @@ pub struct SharedState {
 }
 
 impl SharedState {
+    /// The secrets that are known, and the token in use among them.
+    pub async fn known_secrets(&self) -> &Secrets {
+        if let Ok(installation) = self.config.installation().await {
+            self.secrets.remember_token(installation.token.expose());
+        }
+        &self.secrets
+    }
+
     /// The state of a server that has called no installation yet.
     pub fn new(config: Config, secrets: Secrets) -> Self {
         Self {
@@ -348,6 +356,10 @@ mod tests {
         }
 
         fn can_be_asked(&self) -> bool {
+            false
+        }
+
+        fn brings_answer(&self) -> bool {
             false
         }
 

@@ -487,6 +487,51 @@ async fn a_change_that_was_refused_before_any_work_is_no_unknown_outcome() {
     assert_creation(page(413), "api_error").await;
 }
 
+#[tokio::test]
+async fn a_change_that_was_certainly_not_made_says_so() {
+    let away = [("location", "http://127.0.0.1:1/v1")];
+    let of_the_change = [
+        page(413),
+        page(431),
+        answer(302, &away, ""),
+        answer(307, &[], ""),
+        json_answer(200, &errors("BAD_USER_INPUT", "Something odd")),
+        json_answer(200, &errors("BAD_USER_INPUT", "")),
+        json_answer(200, &errors("RESOURCE_NOT_FOUND", "gone")),
+        json_answer(200, &errors("GRAPHQL_VALIDATION_FAILED", "odd")),
+        json_answer(200, &errors("UNAUTHENTICATED", "odd")),
+        json_answer(200, &errors("FORBIDDEN", "Insufficient permissions.")),
+        json_answer(200, &errors("", "Service Account already exists")),
+        answer(429, &[("retry-after", "99")], ""),
+    ];
+    let of_the_look = [
+        page(413),
+        page(403),
+        page(200),
+        answer(302, &away, ""),
+        json_answer(200, &errors("BAD_USER_INPUT", "Something odd")),
+        json_answer(200, &json!({})),
+    ];
+    let of_the_change = of_the_change.map(|fault| (fault, [CREATE, DELETE]));
+    let of_the_look = of_the_look.map(|fault| (fault, [LIST, LIST]));
+    for (fault, [creation, deletion]) in of_the_change.into_iter().chain(of_the_look) {
+        let (sandbox, mut session) = start().await;
+        let handle = sandbox.handle();
+        handle.inject(fault.clone(), On::Field(creation), 1);
+        let created = create(&mut session).await;
+        handle.inject(fault.clone(), On::Field(deletion), 1);
+        let deleted = delete(&mut session).await;
+        for refused in [created, deleted] {
+            let text = refused.text();
+            assert!(refused.is_error(), "{fault:?}: {text}");
+            let said = text.to_lowercase().matches("nothing was ").count();
+            assert_eq!(said, 1, "{fault:?}: {text}");
+        }
+        assert!(exists(&handle, CI_DEPLOY));
+        assert!(!handle.accounts().iter().any(|one| one.label == "etl"));
+    }
+}
+
 // The API's own errors.
 
 #[tokio::test]

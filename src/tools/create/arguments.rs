@@ -86,17 +86,20 @@ fn place_description(options: &ToolOptions) -> &'static str {
 fn rights(policy: &Policy) -> String {
     let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
     let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let (editor, levels) = match policy.has_deployments() {
+        true => (
+            "EDITOR also deploys and changes",
+            " DEPLOYMENT_ roles with deployment_id.",
+        ),
+        false => ("EDITOR also changes", ""),
+    };
     let clauses: Vec<_> = offered
         .map(|rank| match rank {
             Rank::Viewer => "VIEWER (default) reads",
-            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Editor => editor,
             Rank::Admin => "ADMIN also manages users and accounts",
         })
         .collect();
-    let levels = match policy.has_deployments() {
-        true => " DEPLOYMENT_ roles with deployment_id.",
-        false => "",
-    };
     format!("{}.{levels}", clauses.join(", "))
 }
 
@@ -125,8 +128,10 @@ pub(super) async fn read(
         return Err(role_not_allowed(role, policy));
     }
     let place = named.resolve(call).await?;
+    let place = place.ok_or_else(|| invalid(&[no_place()]))?;
+    record.found_place(call, &place);
     Ok(NewServiceAccount {
-        place: place.ok_or_else(|| invalid(&[no_place()]))?,
+        place,
         label: arguments.label,
         role,
         category: arguments.category,

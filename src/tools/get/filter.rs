@@ -9,7 +9,7 @@ use super::super::arguments::{Search, text_argument};
 use super::super::schema::{inlined_schema, text};
 use crate::apc::selection::{Candidate, Shown};
 use crate::apc::{Accepted, ServiceAccountId, TEXT_MAX};
-use crate::guards::secret::{SHOWN, Secrets};
+use crate::guards::secret::{SHOWN, Secrets, visible_part};
 use crate::guards::text::quoted;
 
 /// The number of roles that a note names.
@@ -166,11 +166,11 @@ impl KeyPrefix {
         let Some(key) = key else {
             return Verdict::NotKnown(Fact::Key);
         };
-        let Some((shown, _)) = key.split_once('*') else {
+        let Some(shown) = visible_part(key) else {
             return key.starts_with(&self.0).into();
         };
         let fits = self.0.starts_with(shown) || shown.starts_with(&self.0);
-        match fits && shown.chars().count() < SHOWN {
+        match fits && shown.len() < SHOWN {
             true => Verdict::NotKnown(Fact::Key),
             false => fits.into(),
         }
@@ -376,6 +376,9 @@ mod tests {
             ("429b85", Some("429b85d1****"), Verdict::Match),
             ("429b85…", Some("429b85****"), Verdict::Match),
             (" 429b85**** ", Some(whole), Verdict::Match),
+            ("429b85d2", Some("429b85…"), Verdict::Match),
+            ("429b85d2", Some("429b85"), Verdict::Match),
+            ("429b85", Some("[REDACTED]"), Verdict::NotKnown(Fact::Key)),
             ("429b85", Some("429*****"), Verdict::NotKnown(Fact::Key)),
             ("429b85", Some("428*****"), Verdict::Other),
             ("429b85", Some("********"), Verdict::NotKnown(Fact::Key)),
