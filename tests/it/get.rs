@@ -834,12 +834,12 @@ async fn a_page_is_cut_at_60_000_characters_and_the_next_one_goes_on() {
 }
 
 /// So many workspaces, of which the last one has an account, and their admin's session.
-async fn with_workspaces(count: usize) -> (Sandbox, Session) {
+async fn with_workspaces(count: usize, label: &str) -> (Sandbox, Session) {
     let mut store = Store::empty();
     let mut bindings = Vec::new();
     for number in 0..count {
         let id = format!("w{number:024}");
-        store = store.workspace(&id, &format!("Workspace number {number}"));
+        store = store.workspace(&id, &format!("{label} {number}"));
         bindings.push((Role::WorkspaceAdmin, Entity::Workspace(id.clone())));
     }
     let last = bindings[count - 1].1.clone();
@@ -855,10 +855,10 @@ async fn with_workspaces(count: usize) -> (Sandbox, Session) {
 
 #[tokio::test]
 async fn a_filter_that_fits_shows_no_places_without_matches() {
-    let (sandbox, mut session) = with_workspaces(400).await;
+    let (sandbox, mut session) = with_workspaces(60, "Number").await;
     let found = session.call(TOOL, json!({"label": "lone*"})).await;
     let workspaces = &found.structured()["workspaces"];
-    let last = json!({"id": format!("w{:024}", 399), "label": "Workspace number 399", "count": 1});
+    let last = json!({"id": format!("w{:024}", 59), "label": "Number 59", "count": 1});
     assert_eq!(*workspaces, json!([last]));
     assert_eq!(found.structured().get("notes"), None);
     let length = found.text().chars().count();
@@ -868,7 +868,7 @@ async fn a_filter_that_fits_shows_no_places_without_matches() {
         code: "INTERNAL_SERVER_ERROR".into(),
         message: "trouble".into(),
     };
-    sandbox.handle().inject_nth(fault, On::Field(LIST), 200);
+    sandbox.handle().inject_nth(fault, On::Field(LIST), 30);
     let found = session.call(TOOL, json!({"label": "lone*"})).await;
     let workspaces = found.structured()["workspaces"].as_array().unwrap();
     assert_eq!(workspaces.len(), 2);
@@ -877,7 +877,7 @@ async fn a_filter_that_fits_shows_no_places_without_matches() {
     let nothing = json!({"label": "nothing-like-it", "limit": 1});
     let found = session.call(TOOL, nothing).await;
     let workspaces = found.structured()["workspaces"].as_array().unwrap();
-    assert!(workspaces.len() > 100, "{}", workspaces.len());
+    assert_eq!(workspaces.len(), 60);
 }
 
 #[tokio::test]
@@ -900,11 +900,16 @@ async fn a_filter_that_fits_shows_the_deployments_with_matches_alone() {
     let workspace = &found.structured()["workspaces"][0];
     assert_eq!(workspace["id"], DATA_SCIENCE);
     assert_eq!(workspace["deployments"][0]["count"], 1);
+    // Its deployment is no place that this call shows.
+    let alone = json!({"service_account_id": FORECASTS});
+    let found = session.call(TOOL, alone).await;
+    assert_eq!(found.column("deployment_id"), [DEPLOYMENT]);
+    assert_eq!(found.structured().get("workspaces"), None);
 }
 
 #[tokio::test]
 async fn the_ids_of_workspaces_that_fit_nowhere_are_to_be_asked_for() {
-    let (_sandbox, mut session) = with_workspaces(1_000).await;
+    let (_sandbox, mut session) = with_workspaces(200, &"long ".repeat(80)).await;
     let found = session.call(TOOL, json!({"limit": 0})).await;
     let notes = found.structured()["notes"].to_string();
     assert_says(
@@ -919,7 +924,7 @@ async fn the_ids_of_workspaces_that_fit_nowhere_are_to_be_asked_for() {
 
 #[tokio::test]
 async fn more_workspaces_than_fit_are_counted_in_the_notes() {
-    let (_sandbox, mut session) = with_workspaces(400).await;
+    let (_sandbox, mut session) = with_workspaces(400, "Workspace number").await;
     let found = session.call(TOOL, json!({})).await;
     let result = found.structured();
     let workspaces = result["workspaces"].as_array().unwrap();

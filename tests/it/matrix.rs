@@ -443,7 +443,7 @@ fn values() -> Vec<Row> {
         edited(
             "a date in seconds",
             |b, f| put(b, f, "createdAt", &json!(1)),
-            [ALIEN, FOUND, OK],
+            [OK; 3],
         ),
         edited(
             "an unknown role",

@@ -61,7 +61,9 @@ impl Matches {
             // The first page has shown them.
             Some(all) if query.after.is_none() => {
                 let (shown, unshown) = places(all, self.total, query);
-                (Some(shown), unshown)
+                // An empty list would say that the token sees no place.
+                let is_told = self.total == 0 || !shown.is_empty();
+                (is_told.then_some(shown), unshown)
             }
             _ => (None, Unshown::default()),
         };
