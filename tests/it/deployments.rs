@@ -14,6 +14,7 @@ const CREATE_THERE: &str = "createDeploymentServiceAccount";
 const DELETE_THERE: &str = "deleteDeploymentServiceAccount";
 const LIST_THERE: &str = "deploymentServiceAccounts";
 const DEPLOYMENTS: &str = "workspaceDeployments";
+const ALL: &str = "sysWorkspaces";
 
 /// A deployment of nobody.
 const NO_DEPLOYMENT: &str = "cmf3dep1o000z0h6unknownxx";
@@ -730,20 +731,50 @@ async fn a_deployment_without_accounts_takes_its_first_one_from_every_kind_of_ca
     }
 }
 
+/// What releases may answer to a caller that is not of the system level, and asks for all workspaces.
+fn all_workspaces_not_told() -> [Value; 4] {
+    let error = |code: &str, words: &str| {
+        let error = json!({"message": words, "path": [ALL], "extensions": {"code": code}});
+        json!({"errors": [error], "data": null})
+    };
+    [
+        json!({"data": {ALL: []}}),
+        json!({"data": {ALL: null}}),
+        error("FORBIDDEN", "You may not do that"),
+        error(
+            "INTERNAL_SERVER_ERROR",
+            "Cannot read property 'uuid' of undefined",
+        ),
+    ]
+}
+
 #[tokio::test]
-async fn an_empty_list_of_all_workspaces_does_not_say_that_a_deployment_is_gone() {
-    let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
-    sandbox.handle().remove_account(FORECASTS);
-    let nothing = json!({"data": {"sysWorkspaces": []}}).to_string();
-    let fault = answer(200, "application/json", nothing, false);
-    sandbox
-        .handle()
-        .inject(fault, On::Field("sysWorkspaces"), 1);
-    session
-        .call(CREATE_TOOL, on_deployment("first"))
-        .await
-        .account();
-    assert_eq!(count(&sandbox.handle(), "sysWorkspaces"), 1);
+async fn a_list_of_all_workspaces_that_is_not_told_says_nothing_of_a_deployment() {
+    for body in all_workspaces_not_told() {
+        let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
+        sandbox.handle().remove_account(FORECASTS);
+        let fault = answer(200, "application/json", body.to_string(), false);
+        sandbox.handle().inject(fault, On::Field(ALL), 1);
+        session
+            .call(CREATE_TOOL, on_deployment("first"))
+            .await
+            .account();
+        assert_eq!(count(&sandbox.handle(), ALL), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_a_deployment_is_asked_for_it_whatever_is_told_of_all_workspaces() {
+    for body in all_workspaces_not_told() {
+        let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
+        let fault = answer(200, "application/json", body.to_string(), false);
+        sandbox.handle().inject(fault, On::Field(ALL), 1);
+        let refused = session.call(GET_TOOL, json!({})).await;
+        assert_says(
+            refused.refusal("permission_denied"),
+            &["only roles on deployments", "deployment_id"],
+        );
+    }
 }
 
 // The allow-list.

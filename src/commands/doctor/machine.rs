@@ -171,8 +171,13 @@ fn unfinished(left: &LeftIntent) -> String {
     match &intent.phase {
         Phase::Prepared => format!("{what}, was never sent; the next call there removes it"),
         Phase::Found(found) => format!(
-            "{what}, is decided: its account is {}; the next successful call there tells what became of its key",
-            quoted(&found.service_account_id)
+            "{what}, is decided: its account is {}{}; the next successful call there tells what became of its key",
+            quoted(&found.service_account_id),
+            if found.is_doubtful {
+                ", or another one"
+            } else {
+                ""
+            }
         ),
         Phase::Sent(_) => format!(
             "{what}, was sent, and its process ended before the answer came. Call get_service_accounts there: it recovers the key of the one account that fits, within ten minutes of the creation. If several fit, or the file stays, compare the accounts of that label, delete those that nobody uses, and then this file"

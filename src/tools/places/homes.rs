@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::{StreamExt, stream};
 
 use super::AT_ONCE;
-use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::operations::{self, Deployments};
 use crate::apc::{Deployment, DeploymentId, Place, WorkspaceId};
@@ -120,9 +119,8 @@ pub async fn check_deployment(
                 all.map(|workspace| workspace.id).collect()
             }
             // Not told to this caller, or by this release (some answer an empty list): the creation itself will tell.
-            Ok(_) | Err(ApiError::PermissionDenied | ApiError::Incompatible { .. }) => {
-                return Ok(());
-            }
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_an_answer() => return Ok(()),
             Err(error) => return Err(call.failure_at(&error, &place)),
         },
     };
