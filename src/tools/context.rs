@@ -15,7 +15,7 @@ use super::by_levels::ABOUT_DEPLOYMENTS;
 use super::change::LOOKING_AGAIN;
 use super::failure::Failure;
 use super::label_locks::LabelLocks;
-use super::place_words::{denied, unknown_place};
+use super::place_words::{change_denied, denied, listing_denied, unknown_place};
 use super::places::{self, Homes, Progress};
 use super::recovery::unfinished::{self, Unfinished};
 use super::user::{Answer, Question, User};
@@ -233,6 +233,14 @@ impl Call {
         }
     }
 
+    /// The failure of a change in a place whose list this call has read.
+    pub(super) fn failure_of_change(&self, verb: &str, error: &ApiError, place: &Place) -> Failure {
+        match error {
+            ApiError::PermissionDenied => change_denied(verb, place, &self.installation),
+            error => self.failure_at(error, place),
+        }
+    }
+
     /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
     /// a system-level token gets one for any id. What dead processes left there is looked at first.
     pub(super) async fn list(
@@ -294,7 +302,12 @@ impl Call {
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
         let listing = operations::first_service_accounts(api, place, most, rank).await;
-        listing.map_err(|error| self.failure_at(&error, place))
+        listing.map_err(|error| match error {
+            ApiError::PermissionDenied if api.token_is_good() => {
+                listing_denied(place, self.policy(), &self.installation)
+            }
+            error => self.failure_at(&error, place),
+        })
     }
 
     /// Makes sure that a place whose list is empty exists.
@@ -343,6 +356,10 @@ mod tests {
         }
 
         fn can_be_asked(&self) -> bool {
+            false
+        }
+
+        fn brings_answer(&self) -> bool {
             false
         }
 

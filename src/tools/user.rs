@@ -103,6 +103,9 @@ pub trait User: Send + Sync {
     /// Tells whether the client can show a question.
     fn can_be_asked(&self) -> bool;
 
+    /// Tells whether the call brings an answer, valid or not: then it follows a question, and is no first call.
+    fn brings_answer(&self) -> bool;
+
     /// The value that the user selected from the question of this key, in an earlier round of this call.
     fn selected(&self, key: &str) -> Option<String>;
 

@@ -33,6 +33,9 @@ async fn a_deletion_is_confirmed_in_every_version() {
             "last used",
         ];
         assert_says(question.message(), &facts);
+        let used = question.message().split("last used '").nth(1).unwrap();
+        let used = used.split('\'').next().unwrap();
+        assert_eq!(used.len(), "2026-01-01T00:00:00Z".len(), "{used}");
         assert_eq!(question.field()["type"], "boolean");
         assert_eq!(question.field()["default"], false);
         assert_eq!(question.field()["title"], "Delete it (yes or no)");
@@ -180,6 +183,132 @@ async fn a_first_call_that_brings_its_answer_is_asked() {
     }
 }
 
+/// The answers of a user who wants nothing deleted.
+fn noes() -> [Value; 4] {
+    let accepted = |content| json!({"action": "accept", "content": content});
+    [
+        json!({"action": "decline"}),
+        json!({"action": "cancel"}),
+        accepted(json!({"answer": false})),
+        accepted(json!({})),
+    ]
+}
+
+#[tokio::test]
+async fn a_no_stays_a_no_in_a_call_that_says_it_cannot_ask() {
+    for confirm in ["auto", "always"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", confirm]);
+        let mut session = program.serve(Era::Stateless).await;
+        for unable in [json!({}), json!({"elicitation": {"url": {}}})] {
+            for no in noes() {
+                session.capabilities = can_ask();
+                let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+                session.capabilities = unable.clone();
+                let outcome = session.answer(question, no).await;
+                assert_declined(&sandbox, &outcome);
+                assert_eq!(outcome.error()["service_account_id"], CI_DEPLOY);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_brings_no_valid_answer_deletes_nothing_where_nobody_can_be_asked() {
+    let answers = [
+        json!({format!("delete:{CI_DEPLOY}"): yes()}),
+        json!({format!("delete:{CI_DEPLOY}"): {"action": "decline"}}),
+        json!({}),
+    ];
+    for era in Era::BOTH {
+        for confirm in ["auto", "always", "never"] {
+            let sandbox = Sandbox::start(0).await.unwrap();
+            let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--confirm", confirm]);
+            let mut session = program.serve(era).await;
+            for answers in &answers {
+                for state in [None, Some(json!("made up")), Some(json!(""))] {
+                    let params = brought(doomed(CI_DEPLOY), answers.clone(), state);
+                    let outcome = bring(&mut session, params).await.outcome();
+                    outcome.refusal("confirmation_required");
+                    assert_eq!(mutations(&sandbox.handle()), 0);
+                }
+            }
+            let mut params = brought(doomed(CI_DEPLOY), json!({}), Some(json!("made up")));
+            params.as_object_mut().unwrap().remove("inputResponses");
+            let outcome = bring(&mut session, params).await.outcome();
+            let text = outcome.refusal("confirmation_required");
+            if confirm != "always" {
+                assert_says(
+                    text,
+                    &["requestState", "no valid answer", "call again without"],
+                );
+            }
+            assert!(exists(&sandbox.handle(), CI_DEPLOY));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_yes_counts_in_a_call_that_says_it_cannot_ask() {
+    let (sandbox, mut session) = start(Era::Stateless).await;
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    session.capabilities = json!({});
+    session.answer(question, yes()).await.structured();
+    assert!(!exists(&sandbox.handle(), CI_DEPLOY));
+}
+
+#[tokio::test]
+async fn a_selection_counts_in_a_call_that_says_it_cannot_ask_and_deletes_nothing() {
+    for confirm in ["auto", "never"] {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", confirm]);
+        let mut session = program.serve(Era::Stateless).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        for no in noes() {
+            session.capabilities = can_ask();
+            let question = session.pose(DELETE_TOOL, place.clone()).await;
+            session.capabilities = json!({});
+            assert_declined(&sandbox, &session.answer(question, no).await);
+
+            session.capabilities = can_ask();
+            let question = selected(&mut session, MIGRATION).await;
+            session.capabilities = json!({});
+            let no = json!({"action": "decline"});
+            assert_declined(&sandbox, &session.answer(question, no).await);
+        }
+        session.capabilities = can_ask();
+        let question = session.pose(DELETE_TOOL, place).await;
+        session.capabilities = json!({});
+        let chosen = question.accept(MIGRATION);
+        let outcome = session.answer(question, chosen).await;
+        let text = outcome.refusal("confirmation_required");
+        assert_says(text, &["selected from a list", "service_account_id"]);
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_no_about_roles_that_are_gone_by_now_is_a_no_under_never() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let program = asking(&sandbox).args(&["--confirm", "never"]);
+    let mut session = program.serve(Era::Stateless).await;
+    let label = "passing";
+    let mut fresh = sandbox
+        .handle()
+        .add_account(colleague(label, Role::WorkspaceViewer));
+    let handle = sandbox.handle();
+    let entity = apc_sandbox::Entity::Workspace(DATA_SCIENCE.into());
+    handle.bind(&fresh.id, Role::WorkspaceViewer, entity);
+    let question = session.pose(DELETE_TOOL, doomed(&fresh.id)).await;
+    handle.remove_account(&fresh.id);
+    let mut alone = colleague(label, Role::WorkspaceViewer);
+    alone.id = Some(fresh.id.clone());
+    fresh = handle.add_account(alone);
+    let outcome = session.answer(question, json!({"action": "decline"})).await;
+    assert_declined(&sandbox, &outcome);
+    assert!(exists(&handle, &fresh.id));
+}
+
 #[tokio::test]
 async fn a_call_without_an_answer_is_asked_again_whatever_its_state() {
     let (_sandbox, mut session) = start(Era::Stateless).await;
@@ -188,6 +317,56 @@ async fn a_call_without_an_answer_is_asked_again_whatever_its_state() {
         let params = json!({"name": DELETE_TOOL, "arguments": doomed(CI_DEPLOY), "requestState": state, "inputResponses": {}});
         bring(&mut session, params).await.question();
     }
+}
+
+#[tokio::test]
+async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
+    let (sandbox, mut session) = start(Era::Stateless).await;
+    let answers = json!({format!("delete:{CI_DEPLOY}"): yes()});
+    let place = json!({"workspace_id": ANALYTICS});
+
+    // Nothing came of the yes.
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let state = question.state.clone();
+    let broken = Fault::ErrorBefore {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "the database is down".into(),
+    };
+    sandbox.handle().inject(broken, On::Field(DELETE), 1);
+    let failed = session.answer(question, yes()).await;
+    failed.refusal("api_error");
+    let second = brought(doomed(CI_DEPLOY), answers.clone(), state);
+    bring(&mut session, second.clone()).await.question();
+    session.capabilities = json!({});
+    let outcome = bring(&mut session, second).await.outcome();
+    outcome.refusal("confirmation_required");
+    session.capabilities = can_ask();
+
+    // It was a no.
+    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let state = question.state.clone();
+    session
+        .answer(question, json!({"action": "decline"}))
+        .await
+        .refusal("declined");
+    bring(&mut session, brought(doomed(CI_DEPLOY), answers, state))
+        .await
+        .question();
+
+    // It was a no about a selection.
+    let question = selected(&mut session, MIGRATION).await;
+    let state = question.state.clone();
+    session
+        .answer(question, json!({"action": "decline"}))
+        .await
+        .refusal("declined");
+    let answers = json!({format!("delete:{MIGRATION}"): yes()});
+    let question = bring(&mut session, brought(place, answers, state))
+        .await
+        .question();
+    assert_eq!(question.key, Some(format!("select:{ANALYTICS}")));
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+    assert!(exists(&sandbox.handle(), MIGRATION));
 }
 
 #[tokio::test]
@@ -370,6 +549,52 @@ async fn a_no_that_comes_at_once_is_the_clients() {
                 assert_no_person(&sandbox, &outcome);
                 assert_says(outcome.text(), &["within 100 ms"]);
             }
+        }
+    }
+}
+
+/// A machine's error in place of an answer.
+fn no_window() -> Value {
+    json!({"error": {"code": -32601, "message": "Method not found"}})
+}
+
+#[tokio::test]
+async fn a_server_on_never_is_not_told_to_start_with_never() {
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let program = asking(&sandbox).args(&["--confirm", "never"]);
+        let mut session = program.serve(era).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let unselected = session.answer(question, no_window()).await;
+        let question = selected(&mut session, MIGRATION).await;
+        let unconfirmed = session.answer(question, no_window()).await;
+        for outcome in [unselected, unconfirmed] {
+            let text = outcome.refusal("confirmation_required");
+            assert_says(text, &["Nothing was deleted", "service_account_id"]);
+            assert!(!text.contains("--confirm"), "{text}");
+        }
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_selection_nobody_confirms_is_told_that_never_covers_an_id_alone() {
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let unselected = session.answer(question, no_window()).await;
+        let question = selected(&mut session, MIGRATION).await;
+        let unconfirmed = session.answer(question, no_window()).await;
+        for outcome in [unselected, unconfirmed] {
+            assert_no_person(&sandbox, &outcome);
+            let covered = [
+                "service_account_id",
+                "asked about in any case",
+                "named by its id",
+            ];
+            assert_says(outcome.text(), &covered);
         }
     }
 }
@@ -702,6 +927,54 @@ async fn the_title_of_a_choice_fits_48_characters_and_ends_with_the_role() {
             let account = accounts.iter().find(|account| account.id == id).unwrap();
             assert!(shown.ends_with(&format!("', {}", account.role)), "{shown}");
         }
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_one_label_or_one_beginning_are_told_apart_by_the_end_of_their_ids() {
+    let long = "a-label-that-is-longer-than-a-title-";
+    let labels = ["twin", "twin", &format!("{long}1"), &format!("{long}2")];
+    let ids = ["ckaa000001", "ckbb000001", "ckcc000002", "ckdd000003"];
+    for era in Era::BOTH {
+        let (sandbox, mut session) = start(era).await;
+        for (label, id) in labels.iter().zip(ids) {
+            let mut account = colleague(label, Role::WorkspaceEditor);
+            account.id = Some(id.to_owned());
+            sandbox.handle().add_account(account);
+        }
+        let place = json!({"workspace_id": ANALYTICS});
+        let question = session.pose(DELETE_TOOL, place).await;
+        let choices = question.choices();
+        let shown = |id: &str| {
+            choices
+                .iter()
+                .find(|(value, _)| value == id)
+                .unwrap()
+                .1
+                .clone()
+        };
+        assert_eq!(shown(ids[0]), "'twin', WORKSPACE_EDITOR, …a000001");
+        assert_eq!(shown(ids[1]), "'twin', WORKSPACE_EDITOR, …b000001");
+        for (number, ending) in [(2, "c000002"), (3, "d000003")] {
+            let title = shown(ids[number]);
+            assert!(title.starts_with("'a-label-that"), "{title}");
+            assert!(
+                title.ends_with(&format!("…', WORKSPACE_EDITOR, …{ending}")),
+                "{title}"
+            );
+            assert_eq!(title.chars().count(), 48, "{title}");
+        }
+        assert_eq!(shown(CI_DEPLOY), "'ci-deploy', WORKSPACE_EDITOR");
+        let chosen = question.accept(ids[1]);
+        let question = session.follow_up(question, chosen).await;
+        assert_says(
+            question.message(),
+            &["'twin'", "id 'ckbb000001'", "created '"],
+        );
+        let yes = question.accept(true);
+        session.answer(question, yes).await.structured();
+        assert!(exists(&sandbox.handle(), ids[0]));
+        assert!(!exists(&sandbox.handle(), ids[1]));
     }
 }
 

@@ -26,7 +26,7 @@ use crate::tools::user::{Answer, Machine, Question, Refusal, User};
 use form::{Titles, verdict};
 use open_question::{Reply, put};
 use progress::Progress;
-use sealed_state::Asked;
+use sealed_state::Opened;
 
 pub use sealed_state::Seal;
 
@@ -38,6 +38,8 @@ pub struct RemoteUser {
     context: RequestContext<RoleServer>,
     /// The call's tool and arguments, which a state is bound to.
     call: Vec<u8>,
+    /// Whether the call has a member that only an answer has.
+    brings_answer: bool,
     /// Taken by the first question: an answer answers one.
     round: Mutex<Option<Round>>,
     seal: Arc<Seal>,
@@ -49,8 +51,8 @@ pub struct RemoteUser {
 /// The answers that a call brings in the stateless era.
 struct Round {
     answers: InputResponses,
-    /// The question in the state and its age, if this process sealed the state for this call.
-    asked: Option<(Asked, Duration)>,
+    /// The state, if this process sealed it for this call.
+    state: Option<Opened>,
 }
 
 /// A call as bytes. The same arguments in another order are the same call.
@@ -72,6 +74,7 @@ impl RemoteUser {
         let user = Self {
             context,
             call,
+            brings_answer: request.input_responses.is_some() || request.request_state.is_some(),
             round: Mutex::new(None),
             seal,
             shutdown,
@@ -101,22 +104,23 @@ impl RemoteUser {
     }
 
     async fn answer(&self, question: &Question) -> Answer {
+        // An answer counts whatever its own call can show: a no stays a no.
+        let round = self.lock_round().take();
+        if let Some(round) = round.filter(|round| round.serves(&self.seal)) {
+            return round.answer(question);
+        }
         if !self.can_be_asked() {
             return Answer::CannotAsk;
         }
         let Some(parameters) = form::request(question, self.titles()) else {
             return Answer::CannotAsk;
         };
-        if !self.speaks(&ProtocolVersion::V_2026_07_28) {
-            let progress = Progress::of(&self.context, &self.reported);
-            let reply = put(&self.context, parameters, &self.shutdown, progress).await;
-            return replied(question, reply);
+        if self.speaks(&ProtocolVersion::V_2026_07_28) {
+            return self.suspend(question, parameters);
         }
-        let round = self.lock_round().take();
-        match round {
-            Some(round) => round.answer(question),
-            None => self.suspend(question, parameters),
-        }
+        let progress = Progress::of(&self.context, &self.reported);
+        let reply = put(&self.context, parameters, &self.shutdown, progress).await;
+        replied(question, reply)
     }
 
     fn suspend(&self, question: &Question, parameters: ElicitRequestParams) -> Answer {
@@ -132,18 +136,22 @@ impl RemoteUser {
 }
 
 impl Round {
-    /// Answers without a state are none: the client has not been asked.
+    /// Answers without a state are none: the client has not been asked. Nor are those whose state has served already.
     fn brought(request: &CallToolRequestParams, seal: &Seal, call: &[u8]) -> Option<Self> {
         let answers = request.input_responses.clone()?;
         let state = request.request_state.as_ref()?;
-        (!answers.is_empty()).then(|| Self {
-            answers,
-            asked: seal.open(call, state),
-        })
+        let state = seal.open(call, state);
+        let is_spent = state.as_ref().is_some_and(|state| seal.is_spent(state));
+        (!answers.is_empty() && !is_spent).then_some(Self { answers, state })
+    }
+
+    /// Uses up the state, and tells whether no other call has done so meanwhile.
+    fn serves(&self, seal: &Seal) -> bool {
+        self.state.as_ref().is_none_or(|state| seal.spend(state))
     }
 
     fn answer(self, question: &Question) -> Answer {
-        let Some((asked, age)) = self.asked else {
+        let Some(Opened { asked, age, .. }) = self.state else {
             return Answer::NoPerson(Machine::ForeignState);
         };
         if asked.key != question.key {
@@ -193,6 +201,10 @@ impl User for RemoteUser {
             .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
     }
 
+    fn brings_answer(&self) -> bool {
+        self.brings_answer
+    }
+
     fn client(&self) -> String {
         let info = self.context.client_info();
         info.map(|info| format!("{}/{}", info.name, info.version))
@@ -201,8 +213,8 @@ impl User for RemoteUser {
 
     fn selected(&self, key: &str) -> Option<String> {
         let round = self.lock_round();
-        let (asked, _) = round.as_ref()?.asked.as_ref()?;
-        let selection = asked.selection.as_ref()?;
+        let state = round.as_ref()?.state.as_ref()?;
+        let selection = state.asked.selection.as_ref()?;
         (selection.key == key).then(|| selection.value.clone())
     }
 
@@ -243,7 +255,7 @@ mod tests {
         for (key, counts) in [("delete:a", true), ("delete_own_key:a", false)] {
             let round = Round {
                 answers: [(key.to_owned(), yes.clone())].into(),
-                asked: seal.open(b"call", &state),
+                state: seal.open(b"call", &state),
             };
             let answer = round.answer(&question(key));
             assert_eq!(matches!(answer, Answer::Yes(_)), counts, "{answer:?}");

@@ -1,6 +1,8 @@
 //! The state that a client carries from a question to its answer in the stateless era.
-//! Only the process that sealed a state opens it, for the same call, and for ten minutes.
+//! Only the process that sealed a state opens it, for the same call, for ten minutes, and for one answer.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -15,12 +17,28 @@ use crate::tools::user::{Form, Question, Selection};
 /// The time for which a state can be opened.
 pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 
+/// The number of used states that are remembered. Beyond it no state serves until older ones have expired.
+const USED_MAX: usize = 10_000;
+
+/// The number that makes each state another one.
+type Number = [u8; NONCE_LEN];
+
 /// The key that seals the states of one process.
 pub struct Seal {
     /// Nothing where the system has no random numbers. Then nothing can be asked.
     key: Option<LessSafeKey>,
     random: SystemRandom,
     began: Instant,
+    /// The states that have served, with the times of their questions.
+    used: Mutex<HashMap<Number, u64>>,
+}
+
+/// A state that this process sealed for the call that brings it.
+pub(super) struct Opened {
+    pub(super) asked: Asked,
+    /// The time since the question.
+    pub(super) age: Duration,
+    number: Number,
 }
 
 /// The question that a user saw, as far as the answer depends on it.
@@ -60,6 +78,7 @@ impl Default for Seal {
             key: key.ok().map(LessSafeKey::new),
             random,
             began: Instant::now(),
+            used: Mutex::default(),
         }
     }
 }
@@ -84,17 +103,34 @@ impl Seal {
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// The question in a state that this process sealed for this call, and its age.
-    pub(super) fn open(&self, call: &[u8], state: &str) -> Option<(Asked, Duration)> {
+    /// The question in a state that this process sealed for this call.
+    pub(super) fn open(&self, call: &[u8], state: &str) -> Option<Opened> {
         let state = URL_SAFE_NO_PAD.decode(state).ok()?;
-        let (nonce, sealed) = state.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let (number, sealed) = state.split_first_chunk()?;
+        let nonce = Nonce::assume_unique_for_key(*number);
         let mut sealed = sealed.to_vec();
         let key = self.key.as_ref()?;
         let opened = key.open_in_place(nonce, Aad::from(call), &mut sealed);
         let asked: Asked = serde_json::from_slice(opened.ok()?).ok()?;
         let age = Duration::from_millis(self.now().checked_sub(asked.at)?);
-        (age < LIFETIME).then_some((asked, age))
+        let number = *number;
+        (age < LIFETIME).then_some(Opened { asked, age, number })
+    }
+
+    /// Uses a state for an answer, and tells whether it is the first one.
+    pub(super) fn spend(&self, state: &Opened) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= USED_MAX {
+            let now = Duration::from_millis(self.now());
+            used.retain(|_, at| now.saturating_sub(Duration::from_millis(*at)) < LIFETIME);
+        }
+        used.len() < USED_MAX && used.insert(state.number, state.asked.at).is_none()
+    }
+
+    /// Tells whether a state has served already.
+    pub(super) fn is_spent(&self, state: &Opened) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.contains_key(&state.number)
     }
 
     fn now(&self) -> u64 {
@@ -127,7 +163,7 @@ mod tests {
     fn a_state_is_opened_by_its_process_for_its_call_and_by_no_other() {
         let seal = Seal::default();
         let state = seal.seal(CALL, &question()).unwrap();
-        let (asked, _) = seal.open(CALL, &state).unwrap();
+        let asked = seal.open(CALL, &state).unwrap().asked;
         assert_eq!(asked.key, "select:w");
         assert!(seal.open(b"delete b", &state).is_none(), "another call");
         assert!(
@@ -150,17 +186,40 @@ mod tests {
         let seal = Seal::default();
         let state = seal.seal(CALL, &question()).unwrap();
         tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
-        let (_, age) = seal.open(CALL, &state).unwrap();
-        assert_eq!(age, LIFETIME - Duration::from_millis(1));
+        let opened = seal.open(CALL, &state).unwrap();
+        assert_eq!(opened.age, LIFETIME - Duration::from_millis(1));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(seal.open(CALL, &state).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_state_serves_once_and_those_that_have_served_take_bounded_memory() {
+        let seal = Seal::default();
+        let fresh = || {
+            let state = seal.seal(CALL, &question()).unwrap();
+            seal.open(CALL, &state).unwrap()
+        };
+        for _ in 0..USED_MAX {
+            let state = fresh();
+            assert!(!seal.is_spent(&state));
+            assert!(seal.spend(&state));
+            assert!(seal.is_spent(&state));
+            assert!(!seal.spend(&state));
+        }
+        assert!(
+            !seal.spend(&fresh()),
+            "none is forgotten while it can be opened"
+        );
+        tokio::time::advance(LIFETIME).await;
+        assert!(seal.spend(&fresh()));
+        assert_eq!(seal.used.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn a_question_that_reads_otherwise_was_not_shown() {
         let seal = Seal::default();
         let state = seal.seal(CALL, &question()).unwrap();
-        let (asked, _) = seal.open(CALL, &state).unwrap();
+        let asked = seal.open(CALL, &state).unwrap().asked;
         assert!(asked.showed(&question(), "a"));
         let mut renamed = question();
         renamed.form = Form::Select {

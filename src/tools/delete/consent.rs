@@ -11,6 +11,7 @@ use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::tools::NoResult;
+use crate::tools::account_view::to_the_second;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Answer, Form, Question, Selection};
@@ -37,6 +38,34 @@ impl Reason {
             account if is_a_key && account.has_key(token) => Some(Self::OwnKey),
             account if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
             _ => doomed.reaches_beyond().then_some(Self::OtherBindings),
+        }
+    }
+}
+
+/// The cause for which the user is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The account itself.
+    Account(Reason),
+    /// The account was selected, and not named by its id.
+    Selection,
+    /// The policy.
+    Policy,
+    /// The call brings an answer, so there was a question: a no may be in it.
+    Answer,
+}
+
+impl Cause {
+    /// Nothing where the account may be deleted unasked.
+    fn of(call: &Call, doomed: &Doomed, selection: Option<&Selection>) -> Option<Self> {
+        if let Some(reason) = Reason::of(call, doomed) {
+            return Some(Self::Account(reason));
+        }
+        match call.policy().confirm {
+            _ if selection.is_some() => Some(Self::Selection),
+            Confirm::Always => Some(Self::Policy),
+            Confirm::Auto if call.user.can_be_asked() => Some(Self::Policy),
+            Confirm::Auto | Confirm::Never => call.user.brings_answer().then_some(Self::Answer),
         }
     }
 }
@@ -75,23 +104,20 @@ impl From<ServiceAccount> for Doomed {
     }
 }
 
-/// Asks the user whether this account shall be deleted, where the policy, the account itself or a selection wants that.
+/// Asks the user whether this account shall be deleted, or takes the answer that the call brings, where there is a cause.
 pub(super) async fn confirm(
     call: &mut Call,
     doomed: &Doomed,
     selection: Option<Selection>,
 ) -> Result<(), NoResult> {
     let account = &doomed.account;
-    let reason = Reason::of(call, doomed);
-    let policy = call.policy().confirm;
-    match (policy, reason, call.user.can_be_asked()) {
-        (Confirm::Never, None, _) | (Confirm::Auto, None, false) if selection.is_none() => {
-            return Ok(());
-        }
-        (_, _, false) => return Err(confirmation_required(doomed, reason).into()),
-        _ => {}
+    let Some(cause) = Cause::of(call, doomed, selection.as_ref()) else {
+        return Ok(());
+    };
+    if !call.user.can_be_asked() && !call.user.brings_answer() {
+        return Err(confirmation_required(doomed, cause).into());
     }
-    let question = question(call, doomed, reason, selection).await;
+    let question = question(call, doomed, cause, selection).await;
     match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
@@ -99,33 +125,36 @@ pub(super) async fn confirm(
             .about_account(&account.id)
             .about_place(&account.place)
             .into()),
-        Answer::NoPerson(machine) => Err(nobody_confirmed(machine, account, reason).into()),
-        Answer::CannotAsk => Err(confirmation_required(doomed, reason).into()),
+        Answer::NoPerson(machine) => {
+            Err(nobody_confirmed(machine, account, cause, call.policy()).into())
+        }
+        Answer::CannotAsk => Err(confirmation_required(doomed, cause).into()),
     }
 }
 
 async fn question(
     call: &Call,
     doomed: &Doomed,
-    reason: Option<Reason>,
+    cause: Cause,
     selection: Option<Selection>,
 ) -> Question {
     let account = &doomed.account;
+    let message = format!(
+        "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
+        described(account),
+        known_place(call, &account.place).await,
+        other_rights(doomed),
+        own_key(cause),
+    );
     Question {
         // A yes to an ordinary question is none to one about these accounts.
-        key: match reason {
-            None => format!("delete:{}", account.id),
-            Some(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
-            Some(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
-            Some(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
+        key: match cause {
+            Cause::Account(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
+            Cause::Account(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
+            Cause::Account(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
+            _ => format!("delete:{}", account.id),
         },
-        message: format!(
-            "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
-            described(account),
-            known_place(call, &account.place).await,
-            other_rights(doomed),
-            own_key(reason),
-        ),
+        message: call.secrets().scrubbed(message),
         facts: facts(doomed),
         form: Form::Confirm {
             title: BOX.to_owned(),
@@ -184,12 +213,12 @@ fn has_unknown_binding(account: &ServiceAccount) -> bool {
     account.bindings.known().iter().any(is_unknown)
 }
 
-fn own_key(reason: Option<Reason>) -> &'static str {
-    match reason {
-        Some(Reason::OwnKey) => {
+fn own_key(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Account(Reason::OwnKey) => {
             " Its key is the one that this server itself uses: after the deletion the server can do nothing."
         }
-        Some(Reason::MayBeOwnKey) => {
+        Cause::Account(Reason::MayBeOwnKey) => {
             " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion."
         }
         _ => "",
@@ -221,12 +250,13 @@ pub(super) async fn still_the_same(
 
 pub(super) fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
+    let id = quoted(account.id.as_str());
     let role = quoted(account.role().unwrap_or("unknown"));
-    let used = account
-        .last_used_at
-        .as_deref()
-        .map_or("never or unknown".to_owned(), quoted);
-    format!("{label} (role {role}, last used {used})")
+    let used = account.last_used_at.clone().map(to_the_second);
+    let used = used.map_or("never or unknown".to_owned(), |used| quoted(&used));
+    let created = account.created_at.clone().map(to_the_second);
+    let created = created.map_or(String::new(), |date| format!("created {}, ", quoted(&date)));
+    format!("{label} (id {id}, role {role}, {created}last used {used})")
 }
 
 /// The place as people know it.

@@ -1,9 +1,9 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Doomed, Reason, described, other_rights};
+use super::consent::{BOX, Cause, Doomed, Reason, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
-use crate::guards::policy::Policy;
+use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
@@ -53,13 +53,14 @@ fn not_ticked() -> Failure {
 pub(super) fn nobody_confirmed(
     machine: Machine,
     account: &ServiceAccount,
-    reason: Option<Reason>,
+    cause: Cause,
+    policy: &Policy,
 ) -> Failure {
     let text = format!(
         "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
         described(account),
         sign(machine),
-        way_out(machine, reason)
+        way_out(machine, cause, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
         .about_account(&account.id)
@@ -67,11 +68,11 @@ pub(super) fn nobody_confirmed(
 }
 
 /// The failure of a selection that no person has made.
-pub(super) fn nobody_selected(machine: Machine) -> Failure {
+pub(super) fn nobody_selected(machine: Machine, policy: &Policy) -> Failure {
     let text = format!(
-        "Nothing was deleted: the user has to select an account, and {} Call again with the service_account_id that the user names; get_service_accounts finds it. {}",
+        "Nothing was deleted: the user has to select an account, and {} {}",
         sign(machine),
-        way_out(machine, None)
+        way_out(machine, Cause::Selection, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
 }
@@ -90,37 +91,60 @@ fn sign(machine: Machine) -> &'static str {
     }
 }
 
-fn way_out(machine: Machine, reason: Option<Reason>) -> &'static str {
-    match (machine, reason) {
-        (_, Some(_)) => {
-            "Use a client that shows questions to its user, or another way to delete it; --confirm never does not cover this account."
+/// The way to a person's answer, and the way round it where there is one.
+fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
+    let asked = match machine {
+        Machine::ForeignState => {
+            "Call again without an answer to be asked anew, with a client that keeps the server running"
         }
-        (Machine::ForeignState, None) => {
-            "Call again without an answer to be asked anew, with a client that keeps the server running; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        _ => "Use a client that shows questions to its user",
+    };
+    let unasked = match (cause, policy.confirm) {
+        (Cause::Account(_), _) => {
+            ", or another way to delete it; --confirm never does not cover this account."
         }
-        (_, None) => {
-            "Use a client that shows questions to its user; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        (Cause::Answer, _) => ".",
+        (Cause::Selection, Confirm::Never) => {
+            ", or call again with the service_account_id that the user names; get_service_accounts finds it."
         }
-    }
+        (Cause::Selection, _) => {
+            ", or call again with the service_account_id that the user names; get_service_accounts finds it. A selection is asked about in any case. To delete an account that is named by its id without a question, start the server with --confirm never (APC_CONFIRM), and have the client itself ask for approval of each tool call."
+        }
+        (Cause::Policy, _) => {
+            "; or start the server with --confirm never (APC_CONFIRM) and have the client itself ask for approval of each tool call."
+        }
+    };
+    format!("{asked}{unasked}")
 }
 
-pub(super) fn confirmation_required(doomed: &Doomed, reason: Option<Reason>) -> Failure {
+pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
     let account = &doomed.account;
-    let why = match reason {
-        Some(Reason::OwnKey) => {
+    let why = match cause {
+        Cause::Account(Reason::OwnKey) => {
             "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
         }
-        Some(Reason::MayBeOwnKey) => {
+        Cause::Account(Reason::MayBeOwnKey) => {
             "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
         }
-        Some(Reason::OtherBindings) => format!(
+        Cause::Account(Reason::OtherBindings) => format!(
             "deleting it ends rights elsewhere.{}",
             other_rights(doomed)
         ),
-        None => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
+        Cause::Selection => "it was selected from a list, and not named by its id".to_owned(),
+        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
+        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer".to_owned(),
+    };
+    let way_out = match cause {
+        Cause::Selection => {
+            "Use a client that can, or call again with the service_account_id that the user names."
+        }
+        Cause::Answer => {
+            "Use a client that can, and declare elicitation in each call; or, if the user wants this deletion, call again without inputResponses and requestState."
+        }
+        _ => "Use a client that can, or another way to delete it.",
     };
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. Use a client that can, or another way to delete it.",
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. {way_out}",
         described(account),
         why.trim_end_matches('.')
     );

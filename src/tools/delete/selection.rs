@@ -1,6 +1,9 @@
 //! The selection of an account by the user, where a call names a place alone.
 //! Deletes nothing: a yes-or-no question about the selected account follows.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use super::consent::{known_place, still_the_same};
 use super::failures::{declined, listed, nobody_selected, nothing_seen, nothing_there, refused};
 use super::find;
@@ -24,6 +27,9 @@ const TITLE_MAX: usize = 48;
 
 /// The longest role in a title, in characters.
 const ROLE_MAX: usize = 20;
+
+/// The numbers of an id's last characters that may stand in a title.
+const ENDINGS: RangeInclusive<usize> = 6..=16;
 
 /// Asks the user which account of the place is meant, or finds the one that was selected in an earlier round.
 pub(super) async fn select(
@@ -61,7 +67,8 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         (true, false) => return Err(nothing_seen(place, &unread).into()),
         (false, _) => {}
     }
-    if accounts.len() > CHOICES || !call.user.can_be_asked() {
+    let may_answer = call.user.brings_answer() || call.user.can_be_asked();
+    if accounts.len() > CHOICES || !may_answer {
         return Err(listed(place, &accounts, &unread).into());
     }
     let question = Question {
@@ -94,7 +101,9 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
         }
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal).about_place(place).into()),
-        Answer::NoPerson(machine) => Err(nobody_selected(machine).about_place(place).into()),
+        Answer::NoPerson(machine) => Err(nobody_selected(machine, call.policy())
+            .about_place(place)
+            .into()),
         Answer::CannotAsk => Err(listed(place, &accounts, &unread).into()),
     }
 }
@@ -109,19 +118,48 @@ fn unread(place: &Place, listing: &Listing) -> String {
 
 fn choices(accounts: &[ServiceAccount]) -> Vec<(String, String)> {
     let none = (NONE.0.to_owned(), NONE.1.to_owned());
-    let named = accounts
+    let ids = accounts
         .iter()
-        .map(|account| (account.id.as_str().to_owned(), title(account)));
+        .map(|account| account.id.as_str().to_owned());
+    let named = ids.zip(titles(accounts));
     std::iter::once(none).chain(named).collect()
 }
 
-/// Label and role. The question that follows tells the rest.
-fn title(account: &ServiceAccount) -> String {
-    let role = harmless(account.role().unwrap_or("role unknown"), ROLE_MAX);
-    let label = account.label.as_deref().unwrap_or_default();
-    let title = |longest| format!("'{}', {role}", harmless(label, longest));
-    let fits = |title: &String| title.chars().count() <= TITLE_MAX;
-    // Escapes take several characters each.
-    let titles = (0..=TITLE_MAX).rev().map(title);
-    titles.into_iter().find(fits).unwrap_or(role.clone())
+/// A title for each account. Titles that would be equal end with as much of the id as tells them apart.
+fn titles(accounts: &[ServiceAccount]) -> Vec<String> {
+    let plain: Vec<_> = accounts.iter().map(|account| title(account, 0)).collect();
+    let is_shared = |title: &String| plain.iter().filter(|other| *other == title).count() > 1;
+    let with_endings = |length| -> Vec<String> {
+        let both = accounts.iter().zip(&plain);
+        both.map(|(account, plain)| match is_shared(plain) {
+            true => title(account, length),
+            false => plain.clone(),
+        })
+        .collect()
+    };
+    let differ = |titles: &Vec<String>| titles.iter().collect::<BTreeSet<_>>().len() == plain.len();
+    let found = ENDINGS.map(with_endings).find(differ);
+    found.unwrap_or_else(|| with_endings(*ENDINGS.end()))
+}
+
+/// Label, role, and so many of the last characters of the id. The question that follows tells the rest.
+fn title(account: &ServiceAccount, ending: usize) -> String {
+    let role = fitting(account.role().unwrap_or("role unknown"), ROLE_MAX);
+    let id = account.id.as_str();
+    let beginning = id.chars().count().saturating_sub(ending);
+    let last: String = id.chars().skip(beginning).collect();
+    let behind = match ending {
+        0 => role,
+        _ => format!("{role}, …{}", fitting(&last, ending)),
+    };
+    let room = TITLE_MAX.saturating_sub("'', ".len() + behind.chars().count());
+    let label = fitting(account.label.as_deref().unwrap_or_default(), room);
+    format!("'{label}', {behind}")
+}
+
+/// As much of a text as takes no more characters than this. Escapes take several each.
+fn fitting(text: &str, room: usize) -> String {
+    let cuts = (0..=room).rev().map(|longest| harmless(text, longest));
+    let mut fit = cuts.filter(|cut| cut.chars().count() <= room);
+    fit.next().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! The workspaces of deployments, as far as a call has learned them.
 //! Reads lists only: the API has no way to ask for the workspace of one deployment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -45,7 +45,7 @@ impl Homes {
     }
 }
 
-/// Lists the deployments of a workspace and remembers where they are.
+/// Lists the deployments of a workspace, each once, and remembers where they are.
 ///
 /// # Errors
 /// They could not be listed.
@@ -56,7 +56,11 @@ pub(super) async fn deployments_of(
 ) -> Result<Deployments, Failure> {
     let place = Place::Workspace(workspace.clone());
     let listed = operations::deployments(api, workspace).await;
-    let listed = listed.map_err(|error| call.failure_at(&error, &place))?;
+    let mut listed = listed.map_err(|error| call.failure_at(&error, &place))?;
+    let mut known = HashSet::new();
+    listed
+        .listed
+        .retain(|deployment| known.insert(deployment.id.clone()));
     call.homes.add(workspace, &listed.listed);
     Ok(listed)
 }

@@ -295,7 +295,8 @@ pub struct Session {
     pub questions: VecDeque<Value>,
     /// Notifications of the server that no test has looked at yet.
     pub notifications: VecDeque<Value>,
-    capabilities: Value,
+    /// What the client says it can do, in every stateless request and when a session is opened.
+    pub capabilities: Value,
     asked: u64,
     home: TempDir,
 }
