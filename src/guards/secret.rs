@@ -86,13 +86,15 @@ impl Secret {
 }
 
 /// The part of a key that shows where the text is not the whole key, whatever sign hides the rest. None for a whole
-/// key: letters, digits, `.`, `_` and `-` alone, and enough of them.
+/// key: letters, digits, `.`, `_` and `-` alone, and enough of them. A word in its place shows nothing.
 pub fn visible_part(key: &str) -> Option<&str> {
     let end = key.find(|c| !is_token_character(c));
     let end = end.into_iter().chain(key.find(DOTS)).min();
     match end {
         Some(end) => key.get(..end),
-        None => (key.len() < WHOLE_MIN).then_some(key),
+        None if key.len() >= WHOLE_MIN => None,
+        None if key.bytes().all(|byte| byte.is_ascii_hexdigit()) => Some(key),
+        None => Some(""),
     }
 }
 
@@ -254,6 +256,8 @@ mod tests {
             ("abcdef", "abcdef"),
             (&long[..15], &long[..15]),
             ("[REDACTED]", ""),
+            ("REDACTED", ""),
+            ("hidden", ""),
             ("abcdef…", "abcdef"),
             ("abcdef...", "abcdef"),
             ("abcdef..........................", "abcdef"),

@@ -368,6 +368,7 @@ async fn an_account_that_may_have_this_servers_key_is_asked_about() {
         (6, "••••••"),
         (6, ""),
         (0, "[REDACTED]"),
+        (0, "hidden"),
     ] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let key = truth(&sandbox.handle(), "terraform").key;

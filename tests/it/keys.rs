@@ -280,7 +280,9 @@ async fn a_key_that_cannot_be_written_is_told_with_the_account_and_what_to_do() 
     let outcome = session.outcome(CREATE_TOOL, call).await;
     let real = truth(&sandbox.handle(), "etl");
     let text = outcome.refusal("outcome_unknown");
-    assert_says(text, &[&real.id, "delete", "key"]);
+    assert_says(text, &[&real.id, "delete", "its key is not kept anywhere"]);
+    // The intent went with the directory: the next call finds nothing to recover.
+    assert!(!text.contains("get_service_accounts"), "{text}");
     assert_eq!(outcome.error()["service_account_id"], real.id);
     session.end_without(&[real.key]).await;
 }
