@@ -766,6 +766,30 @@ async fn the_end_of_input_takes_back_every_open_question() {
     assert_eq!(mutations(&sandbox.handle()), 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_takes_back_every_open_question_and_answers_its_call() {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let (sandbox, mut session) = start(Era::USUAL).await;
+        let mut asked = Vec::new();
+        for id in [CI_DEPLOY, MIGRATION] {
+            asked.push(session.pose(DELETE_TOOL, doomed(id)).await);
+        }
+        session.signal(signal);
+        assert!(session.wait().await.success(), "{signal:?}");
+        assert_eq!(session.notifications.len(), asked.len(), "{signal:?}");
+        for question in asked {
+            let is_told = |told: &&Value| told["params"]["requestId"] == question.request;
+            let told = session.notifications.iter().find(is_told).unwrap();
+            assert_eq!(told["method"], "notifications/cancelled", "{told}");
+            let outcome = session.outcome(DELETE_TOOL, question.call).await;
+            assert_says(outcome.refusal("declined"), &["session ended"]);
+        }
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
+}
+
 #[tokio::test]
 async fn an_answered_question_is_not_taken_back() {
     let (_sandbox, mut session) = start(Era::USUAL).await;
