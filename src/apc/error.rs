@@ -125,6 +125,18 @@ impl ApiError {
         }
     }
 
+    /// Tells whether the API itself answers so, to a caller whose token it accepts: each release has words of its own for
+    /// what it does not tell.
+    pub fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::PermissionDenied
+                | Self::Incompatible { .. }
+                | Self::Rejected(_)
+                | Self::MissingData
+        )
+    }
+
     /// Tells whether a read may succeed if it is simply made again.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -183,8 +195,13 @@ const REFUSALS: [&str; 3] = [
 /// The beginning of the refusal of a label that the place already has.
 const LABEL_TAKEN: &str = "Service Account already exists";
 
-/// The words of some releases for a bad token.
-const BAD_TOKENS: [&str; 2] = ["Invalid token", "Expired token"];
+/// The words and codes of releases for a bad token.
+const BAD_TOKENS: [&str; 4] = [
+    "AUTH_TOKEN_REFRESH_FAILED",
+    "UNAUTHENTICATED",
+    "Invalid token",
+    "Expired token",
+];
 
 impl GraphqlError {
     /// The API's message, empty where there is none.
@@ -224,11 +241,10 @@ impl GraphqlError {
         REFUSALS.contains(&words)
     }
 
+    /// Tells whether the token is bad: releases say so in the code or in the message.
     fn is_bad_token(&self) -> bool {
-        matches!(
-            self.code.as_str(),
-            "UNAUTHENTICATED" | "AUTH_TOKEN_REFRESH_FAILED"
-        ) || BAD_TOKENS.contains(&self.message.trim().trim_end_matches('.'))
+        let words = self.message.trim().trim_end_matches('.');
+        BAD_TOKENS.contains(&self.code.as_str()) || BAD_TOKENS.contains(&words)
     }
 
     /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that
@@ -388,16 +404,15 @@ mod tests {
 
     #[test]
     fn newer_words_for_a_bad_token_are_known() {
-        for (code, message) in [
-            ("UNAUTHENTICATED", "x"),
-            ("AUTH_TOKEN_REFRESH_FAILED", "x"),
-            ("", "Invalid token"),
-            ("", "Expired token."),
+        for words in [
+            "UNAUTHENTICATED",
+            "AUTH_TOKEN_REFRESH_FAILED",
+            "Invalid token",
+            "Expired token.",
         ] {
-            assert_eq!(
-                error(code, message).classify(200, true),
-                ApiError::Unauthenticated
-            );
+            for error in [error(words.trim_end_matches('.'), "x"), error("x", words)] {
+                assert_eq!(error.classify(200, true), ApiError::Unauthenticated);
+            }
         }
     }
 

@@ -33,7 +33,8 @@ pub struct GraphqlClient {
     timeout: Duration,
     secrets: Secrets,
     lacking: Mutex<HashMap<DocumentAt, Lacking>>,
-    warned: Mutex<HashSet<DocumentAt>>,
+    /// The warnings that were given, each once per installation.
+    warned: Mutex<HashSet<(ApiUrl, &'static str)>>,
 }
 
 /// A document, by its field, at one installation.
@@ -69,11 +70,11 @@ impl GraphqlClient {
         }
     }
 
-    /// Says once per installation that a release has neither name of a field.
-    fn warn_of_lacking(&self, place: &DocumentAt, sentence: &str) {
+    /// Says once per installation that a release has neither name of a field, whichever documents ask for it.
+    fn warn_of_lacking(&self, url: &ApiUrl, sentence: &'static str) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.insert(place.clone()) {
-            tracing::warn!(api = %place.0, "{sentence}");
+        if warned.insert((url.clone(), sentence)) {
+            tracing::warn!(api = %url, "{sentence}");
         }
     }
 
@@ -197,7 +198,7 @@ impl Api<'_> {
                     self.client
                         .remember_lacking(place.clone(), Arc::clone(&lacking));
                     if let Some(field) = document.wholly_lacking(&lacking) {
-                        self.client.warn_of_lacking(&place, field.lacking);
+                        self.client.warn_of_lacking(&place.0, field.lacking);
                     }
                 }
                 Err(Refusal::Other(error)) => return Err(error),

@@ -30,7 +30,7 @@ pub struct ProxyVariable {
 pub struct ProxyAddress {
     /// The whole URL. It may hold a login.
     pub url: Secret,
-    /// Scheme, host and port.
+    /// Scheme, host and port; of what looks like a token, the scheme alone.
     pub shown: String,
 }
 

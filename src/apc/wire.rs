@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt::{self, Formatter};
 
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::bounded::Bounded;
@@ -86,9 +88,11 @@ pub(super) struct WireAccount<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     category: Option<Option<Text<'a>>>,
     active: Option<bool>,
-    created_at: Option<Text<'a>>,
-    updated_at: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default, deserialize_with = "date")]
+    created_at: Option<Option<Text<'a>>>,
+    #[serde(borrow, default, deserialize_with = "date")]
+    updated_at: Option<Option<Text<'a>>>,
+    #[serde(borrow, default, deserialize_with = "date")]
     last_used_at: Option<Option<Text<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     role_bindings: Option<Option<Bounded<Option<WireBinding<'a>>, BINDINGS_MAX>>>,
@@ -115,6 +119,58 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
+}
+
+/// A date of an account. One of another JSON type costs no row: a number is read as its text, and any other value is not
+/// known, which is not none.
+fn date<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<Text<'de>>>, D::Error> {
+    value.deserialize_any(Date)
+}
+
+struct Date;
+
+impl<'de> Visitor<'de> for Date {
+    type Value = Option<Option<Text<'de>>>;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a date")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Some(Text(Cow::Borrowed(text)))))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Some(Text(Cow::Owned(text.to_owned())))))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Some(None))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(items).map(|_| None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(members).map(|_| None)
+    }
 }
 
 /// A text of an account. An empty one is none: several releases make it of none.
@@ -178,12 +234,15 @@ impl<'a> WireAccount<'a> {
             api_key: self.api_key.as_ref().map(Text::as_str),
             role: bindings.role_in(place),
             category: shown(&self.category),
-            created_at: self.created_at.as_ref().map(Text::as_str),
+            created_at: self
+                .created_at
+                .as_ref()
+                .and_then(|date| Some(date.as_ref()?.as_str())),
             last_used_at: shown(&self.last_used_at),
         })
     }
 
-    /// Its key, unless the API masked it.
+    /// Its key, unless the API masked it with asterisks. Text that only may be a whole key is taken out as well.
     pub(super) fn whole_key(&self) -> Option<Cow<'a, str>> {
         let key = self.api_key.as_ref()?;
         (!key.as_str().contains('*')).then(|| key.0.clone())
@@ -228,8 +287,8 @@ impl<'a> WireAccount<'a> {
             },
             place: place.clone(),
             active: self.active,
-            created_at: clean(self.created_at),
-            updated_at: clean(self.updated_at),
+            created_at: clean(self.created_at.flatten()),
+            updated_at: clean(self.updated_at.flatten()),
             last_used_at: clean(self.last_used_at.flatten()),
         })
     }

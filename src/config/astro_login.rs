@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::fields::Broken;
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::guards::regular_file;
 use crate::guards::secret::Secret;
@@ -21,6 +22,28 @@ const FILE_MAX: u64 = 1024 * 1024;
 
 /// The CLI truncates and rewrites its file; a half-written one is whole again after this.
 const REWRITING: Duration = Duration::from_millis(60);
+
+/// The place of the CLI's file.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Place {
+    /// Nowhere: there is no home directory.
+    #[default]
+    NoHome,
+    /// Unknown: the variable that names its directory has a value that nobody meant.
+    Broken(Broken),
+    /// This file.
+    File(PathBuf),
+}
+
+impl Place {
+    fn file(&self) -> Result<&Path, LoginProblem> {
+        match self {
+            Self::NoHome => Err(LoginProblem::NoHome),
+            Self::Broken(broken) => Err(LoginProblem::Home(broken.clone())),
+            Self::File(path) => Ok(path),
+        }
+    }
+}
 
 /// The login of the astro CLI to one installation.
 #[derive(Debug, Clone)]
@@ -103,6 +126,8 @@ fn has_token(credentials: &Path, domain: &str) -> bool {
 pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]
     NoHome,
+    #[error(transparent)]
+    Home(Broken),
     #[error("there is no astro login ({} does not exist)", path.display())]
     NoFile { path: PathBuf },
     #[error("the astro login in {} cannot be read ({source})", path.display())]
@@ -125,18 +150,18 @@ pub enum LoginProblem {
 ///
 /// # Errors
 /// There is no login that can be used.
-pub async fn find(
-    path: Option<&Path>,
+pub(super) async fn find(
+    place: &Place,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    match find_at_once(path, domain) {
+    match find_at_once(place, domain) {
         Err(
             LoginProblem::Malformed { .. }
             | LoginProblem::NoContext
             | LoginProblem::UnknownContext { .. },
         ) => {
             sleep(REWRITING).await;
-            find_at_once(path, domain)
+            find_at_once(place, domain)
         }
         found => found,
     }
@@ -146,17 +171,18 @@ pub async fn find(
 ///
 /// # Errors
 /// There is no login that can be used.
-pub fn find_at_once(
-    path: Option<&Path>,
+pub(super) fn find_at_once(
+    place: &Place,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    let path = path.ok_or(LoginProblem::NoHome)?;
+    let path = place.file()?;
     load(path)?.login(domain, path)
 }
 
 /// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
 /// works only for the CLI.
-pub fn skips_verification(path: Option<&Path>) -> bool {
+pub(super) fn skips_verification(place: &Place) -> bool {
+    let path = place.file().ok();
     match path.and_then(|path| load(path).ok()?.houston?.skip_verify_tls) {
         Some(Value::Bool(on)) => on,
         Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),

@@ -4,13 +4,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Environment;
 use super::fields::{Broken, Config};
 use super::flags::Flags;
 use super::placeholder::Kind;
 use super::setting::{ALL, API_TOKEN, Form, Setting};
 use super::values::{self, Problem};
+use super::{ASTRO_HOME, Environment};
 use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
+
+/// The variable for the directory of the states of programs, which the default directory for key files is in.
+const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 
 /// The variables that count beside the settings: the way through the network, and the places of login and keys.
 const BESIDE_SETTINGS: [&str; 10] = [
@@ -22,17 +25,12 @@ const BESIDE_SETTINGS: [&str; 10] = [
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-    "ASTRO_HOME",
-    "XDG_STATE_HOME",
+    ASTRO_HOME,
+    XDG_STATE_HOME,
 ];
 
 /// Those of them that hold a path.
-const PATHS: [&str; 4] = [
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "ASTRO_HOME",
-    "XDG_STATE_HOME",
-];
+const PATHS: [&str; 4] = ["SSL_CERT_FILE", "SSL_CERT_DIR", ASTRO_HOME, XDG_STATE_HOME];
 
 /// The settings as a client's configuration can hold them.
 #[derive(Debug, Default)]
@@ -62,12 +60,18 @@ pub enum LeftOut {
     /// It names an installation, and the sandbox is used.
     #[error("names an installation or its credential, and the sandbox does without them")]
     Sandbox,
+    /// It is a URL with a query.
+    #[error("holds a query, which may be a secret; set it without the query")]
+    Query,
     /// It has the form of a token.
     #[error("holds a value that looks like a token; correct or unset it")]
     LooksLikeToken,
     /// It is a placeholder, a reference or in quotes.
     #[error("holds a placeholder or quotes and not the value that was meant; correct or unset it")]
     Unmeant,
+    /// It is a relative path, which this process ignores.
+    #[error("is not an absolute path, so it does not count here either; correct or unset it")]
+    Relative,
     /// It names a proxy that cannot be used.
     #[error("cannot be used: 'apc-mcp doctor' says why; correct or unset it")]
     Unusable,
@@ -102,8 +106,11 @@ impl Carried {
         }
         let mut carried = Self::default();
         for setting in ALL {
-            let source = source(setting, flags, environment);
-            let Some((name, text)) = source else { continue };
+            let source = super::source(setting, flags, environment);
+            let Some((origin, text)) = source else {
+                continue;
+            };
+            let name = origin.name_of(setting.name());
             if config.sandbox && setting.names_the_installation() {
                 carried.left_out.push((name, LeftOut::Sandbox));
             } else if **setting == API_TOKEN {
@@ -128,6 +135,10 @@ impl Carried {
             self.left_out.push((name, LeftOut::NotText));
             return Ok(());
         };
+        if let Some(reason) = unfit(setting, &text) {
+            self.left_out.push((name, reason));
+            return Ok(());
+        }
         match as_flags(setting, &text) {
             Some(flags) => self.arguments.extend(flags.arguments()?),
             None => self.variables.push((name, text)),
@@ -148,26 +159,39 @@ impl Carried {
         match checked.and_then(|text| fit(name, text, config)) {
             Err(reason) => self.left_out.push((name, reason)),
             Ok(text) if PATHS.contains(&name) => {
-                let path = values::path(text).map_err(io::Error::other)?;
-                let path = std::path::absolute(path)?;
-                self.variables.push((name, path.display().to_string()));
+                let path = match name {
+                    ASTRO_HOME => environment.astro_home(),
+                    // Others read these as they stand.
+                    _ => Some(Ok(text.into())),
+                };
+                match path.transpose() {
+                    Ok(path) => self.add_path(name, path)?,
+                    Err(_) => self.left_out.push((name, LeftOut::Unmeant)),
+                }
             }
             Ok(text) => self.variables.push((name, text.to_owned())),
         }
         Ok(())
     }
+
+    fn add_path(&mut self, name: &'static str, path: Option<PathBuf>) -> io::Result<()> {
+        if let Some(path) = path {
+            let path = std::path::absolute(path)?;
+            self.variables.push((name, path.display().to_string()));
+        }
+        Ok(())
+    }
 }
 
-/// The name and the text by which a setting is set.
-fn source(
-    setting: &'static Setting,
-    flags: &Flags,
-    environment: &Environment,
-) -> Option<(&'static str, Result<String, Problem>)> {
-    match flags.text(setting) {
-        Some(text) => Some((setting.name(), Ok(text))),
-        None => environment.first(setting.variables),
+/// The reason why an entry cannot hold the text of a setting. The name of a file may be a hash.
+fn unfit(setting: &Setting, text: &str) -> Option<LeftOut> {
+    if setting.kind() != Kind::Name {
+        return None;
     }
+    if without_secret_shapes(text) != text {
+        return Some(LeftOut::LooksLikeToken);
+    }
+    text.contains(['?', '#']).then_some(LeftOut::Query)
 }
 
 /// The text of a variable, if an entry can hold it.
@@ -187,6 +211,9 @@ fn fit<'a>(name: &str, text: &'a str, config: &Config) -> Result<&'a str, LeftOu
     }
     let kind = if is_path { Kind::Path } else { Kind::Word };
     values::not_a_placeholder(text, kind).map_err(|_| LeftOut::Unmeant)?;
+    if name == XDG_STATE_HOME && !Path::new(text).is_absolute() {
+        return Err(LeftOut::Relative);
+    }
     let proxy = config.connecting.proxies.proxy.as_ref();
     match proxy.is_some_and(|proxy| proxy.name == name && proxy.address.is_err()) {
         true => Err(LeftOut::Unusable),
@@ -209,7 +236,10 @@ fn as_flags(setting: &'static Setting, text: &str) -> Option<Flags> {
 impl Environment {
     /// The names of the variables that count and are set.
     pub fn counting(&self) -> Vec<&'static str> {
-        let of_setting = |setting: &&'static Setting| Some(self.first(setting.variables)?.0);
+        let of_setting = |setting: &&'static Setting| {
+            let (origin, _) = super::source(setting, &Flags::default(), self)?;
+            Some(origin.name_of(setting.name()))
+        };
         let settings = ALL.iter().filter_map(of_setting);
         let beside = BESIDE_SETTINGS.into_iter();
         settings

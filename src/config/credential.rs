@@ -80,7 +80,7 @@ impl Config {
     /// # Errors
     /// There is no login that can be used.
     pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
-        astro_login::find(self.login_file.as_deref(), self.domain.as_ref()).await
+        astro_login::find(&self.login_place, self.domain.as_ref()).await
     }
 
     /// Pairs a token from the settings with the URL from the settings, never with a login's.
@@ -161,8 +161,7 @@ impl Config {
 
     /// The workspace that the astro CLI is switched to, if its login is for this URL.
     fn login_workspace(&self, url: &ApiUrl) -> Option<WorkspaceId> {
-        let file = self.login_file.as_deref();
-        let login = astro_login::find_at_once(file, self.domain.as_ref()).ok();
+        let login = astro_login::find_at_once(&self.login_place, self.domain.as_ref()).ok();
         let login = login.filter(|login| login.url == *url)?;
         workspace_of(&login)
     }

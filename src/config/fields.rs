@@ -8,6 +8,7 @@ use std::time::Duration;
 use apc_sandbox::Line;
 use etcetera::BaseStrategy;
 
+use super::astro_login::Place;
 use super::not_configured::Reader;
 use super::values::Problem;
 use crate::apc::WorkspaceId;
@@ -49,7 +50,7 @@ pub struct Config {
     pub(super) token: Option<Secret>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) workspace_id: Option<WorkspaceId>,
-    pub(super) login_file: Option<PathBuf>,
+    pub(super) login_place: Place,
     pub(super) running_sandbox: Option<Installation>,
     pub(super) origins: BTreeMap<&'static str, Origin>,
     pub(super) broken: Vec<Broken>,
@@ -73,7 +74,7 @@ impl Default for Config {
             token: None,
             token_file: None,
             workspace_id: None,
-            login_file: None,
+            login_place: Place::default(),
             running_sandbox: None,
             origins: BTreeMap::new(),
             broken: Vec::new(),

@@ -16,11 +16,6 @@ impl Flags {
         Self(typed.filter(|(_, text)| !text.is_empty()).collect())
     }
 
-    /// Tells if a setting was typed.
-    pub(crate) fn has(&self, setting: &Setting) -> bool {
-        self.0.iter().any(|(typed, _)| *typed == setting)
-    }
-
     /// The text of a setting; a repeated one has commas, as in its variable.
     pub(super) fn text(&self, setting: &Setting) -> Option<String> {
         let texts = self.0.iter().filter(|(typed, _)| *typed == setting);

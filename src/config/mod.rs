@@ -22,8 +22,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use apc_sandbox::Line;
+use astro_login::Place;
 use setting::{
-    ALL, API_TOKEN, API_TOKEN_FILE, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
+    ALL, API_TOKEN, API_TOKEN_FILE, Form, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
 };
 use values::Problem;
 
@@ -36,6 +37,9 @@ pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
 pub use report::CurrentSetting;
 pub use values::token_in_words;
+
+/// The variable for the directory of the astro CLI's login.
+const ASTRO_HOME: &str = "ASTRO_HOME";
 
 /// The variables of a process.
 #[derive(Debug, Default)]
@@ -74,16 +78,30 @@ impl Environment {
         }
     }
 
-    /// The file in which the astro CLI keeps its login.
-    fn astro_login_file(&self) -> Option<PathBuf> {
-        let home = match self.get("ASTRO_HOME") {
-            Some(home) => home
-                .to_str()
-                .and_then(|text| values::path(text).ok())
-                .unwrap_or_else(|| home.into()),
-            None => std::env::home_dir()?,
+    /// The place where the astro CLI keeps its login.
+    fn astro_login_place(&self) -> Place {
+        let home = match self.astro_home() {
+            Some(Err(broken)) => return Place::Broken(broken),
+            Some(Ok(home)) => Some(home),
+            None => std::env::home_dir(),
         };
-        Some(home.join(".astro").join("config.yaml"))
+        let file = home.map(|home| home.join(".astro").join("config.yaml"));
+        file.map_or(Place::NoHome, Place::File)
+    }
+
+    /// The directory that the variable of the astro CLI names. A blank one is unset.
+    fn astro_home(&self) -> Option<Result<PathBuf, Broken>> {
+        let home = self.get(ASTRO_HOME)?;
+        let Some(text) = home.to_str() else {
+            return Some(Ok(home.into()));
+        };
+        let text = values::without_mark(text.to_owned());
+        let broken = |problem| Broken {
+            setting: ASTRO_HOME,
+            origin: Origin::Variable(ASTRO_HOME),
+            problem,
+        };
+        (!text.trim().is_empty()).then(|| values::meant_path(&text).map_err(broken))
     }
 }
 
@@ -113,10 +131,10 @@ impl Config {
     }
 
     fn read_installation(&mut self, flags: &Flags, environment: &Environment) {
-        self.login_file = environment.astro_login_file();
+        self.login_place = environment.astro_login_place();
         for setting in INSTALLATION {
             // A file that was typed beats the token of the environment.
-            if *setting != API_TOKEN || !flags.has(&API_TOKEN_FILE) {
+            if *setting != API_TOKEN || self.origin(&API_TOKEN_FILE) != Origin::Flag {
                 self.read(setting, flags, environment);
             }
         }
@@ -127,12 +145,8 @@ impl Config {
     }
 
     fn read(&mut self, setting: &'static Setting, flags: &Flags, environment: &Environment) {
-        let (origin, text) = match flags.text(setting) {
-            Some(text) => (Origin::Flag, Ok(text)),
-            None => match environment.first(setting.variables) {
-                Some((variable, text)) => (Origin::Variable(variable), text),
-                None => return,
-            },
+        let Some((origin, text)) = source(setting, flags, environment) else {
+            return;
         };
         self.origins.insert(setting.name(), origin);
         if let Err(problem) = text.and_then(|text| setting.fill(self, &text)) {
@@ -184,6 +198,22 @@ impl Config {
             login_workspace: None,
         });
     }
+}
+
+/// The text by which a setting is set, without a byte order mark, and the origin of it. A blank path is unset.
+fn source(
+    setting: &'static Setting,
+    flags: &Flags,
+    environment: &Environment,
+) -> Option<(Origin, Result<String, Problem>)> {
+    let typed = flags.text(setting).map(|text| (Origin::Flag, Ok(text)));
+    let variable = environment.first(setting.variables);
+    let variable = variable.map(|(name, text)| (Origin::Variable(name), text));
+    let texts = [typed, variable].into_iter().flatten();
+    let mut texts = texts.map(|(origin, text)| (origin, text.map(values::without_mark)));
+    let is_path = matches!(setting.form, Form::Path(_));
+    let is_blank = |text: &String| is_path && text.trim().is_empty();
+    texts.find(|(_, text)| !text.as_ref().is_ok_and(is_blank))
 }
 
 #[cfg(test)]

@@ -32,6 +32,17 @@ impl Reader {
         }
     }
 
+    /// The words to correct something that is set with.
+    fn correct(self, what: &str) -> String {
+        match self {
+            Self::Client => format!(
+                "correct or remove {what} in this server's entry of the MCP client's configuration, and restart the \
+                 server"
+            ),
+            Self::Terminal => format!("correct or unset {what} in this shell"),
+        }
+    }
+
     /// The words to name another file with, in place of that of a setting.
     fn name_another_file(self, setting: &str) -> String {
         match self {
@@ -140,6 +151,13 @@ impl InstallationProblem {
                 DOMAIN.variable(),
                 API_URL.variable()
             )),
+            Self::NoToken {
+                problem: LoginProblem::Home(home),
+                ..
+            } => {
+                let correct = reader.correct(home.setting);
+                format!("{correct}, or {}", reader.set(token_settings()))
+            }
             // No one can log in to an address by the astro CLI.
             Self::NoToken { domain, .. } if is_address(domain) => reader.set(token_settings()),
             Self::NoToken { domain, .. } => format!(
@@ -185,17 +203,14 @@ fn correct(broken: &[Broken], reader: Reader) -> String {
         Reader::Terminal if are_flags => {
             format!("Nothing was sent. Correct {them} in the command, or leave {them} out")
         }
-        Reader::Client => format!(
-            "Nothing was sent. Correct or remove {them} in this server's entry of the MCP client's configuration, and \
-             restart the server"
-        ),
-        Reader::Terminal => format!("Nothing was sent. Correct or unset {them} in this shell"),
+        _ => format!("Nothing was sent. {}", capitalised(&reader.correct(them))),
     }
 }
 
 fn without_installation(login: &LoginProblem, reader: Reader) -> String {
     let settings = reader.set(format!("{} and {}", DOMAIN.variable(), token_settings()));
     match login {
+        LoginProblem::Home(home) => format!("{}, or {settings}", reader.correct(home.setting)),
         LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => format!(
             "Correct that file, or {}, or {settings}",
             reader.log_in("<domain>")

@@ -1,10 +1,11 @@
 //! Values that nobody meant: placeholders that were not filled in, references that were not resolved, masks, quotes.
 //!
 //! Judges by form alone, and refuses no value that an installation could have: a token is 32 letters and digits or a
-//! JWT, so neither braces nor a colon nor an asterisk is part of one.
+//! JWT, so neither a colon nor an asterisk is part of one.
 
 use super::setting::API_TOKEN_FILE;
 use super::values::shown;
+use crate::guards::secret::is_secret_shaped;
 
 /// The use of a value, which decides what a real one may look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,12 @@ pub(super) enum Unmeant {
     Masked,
     #[error("is in quotes, which became a part of the value; remove them")]
     Quoted,
-    #[error("begins with a name and =; only the value after it is needed")]
+    #[error("begins with the name of a value; only the value after it is needed")]
     Assignment,
     #[error("is a path; set {API_TOKEN_FILE} to a file that holds the token")]
     PathOfToken,
+    #[error("is {value}, a URL; only a path is needed")]
+    Url { value: String },
 }
 
 /// The beginnings of references to a secret that something else has to resolve.
@@ -92,21 +95,6 @@ const FILLERS: &[&str] = &[
     "fixme",
 ];
 
-/// Words that stand for no token, beside those.
-const TOKEN_FILLERS: &[&str] = &[
-    "token",
-    "apitoken",
-    "accesstoken",
-    "apikey",
-    "key",
-    "secret",
-    "password",
-    "hidden",
-    "masked",
-    "removed",
-    "changeit",
-];
-
 /// The characters that programs write in place of a secret.
 const MASKS: &[char] = &['*', '•', '●', '∙', '·', '█'];
 
@@ -121,7 +109,7 @@ pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
     let text = text.trim();
     let unquoted = without_quotes(text);
     let inside = unquoted.unwrap_or(text);
-    let found = [variable, reference, mask, mistaken, example]
+    let found = [variable, mistaken, reference, mask, url, example]
         .iter()
         .find_map(|form| form(inside, kind));
     let is_quoted = unquoted.is_some() || kind == Kind::Token && text.contains(['"', '\'', '`']);
@@ -150,6 +138,7 @@ fn without_quotes(text: &str) -> Option<&str> {
 fn variable(text: &str, kind: Kind) -> Option<Unmeant> {
     let is_one = is_enclosed(text)
         || has_reference(text)
+        || (kind == Kind::Path && has_variable_of_path(text))
         || (kind != Kind::Path
             && kind != Kind::Token
             && (has_between(text, "{", "}") || has_between(text, "<", ">")))
@@ -176,11 +165,26 @@ fn is_enclosed(text: &str) -> bool {
 
 /// Tells if a text has a reference to a variable in it whose form is nothing else.
 fn has_reference(text: &str) -> bool {
-    has_between(text, "${", "}")
+    // Also where the closing brace is missing.
+    text.contains("${")
+        || text.contains("{env:")
         || has_between(text, "$(", ")")
         || has_between(text, "#{", "}")
         || has_between(text, "{{", "}}")
-        || has_between(text, "{env:", "}")
+}
+
+/// Tells if a path has `$NAME`, `%NAME%`, `%(NAME)s` or a command in backticks in it. A share of Windows, such as `C$`, and
+/// characters that are encoded, such as `%AB`, are none.
+fn has_variable_of_path(path: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let mut after_dollars = path.split('$').skip(1);
+    let within_percents = path.split_once('%');
+    let within_percents = within_percents.and_then(|(_, rest)| rest.rsplit_once('%'));
+    let is_name = |name: &str| name.len() > 2 && is_identifier(name);
+    path.contains('`')
+        || has_between(path, "%(", ")")
+        || after_dollars.any(|after| after.starts_with(is_letter))
+        || within_percents.is_some_and(|(names, _)| names.split('%').any(is_name))
 }
 
 fn has_between(text: &str, open: &str, close: &str) -> bool {
@@ -191,8 +195,7 @@ fn has_between(text: &str, open: &str, close: &str) -> bool {
 /// The parts of a value of which each could be a variable by itself.
 fn pieces(text: &str, kind: Kind) -> impl Iterator<Item = &str> {
     let separators: &'static [char] = match kind {
-        Kind::Token => &[],
-        Kind::Path => &['/', '\\'],
+        Kind::Token | Kind::Path => &['/', '\\'],
         Kind::Name | Kind::Word => &['/', '\\', ':', '.', ',', '@', ' '],
     };
     text.split(separators)
@@ -219,7 +222,8 @@ fn is_identifier(name: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// `op://vault/item`, `vault:path` and their relatives. A name with a port, such as `vault:8443`, is none.
+/// `op://vault/item`, `vault:path` and their relatives. A name with a port, such as `vault:8443`, is none. For a token it
+/// may be any name: a colon is in no token.
 fn reference(text: &str, kind: Kind) -> Option<Unmeant> {
     let lower = text.to_ascii_lowercase();
     let rest = REFERENCES
@@ -228,8 +232,21 @@ fn reference(text: &str, kind: Kind) -> Option<Unmeant> {
     let has_host = matches!(kind, Kind::Name | Kind::Word);
     let is_port = |rest: &str| has_host && rest.starts_with(|c: char| c.is_ascii_digit());
     let is_one = rest.is_some_and(|rest| !is_port(rest))
-        || kind == Kind::Token && (text.contains("://") || lower.starts_with("secrets."));
+        || kind == Kind::Token && (has_name_before_colon(text) || lower.starts_with("secrets."));
     is_one.then(|| Unmeant::NotResolved { value: shown(text) })
+}
+
+fn has_name_before_colon(text: &str) -> bool {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_+.".contains(letter);
+    let name = text.split_once(':').map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(is_of_name))
+}
+
+/// `file:///path`, where a path is meant.
+fn url(text: &str, kind: Kind) -> Option<Unmeant> {
+    let after = text.split_once(':').map(|(_, after)| after);
+    let is_url = has_name_before_colon(text) && after.is_some_and(|after| after.starts_with("//"));
+    (is_url && kind == Kind::Path).then(|| Unmeant::Url { value: shown(text) })
 }
 
 /// `********`, `xxxx`, `0a1b2c****`, `eyJhbG...`.
@@ -240,7 +257,7 @@ fn mask(text: &str, kind: Kind) -> Option<Unmeant> {
     let is_token = kind == Kind::Token;
     let hides = is_row(MASKS, if is_token { 1 } else { 2 })
         || kind != Kind::Path && is_row(&['x', 'X'], 3)
-        || is_token && is_row(&['.', '…', '-', '_', '?', '#'], 3);
+        || is_token && is_row(&['.', '-', '_'], 3);
     if hides {
         return Some(Unmeant::Hidden { value: shown(text) });
     }
@@ -266,10 +283,11 @@ fn example(text: &str, kind: Kind) -> Option<Unmeant> {
         !text.contains('.') && (lower.starts_with("your_") || lower.starts_with("your-"));
     let is_one = match kind {
         Kind::Token => {
-            is_filler
-                || is_yours
-                || TOKEN_FILLERS.contains(&letters.as_str())
-                || !text.contains('.') && asks_for_a_token(&letters)
+            !has_form_of_token(text)
+                && (is_filler
+                    || is_yours
+                    || letters.contains("redacted")
+                    || asks_for_a_token(&letters))
         }
         Kind::Name => is_filler || is_yours,
         Kind::Path => is_filler,
@@ -289,21 +307,39 @@ fn asks_for_a_token(letters: &str) -> bool {
     names_it && asks || letters.starts_with("changeme")
 }
 
-/// `NAME=value` and `/path/of/token`, where a token is meant.
+/// Tells if a text is a JWT, or 32 letters and digits.
+fn has_form_of_token(text: &str) -> bool {
+    let is_key = text.len() == 32
+        && text.chars().all(|c| c.is_ascii_alphanumeric())
+        && text.contains(|c: char| c.is_ascii_digit());
+    is_key || text.starts_with("eyJ") && is_secret_shaped(text)
+}
+
+/// `NAME=value`, `Name: value` and `/path/of/token`, where a token is meant.
 fn mistaken(text: &str, kind: Kind) -> Option<Unmeant> {
     if kind != Kind::Token {
         return None;
     }
-    let text = text.strip_prefix("export ").unwrap_or(text);
-    let assigned = text
-        .split_once('=')
-        .filter(|(_, value)| !value.trim_matches('=').is_empty());
-    if assigned.is_some_and(|(name, _)| is_identifier(name)) {
-        return Some(Unmeant::Assignment);
+    if is_path_of_token(text) {
+        return Some(Unmeant::PathOfToken);
     }
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    let is_name = |name: &str| is_identifier(&name.replace('-', "_"));
+    let is_value = |value: &str| value.starts_with(' ') || is_secret_shaped(value);
+    let is_assigned = match (text.split_once('='), text.split_once(':')) {
+        (Some((name, value)), _) if is_name(name) => !value.trim_matches('=').is_empty(),
+        (_, Some((name, value))) => is_name(name) && is_value(value),
+        _ => false,
+    };
+    is_assigned.then_some(Unmeant::Assignment)
+}
+
+/// `/run/secrets/token`, `~/token`, `C:\token` and their relatives.
+fn is_path_of_token(text: &str) -> bool {
     let starts = ["/", "~/", "./", "../", "@/"];
-    let is_path = starts.iter().any(|start| text.starts_with(start));
-    is_path.then_some(Unmeant::PathOfToken)
+    let drive = text.split_once(':');
+    starts.iter().any(|start| text.starts_with(start))
+        || drive.is_some_and(|(drive, rest)| drive.len() == 1 && rest.starts_with(['\\', '/']))
 }
 
 #[cfg(test)]
@@ -396,6 +432,13 @@ mod tests {
             "/srv/$USER/keys",
             "%USERPROFILE%\\keys",
             "/srv/<you>/keys",
+            "keys-$USER",
+            "$PWD-k",
+            "$HOME.k",
+            "${HOME/k",
+            "%(HOME)s/k",
+            "keys-%USERNAME%",
+            "`pwd`/k",
         ];
         assert_all(Kind::Path, &paths, |found| {
             matches!(found, Unmeant::NotFilledIn { .. })
@@ -508,7 +551,6 @@ mod tests {
             "./x",
             "xxx",
             "C:\\Users\\me\\keys",
-            "C:\\$Recycle.Bin\\x",
             "\\\\host\\C$\\keys",
             "/srv/the boys'",
             "/data/a,b",
@@ -516,6 +558,11 @@ mod tests {
             "/tmp/[x]/keys",
             "/data/{team}/keys",
             "/a%20b",
+            "/a%AB%CD%20b",
+            "/100%/x",
+            "/half%done",
+            "/data$/x$1",
+            "C:/keys",
         ];
         let names = [
             "acme.dev",

@@ -6,7 +6,7 @@ use super::Environment;
 use super::placeholder::{self, Kind};
 use super::values::Problem;
 use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable};
-use crate::guards::secret::Secret;
+use crate::guards::secret::{REDACTED, Secret, without_secret_shapes};
 
 /// The variables that name a proxy for https. The first one that is set counts.
 const PROXY: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -102,6 +102,12 @@ fn address(text: &str) -> Result<ProxyAddress, ProxyProblem> {
     }
     let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| ProxyProblem::Malformed)?;
     let shown = shown(&url).ok_or(ProxyProblem::Malformed)?;
+    // The URL has its host in small letters, in which the shape of a token does not show.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let shown = match without_secret_shapes(host) == host {
+        true => shown,
+        false => format!("{scheme}://{REDACTED}"),
+    };
     Ok(ProxyAddress {
         url: Secret::new(url.as_str()),
         shown,

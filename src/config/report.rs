@@ -41,7 +41,7 @@ impl Config {
 
     /// Tells if the astro CLI does not verify certificates. This server ignores that.
     pub fn astro_skips_verification(&self) -> bool {
-        astro_login::skips_verification(self.login_file.as_deref())
+        astro_login::skips_verification(&self.login_place)
     }
 
     fn current(&self, setting: &'static Setting) -> CurrentSetting {

@@ -91,7 +91,7 @@ impl Setting {
     }
 
     /// The use of the value.
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self.form {
             Path(_) => Kind::Path,
             Text("TOKEN") => Kind::Token,

@@ -23,6 +23,9 @@ const SHOWN_MAX: usize = 20;
 /// The shortest token, in characters.
 const TOKEN_MIN: usize = 16;
 
+/// The characters of tokens beside letters and digits.
+const TOKEN_MARKS: &str = "- . _ ~ + / =";
+
 /// The shown form of a value that is not set.
 pub(super) const NOT_SET: &str = "not set";
 
@@ -66,8 +69,12 @@ impl Problem {
 pub(super) enum TokenProblem {
     #[error("it {0}")]
     Unmeant(#[from] Unmeant),
-    #[error("it holds blanks, line breaks or characters that are not ASCII")]
-    Characters,
+    #[error(
+        "it has {} in it, which is in no token (a token is letters, digits and {TOKEN_MARKS}); it may be a placeholder, \
+         or hold more than the token",
+        named(*.0)
+    )]
+    Character(char),
     #[error("it is shorter than {} characters", TOKEN_MIN)]
     Short,
 }
@@ -247,6 +254,12 @@ pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
         .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
 }
 
+/// A text without the byte order mark that some editors and shells put before it.
+pub(super) fn without_mark(text: String) -> String {
+    let bare = text.strip_prefix('\u{feff}').map(str::to_owned);
+    bare.unwrap_or(text)
+}
+
 /// Parses a path. A leading `~/` is the home directory: only a shell would have replaced it.
 pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     let is_separator = |letter: char| letter == '/' || letter == std::path::MAIN_SEPARATOR;
@@ -256,12 +269,18 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     match rest.strip_prefix(is_separator) {
         Some(below) => Ok(home()?.join(below.trim_start_matches(is_separator))),
         None if rest.is_empty() => home(),
-        None if rest.contains(is_separator) => {
+        None if rest.contains(['/', '\\']) => {
             let accepted = "a path from the root, or from ~/ for your own home directory";
             Err(Problem::not_accepted(text, accepted))
         }
         None => Ok(text.into()),
     }
+}
+
+/// Parses a path that is no setting of this program, and refuses one that nobody meant.
+pub(super) fn meant_path(text: &str) -> Result<PathBuf, Problem> {
+    not_a_placeholder(text, Kind::Path)?;
+    path(not_a_token(text)?)
 }
 
 fn home() -> Result<PathBuf, Problem> {
@@ -272,13 +291,26 @@ fn home() -> Result<PathBuf, Problem> {
 pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
     let text = without_scheme(token.expose());
     not_a_placeholder(text, Kind::Token)?;
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(TokenProblem::Characters);
+    if let Some(foreign) = text.chars().find(|character| !is_of_token(*character)) {
+        return Err(TokenProblem::Character(foreign));
     }
     if text.len() < TOKEN_MIN {
         return Err(TokenProblem::Short);
     }
     Ok(Secret::new(text))
+}
+
+fn is_of_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character != ' ' && TOKEN_MARKS.contains(character)
+}
+
+/// The words for one character.
+fn named(character: char) -> String {
+    match character {
+        blank if blank.is_whitespace() => "a blank or a line break".to_owned(),
+        shown if shown.is_ascii_graphic() || shown.is_alphanumeric() => format!("'{shown}'"),
+        hidden => format!("the character U+{:04X}", u32::from(hidden)),
+    }
 }
 
 fn without_scheme(token: &str) -> &str {
@@ -328,6 +360,8 @@ pub(super) fn changes_in_words(limit: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -348,6 +382,34 @@ mod tests {
             ("acme dev", "'acme dev'"),
         ] {
             assert_eq!(shown(value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_true_token_is_always_accepted(
+            token in prop_oneof![
+                "[0-9a-f]{32}",
+                "[0-9A-Za-z]{31}[0-9]",
+                "eyJ[0-9A-Za-z_-]{20,80}\\.eyJ[0-9A-Za-z_-]{20,200}\\.[0-9A-Za-z_-]{20,400}",
+            ],
+            before in prop_oneof![Just(""), Just(" "), Just("Bearer "), Just("bearer  ")],
+            after in prop_oneof![Just(""), Just(" "), Just("\r\n")],
+        ) {
+            let pasted = Secret::new([before, &token, after].concat());
+            let bare = bare_token(&pasted).unwrap();
+            prop_assert_eq!(bare.expose(), token);
+        }
+
+        #[test]
+        fn a_character_that_no_token_has_is_refused_wherever_it_stands(
+            start in "[0-9a-f]{0,32}",
+            foreign in any::<char>(),
+            end in "[0-9a-f]{1,32}",
+        ) {
+            prop_assume!(!is_of_token(foreign));
+            let token = format!("a{start}{foreign}{end}");
+            prop_assert!(bare_token(&Secret::new(token)).is_err());
         }
     }
 

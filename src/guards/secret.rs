@@ -19,6 +19,12 @@ const STARS: &str = "**************************";
 /// The number of characters that show of a masked key.
 pub const SHOWN: usize = 6;
 
+/// The fewest characters of a whole key. The API's have 32.
+const WHOLE_MIN: usize = 16;
+
+/// The text that hides the rest of a key where no character of its own does.
+const DOTS: &str = "...";
+
 /// The number of secrets that are remembered for scrubbing; the oldest is forgotten first.
 const REMEMBERED: usize = 1_000;
 
@@ -54,30 +60,39 @@ impl Secret {
 
     /// The value as results show it: at most its first six characters, and a sign for the rest.
     pub fn abbreviated(&self) -> String {
-        let shown = match self.0.split_once('*') {
-            Some((shown, _)) => Self::new(shown).beginning().to_owned(),
-            None if self.beginning().len() < self.0.len() => self.beginning().to_owned(),
-            None => String::new(),
-        };
-        shown + "…"
+        let shown = Self::new(visible_part(&self.0).unwrap_or(&self.0));
+        let beginning = shown.beginning();
+        let is_all = beginning.len() == self.0.len();
+        String::from(if is_all { "" } else { beginning }) + "…"
     }
 
     /// Tells whether a masked value may be this one: its visible part is the beginning of this one.
     pub fn may_be(&self, whole: &Self) -> bool {
-        match self.0.split_once('*') {
-            Some((shown, _)) => whole.0.starts_with(shown),
+        match visible_part(&self.0) {
+            Some(shown) => whole.0.starts_with(shown),
             None => self == whole,
         }
     }
 
     /// Tells whether a masked value shows as many characters as the API shows by default.
     pub fn shows_enough(&self) -> bool {
-        self.0.find('*').is_none_or(|shown| shown >= SHOWN)
+        visible_part(&self.0).is_none_or(|shown| shown.len() >= SHOWN)
     }
 
-    /// Tells whether the value was masked before it came here.
+    /// Tells whether the value is no whole key: somebody masked or cut it before it came here.
     pub fn is_masked(&self) -> bool {
-        self.0.contains('*')
+        visible_part(&self.0).is_some()
+    }
+}
+
+/// The part of a key that shows where the text is not the whole key, whatever sign hides the rest. None for a whole
+/// key: letters, digits, `.`, `_` and `-` alone, and enough of them.
+pub fn visible_part(key: &str) -> Option<&str> {
+    let end = key.find(|c| !is_token_character(c));
+    let end = end.into_iter().chain(key.find(DOTS)).min();
+    match end {
+        Some(end) => key.get(..end),
+        None => (key.len() < WHOLE_MIN).then_some(key),
     }
 }
 
@@ -228,6 +243,31 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_whole_if_it_is_long_and_has_no_sign_that_hides_a_part() {
+        let long = "0123456789abcdef";
+        for whole in [KEY, long, "eyJhbGciOiJub25lIn0.e30..", "a-b_c.d-e_f.g-h_i"] {
+            assert_eq!(visible_part(whole), None, "{whole}");
+            assert!(!Secret::new(whole).is_masked(), "{whole}");
+        }
+        for (masked, visible) in [
+            ("", ""),
+            ("abcdef", "abcdef"),
+            (&long[..15], &long[..15]),
+            ("[REDACTED]", ""),
+            ("abcdef…", "abcdef"),
+            ("abcdef...", "abcdef"),
+            ("abcdef..........................", "abcdef"),
+            ("abcdef••••••••••••••••••••••••••", "abcdef"),
+            ("0123456789abcdef\nxyz", long),
+            (" 0123456789abcdef", ""),
+            ("0123456789abcdeé", &long[..15]),
+        ] {
+            assert_eq!(visible_part(masked), Some(visible), "{masked}");
+            assert!(Secret::new(masked).is_masked(), "{masked}");
+        }
+    }
+
+    #[test]
     fn results_show_six_characters_at_most() {
         for (key, shown) in [
             (KEY, "012345…"),
@@ -235,6 +275,9 @@ mod tests {
             ("01234567****", "012345…"),
             ("01****", "01…"),
             ("****", "…"),
+            ("012345••••", "012345…"),
+            ("0123456...", "012345…"),
+            ("[REDACTED]", "…"),
             ("123456", "…"),
             ("", "…"),
         ] {

@@ -146,20 +146,27 @@ pub fn lacks_metadata(names: &[&str]) -> ErrorData {
     ErrorData::invalid_params(text, None)
 }
 
-/// Replaces the text of an error that rmcp answers with before a request comes to us.
-pub fn reword(error: &mut ErrorData) {
-    if error.code != ErrorCode::UNSUPPORTED_PROTOCOL_VERSION {
-        return;
+/// Tells whether rmcp answers with this error in its own words, before a request comes to us.
+pub fn is_of_version(error: &ErrorData) -> bool {
+    error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
+}
+
+/// Replaces the text of an error about a protocol version, and takes secrets out of the version.
+pub fn reword_version(error: &mut ErrorData, secrets: &Secrets) {
+    let data = error.data.as_mut();
+    let requested = data.and_then(|data| data.get_mut("requested"));
+    let mut shown = String::new();
+    if let Some(Value::String(requested)) = requested {
+        *requested = secrets.scrub_foreign(requested);
+        shown.clone_from(requested);
     }
-    let data = error.data.as_ref();
-    let requested = data.and_then(|data| data.get("requested")?.as_str());
     let supported: Vec<_> = ProtocolVersion::KNOWN_VERSIONS
         .iter()
         .map(ProtocolVersion::as_str)
         .collect();
     error.message = format!(
         "This server does not speak protocol version {}. It speaks: {}. Send the request again with one of these versions.",
-        quoted(requested.unwrap_or_default()),
+        quoted(&shown),
         supported.join(", ")
     )
     .into();

@@ -39,7 +39,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The server.
 pub struct Server {
     shared: Arc<SharedState>,
-    pub(super) secrets: Secrets,
+    secrets: Secrets,
     options: ToolOptions,
     tools: OnceLock<Vec<Tool>>,
     seal: Arc<Seal>,
@@ -86,11 +86,9 @@ impl Server {
         self.tools.get_or_init(|| tools::definitions(&self.options))
     }
 
-    /// Remembers the token in use, so that no answer shows it.
-    async fn remember_token(&self) {
-        if let Ok(installation) = self.shared.config().installation().await {
-            self.secrets.remember_token(installation.token.expose());
-        }
+    /// The secrets that no answer shows, the token in use among them.
+    pub(super) async fn known_secrets(&self) -> &Secrets {
+        self.shared.known_secrets().await
     }
 
     /// Waits until nobody wants the answer of a call any more, or its time is over.
@@ -102,12 +100,15 @@ impl Server {
     }
 
     /// Refuses a tool that this server does not have.
-    pub(super) fn find(&self, tool: &str) -> Result<(), ErrorData> {
+    pub(super) async fn find(&self, tool: &str) -> Result<(), ErrorData> {
         let policy = &self.options.policy;
         let known: Vec<_> = tools::names(policy).collect();
         match known.contains(&tool) {
             true => Ok(()),
-            false => Err(refusals::tool(tool, &known, policy, &self.secrets)),
+            false => {
+                let secrets = self.known_secrets().await;
+                Err(refusals::tool(tool, &known, policy, secrets))
+            }
         }
     }
 
@@ -165,8 +166,8 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.remember_token().await;
-        let mut result = prompts::get(request, &self.options.policy, &self.secrets)?;
+        let secrets = self.known_secrets().await;
+        let mut result = prompts::get(request, &self.options.policy, secrets)?;
         result.meta = self.signature(context.protocol_version().as_ref());
         Ok(result.into())
     }
@@ -177,7 +178,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        self.find(&name)?;
+        self.find(&name).await?;
         let cancelled = context.ct.clone();
         let signature = self.signature(context.protocol_version().as_ref());
         let (seal, shutdown) = (Arc::clone(&self.seal), self.shutdown.clone());

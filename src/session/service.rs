@@ -63,16 +63,18 @@ impl McpService {
 
     /// Refuses a call whose arguments are no object, by a result: the model sees no protocol error. Refuses
     /// anything else by an error.
-    fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
+    async fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
         let (method, params) = (&refused.method, refused.params.as_ref());
         let server = &self.0;
         let Some((tool, given)) = refused.odd_arguments() else {
             let version = refused.version.as_ref();
-            return Err(refusals::method(method, params, version, &server.secrets));
+            let secrets = server.known_secrets().await;
+            return Err(refusals::method(method, params, version, secrets));
         };
-        server.find(tool)?;
+        server.find(tool).await?;
         let kind = refusals::kind(given);
-        let mut response = tools::arguments_are_no_object(tool, kind, &server.secrets).into();
+        let secrets = server.known_secrets().await;
+        let mut response = tools::arguments_are_no_object(tool, kind, secrets).into();
         sign(&mut response, server.signature(refused.version.as_ref()));
         let mut result = ServerResult::from(response);
         if !is_stateless(refused.version.as_ref()) {
@@ -91,7 +93,7 @@ impl Service<RoleServer> for McpService {
         let refused = Refused::of(&request, &context);
         let result = self.0.handle_request(request, context).await;
         match result {
-            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => self.refuse(&refused),
+            Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => self.refuse(&refused).await,
             other => other,
         }
     }

@@ -9,6 +9,7 @@
 //! | A question that is open at the end of input takes up all of these seconds. | The end of input ends it, and the client is told. |
 //! | A signal ends the session before the client can be told of an open question. | The client is told first. |
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
@@ -84,6 +85,7 @@ where
 {
     let (shared, shutdown) = (server.shared(), server.shutdown().clone());
     let transport = LineTransport::new(input, output, shutdown.clone());
+    let transport = transport.of_server(Arc::clone(&shared));
     let service = McpService::new(server);
     let end = after_questions(shutdown.clone());
     match serve_server_with_ct(service, transport, end).await {

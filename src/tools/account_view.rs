@@ -77,7 +77,7 @@ impl AccountView {
 }
 
 /// A time without the parts of its second; a text that is no time as it is.
-fn to_the_second(text: String) -> String {
+pub fn to_the_second(text: String) -> String {
     match DateTime::parse_from_rfc3339(&text) {
         Ok(time) => time.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true),
         Err(_) => text,

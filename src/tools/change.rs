@@ -96,8 +96,18 @@ impl AuditRecord {
         }
     }
 
+    /// Notes the place, and the workspace of a deployment as far as the call has learned it.
+    pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
+        if let Place::Deployment(id) = place
+            && let Some(home) = call.homes.workspace_of(id)
+        {
+            self.place(&home.into());
+        }
+        self.place(place);
+    }
+
     /// Notes the place.
-    pub fn place(&mut self, place: &Place) {
+    fn place(&mut self, place: &Place) {
         let id = Some(place.id().to_owned());
         self.note(|attempt| match place {
             Place::Workspace(_) => attempt.workspace_id = id,

@@ -15,7 +15,7 @@ use super::by_levels::ABOUT_DEPLOYMENTS;
 use super::change::LOOKING_AGAIN;
 use super::failure::Failure;
 use super::label_locks::LabelLocks;
-use super::place_words::{denied, unknown_place};
+use super::place_words::{change_denied, denied, listing_denied, unknown_place};
 use super::places::{self, Homes, Progress};
 use super::recovery::unfinished::{self, Unfinished};
 use super::user::{Answer, Question, User};
@@ -50,6 +50,14 @@ pub struct SharedState {
 }
 
 impl SharedState {
+    /// The secrets that are known, and the token in use among them.
+    pub async fn known_secrets(&self) -> &Secrets {
+        if let Ok(installation) = self.config.installation().await {
+            self.secrets.remember_token(installation.token.expose());
+        }
+        &self.secrets
+    }
+
     /// The state of a server that has called no installation yet.
     pub fn new(config: Config, secrets: Secrets) -> Self {
         Self {
@@ -225,6 +233,14 @@ impl Call {
         }
     }
 
+    /// The failure of a change in a place whose list this call has read.
+    pub(super) fn failure_of_change(&self, verb: &str, error: &ApiError, place: &Place) -> Failure {
+        match error {
+            ApiError::PermissionDenied => change_denied(verb, place, &self.installation),
+            error => self.failure_at(error, place),
+        }
+    }
+
     /// Lists the selected accounts of a place after making sure that it exists: an empty list alone does not tell, since
     /// a system-level token gets one for any id. What dead processes left there is looked at first.
     pub(super) async fn list(
@@ -286,7 +302,12 @@ impl Call {
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
         let listing = operations::first_service_accounts(api, place, most, rank).await;
-        listing.map_err(|error| self.failure_at(&error, place))
+        listing.map_err(|error| match error {
+            ApiError::PermissionDenied if api.token_is_good() => {
+                listing_denied(place, self.policy(), &self.installation)
+            }
+            error => self.failure_at(&error, place),
+        })
     }
 
     /// Makes sure that a place whose list is empty exists.

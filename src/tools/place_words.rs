@@ -1,6 +1,7 @@
 //! The words of failures about places: one that is not there, not allowed, not open to the token, or elsewhere.
 //! Claims nothing that the API does not tell: it refuses unknown, deleted and foreign places alike.
 
+use rmcp::model::JsonObject;
 use serde_json::json;
 
 use super::failure::{Code, Failure};
@@ -14,9 +15,36 @@ const NAMED: usize = 50;
 
 /// The fault of a call that needs a place and names none.
 pub fn no_place() -> String {
+    one_is_needed("workspace_id and deployment_id are both missing")
+}
+
+/// The fault of a call that needs a place and has nothing but an empty text in the place of an id.
+pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String {
+    let is_empty = |name: &str| given.get(name).is_some_and(|value| value == "");
+    let fault = match (is_empty("workspace_id"), is_empty("deployment_id")) {
+        (true, true) => one_is_needed("workspace_id and deployment_id are both ''"),
+        (true, false) => one_is_needed("workspace_id is '' and deployment_id is missing"),
+        (false, true) => one_is_needed("workspace_id is missing and deployment_id is ''"),
+        (false, false) => return no_place(),
+    };
+    match default {
+        Some(id) => format!("{fault}; {}", left_out("both", id)),
+        None => fault,
+    }
+}
+
+fn one_is_needed(fault: &str) -> String {
     format!(
-        "workspace_id and deployment_id are both missing; one of them is needed, which get_service_accounts shows; accepted: {}",
+        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {}",
         WorkspaceId::ACCEPTED.0
+    )
+}
+
+/// The clause on arguments that are better left out than empty.
+pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
+    format!(
+        "leaving {arguments} out, or null, means the default workspace {}",
+        quoted(default.as_str())
     )
 }
 
@@ -126,6 +154,37 @@ pub fn of_deployment(place: &Place, policy: &Policy) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// The failure of a change that the API refuses to a token that has read the list of the place in this call.
+pub fn change_denied(verb: &str, place: &Place, installation: &Installation) -> Failure {
+    let (source, host) = (&installation.token_source, installation.url.host());
+    let way_out = match place {
+        Place::Workspace(_) => {
+            "usually takes the role WORKSPACE_EDITOR or WORKSPACE_ADMIN in the workspace. Ask an admin of the workspace for the role."
+        }
+        Place::Deployment(_) => {
+            "takes the role DEPLOYMENT_EDITOR or DEPLOYMENT_ADMIN on the deployment; WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only. Ask an admin of the deployment for the role."
+        }
+    };
+    let text = format!(
+        "The token from {source} is valid at {host} and may list the service accounts of {place}, but may not {verb} any there. Nothing was changed. To {verb} an account {way_out}"
+    );
+    Failure::new(Code::PermissionDenied, text).about_place(place)
+}
+
+/// The failure of a list that the API refuses to a good token, in a place that no argument names. To look at the workspaces
+/// of the token would end in the same refusal.
+pub fn listing_denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
+    let Place::Workspace(_) = place else {
+        return denied(place, policy, installation);
+    };
+    let (source, host) = (&installation.token_source, installation.url.host());
+    let text = format!(
+        "The token from {source} is valid at {host} but may not list the service accounts of {place}. Nothing was changed. That takes the role WORKSPACE_VIEWER or a higher one in the workspace. Ask an admin of the workspace for the role. If a setting of this server alone names the workspace (--workspace-id, --allow-workspace), it may not exist.{}",
+        of_deployment(place, policy)
+    );
+    Failure::new(Code::PermissionDenied, text).about_place(place)
 }
 
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and

@@ -25,7 +25,8 @@ const REASON_MAX: usize = 200;
 /// The longest message of the API's own in an error, in characters.
 const MESSAGE_MAX: usize = 300;
 
-/// The failure of a request, in words that fit every tool. A tool that knows better says so itself.
+/// The failure of a read, or of a change that was certainly not made, in words that fit every tool. A tool that knows
+/// better says so itself.
 pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
     let (host, at) = (installation.url.host(), installation.url.address());
     match error {
@@ -69,13 +70,13 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
         ApiError::MissingData => Failure::new(
             Code::IncompatibleApi,
             format!(
-                "The API at {host} answered without the data it promises. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
+                "The API at {host} answered without the data it promises. Nothing was changed. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
             ),
         ),
         other => Failure::new(
             Code::ApiError,
             format!(
-                "{} {ASK_OPERATORS}",
+                "{} Nothing was changed. {ASK_OPERATORS}",
                 happened(other, &installation.url, secrets)
             ),
         ),
@@ -173,7 +174,7 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
         "The directory for key files {}. Nothing was created. {}.",
         harmless(&problem.to_string(), REASON_MAX + 200),
-        advice::on_key_dir()
+        advice::on_key_dir(problem)
     );
     Failure::new(Code::NotConfigured, text)
 }
@@ -232,7 +233,7 @@ pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
             format!("{host} redirects, which is not followed: the token would go along.")
         }
         ApiError::RefusalUnexplained => format!(
-            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason. Nothing was changed."
+            "The API at {host} refused, and did not answer the question whether the token or a permission is the reason."
         ),
         ApiError::Rejected(Rejection { message, .. }) if message.trim().is_empty() => {
             format!("The API at {host} answered with an error that says nothing.")

@@ -103,8 +103,10 @@ async fn permission_denied_names_the_role_that_would_do() {
     let text = refused.refusal("permission_denied");
     assert_says(
         text,
-        &["Nothing was changed", "WORKSPACE_EDITOR", "ask an admin"],
+        &["Nothing was changed", "WORKSPACE_EDITOR", "Ask an admin"],
     );
+    // It sends to no call that the token may make already, and that ends in the same refusal.
+    assert!(!text.contains("call "), "{text}");
     let viewer = truth(&sandbox.handle(), "dashboard").id;
     let place = Entity::Workspace(ANALYTICS.into());
     assert!(sandbox.handle().bind(&viewer, Role::WorkspaceEditor, place));
@@ -185,6 +187,8 @@ async fn already_exists_names_three_ways_on() {
     let text = taken.refusal("already_exists");
     assert_says(text, &["three ways on"]);
     assert_says(text, &["under another label"]);
+    let created = between(text, "created '", "'");
+    assert_eq!(created.len(), "2026-01-01T00:00:00Z".len(), "{text}");
     session
         .call(CREATE_TOOL, new("ci-deploy-2"))
         .await

@@ -337,17 +337,47 @@ async fn no_default_stands_in_for_a_place_of_a_creation_that_is_empty() {
     let program = Program::at(&sandbox, apc_sandbox::Persona::WorkspaceAdmin)
         .args(&["--workspace-id", ANALYTICS]);
     let mut session = program.serve(Era::USUAL).await;
-    for place in [
-        json!({"workspace_id": ""}),
-        json!({"deployment_id": ""}),
-        json!({"workspace_id": "", "deployment_id": ""}),
+    for (place, says) in [
+        (
+            json!({"workspace_id": ""}),
+            "workspace_id is '' and deployment_id is missing",
+        ),
+        (
+            json!({"deployment_id": ""}),
+            "workspace_id is missing and deployment_id is ''",
+        ),
+        (
+            json!({"workspace_id": "", "deployment_id": ""}),
+            "workspace_id and deployment_id are both ''",
+        ),
+        (
+            json!({"workspace_id": "", "deployment_id": null}),
+            "workspace_id is '' and deployment_id is missing",
+        ),
     ] {
         let mut new = place;
         new["label"] = json!("new");
         let refused = session.call("create_service_account", new).await;
         let text = refused.refusal("invalid_arguments");
-        assert_says(text, &["workspace_id", "one of them is needed"]);
+        let default =
+            format!("leaving both out, or null, means the default workspace '{ANALYTICS}'");
+        assert_says(text, &[says, "one of them is needed", &default]);
     }
+    assert_eq!(sandbox.handle().requests(), []);
+    let program = Program::at(&sandbox, apc_sandbox::Persona::WorkspaceAdmin).args(&[
+        "--workspace-id",
+        ANALYTICS,
+        "--levels",
+        "workspace",
+    ]);
+    let mut session = program.serve(Era::USUAL).await;
+    let new = json!({"label": "new", "workspace_id": ""});
+    let refused = session.call("create_service_account", new).await;
+    let text = refused.refusal("invalid_arguments");
+    let default =
+        format!("leaving workspace_id out, or null, means the default workspace '{ANALYTICS}'");
+    assert_says(text, &["workspace_id is ''", &default]);
+    assert!(!text.contains("deployment"), "{text}");
     assert_eq!(sandbox.handle().requests(), []);
 }
 

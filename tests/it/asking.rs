@@ -33,6 +33,9 @@ async fn a_deletion_is_confirmed_in_every_version() {
             "last used",
         ];
         assert_says(question.message(), &facts);
+        let used = question.message().split("last used '").nth(1).unwrap();
+        let used = used.split('\'').next().unwrap();
+        assert_eq!(used.len(), "2026-01-01T00:00:00Z".len(), "{used}");
         assert_eq!(question.field()["type"], "boolean");
         assert_eq!(question.field()["default"], false);
         assert_eq!(question.field()["title"], "Delete it (yes or no)");

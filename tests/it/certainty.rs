@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use apc_sandbox::{Fault, Handle, On, Persona, Sandbox};
+use apc_sandbox::{Entity, Fault, Handle, On, Persona, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::support::clients::*;
@@ -62,6 +62,24 @@ async fn an_account_whose_category_is_not_known_is_not_adopted() {
         names.retain(|name| !name.starts_with(".intent-"));
         assert_eq!(names, Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn an_account_with_further_roles_is_told_to_have_them_and_not_adopted() {
+    let mut account = row("theirs", "etl");
+    account["roleBindings"] = json!([
+        {"role": "WORKSPACE_VIEWER", "workspace": {"id": ANALYTICS}, "deployment": null},
+        {"role": "WORKSPACE_ADMIN", "workspace": {"id": DATA_SCIENCE}, "deployment": null},
+    ]);
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    later_lists(&sandbox.handle(), &list(json!([account]), json!(null)));
+    sandbox
+        .handle()
+        .inject(Fault::DropBefore, On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let text = refused.refusal("outcome_unknown");
+    assert_says(text, &["'theirs'", "further roles", "another account"]);
+    assert!(!text.contains("not shown"), "{text}");
 }
 
 #[tokio::test]
@@ -192,6 +210,43 @@ async fn a_duplicate_is_known_by_its_words_whatever_the_code() {
 }
 
 #[tokio::test]
+async fn a_label_that_only_the_api_says_is_taken_is_told_in_its_name() {
+    let taken = Fault::ErrorBefore {
+        code: "BAD_USER_INPUT".into(),
+        message: "Service Account already exists with the name etl".into(),
+    };
+    let claim = "There is a service account 'etl'";
+    let says = "The API says that the label 'etl' is taken";
+    let without = list(json!([row("a", "other")]), json!(null)).to_string();
+    for (later, seen) in [
+        (
+            answer(200, "application/json", without, false),
+            "does not show",
+        ),
+        (page(500, false), "could not be read"),
+    ] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let handle = sandbox.handle();
+        handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
+        handle.inject(later, On::Field(LIST), 5);
+        handle.inject(taken.clone(), On::Field(CREATE), 1);
+        let refused = session.call(CREATE_TOOL, new("etl")).await;
+        let text = refused.refusal("already_exists");
+        assert_says(text, &[says, seen, ANALYTICS, "Nothing was created"]);
+        assert!(!text.contains(claim), "{text}");
+        assert_eq!(refused.error().get("service_account_id"), None);
+    }
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let handle = sandbox.handle();
+    handle.add_account_on(On::Field(CREATE), colleague("etl", Role::WorkspaceViewer));
+    handle.inject(taken, On::Field(CREATE), 1);
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let text = refused.refusal("already_exists");
+    assert_says(text, &[claim, &truth(&handle, "etl").id]);
+    assert!(!text.contains(says), "{text}");
+}
+
+#[tokio::test]
 async fn a_workspace_that_vanished_does_not_prove_a_deletion() {
     let (sandbox, mut session) = start(Persona::SystemAdmin).await;
     let handle = sandbox.handle();
@@ -274,11 +329,49 @@ async fn roles_that_are_not_known_are_asked_about() {
 }
 
 #[tokio::test]
+async fn where_no_roles_are_shown_an_account_is_deleted_from_the_place_that_is_named() {
+    for has_the_field in [false, true] {
+        let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+        let handle = sandbox.handle();
+        let elsewhere = Entity::Workspace(DATA_SCIENCE.into());
+        assert!(handle.bind(MIGRATION, Role::WorkspaceViewer, elsewhere));
+        match has_the_field {
+            false => handle.lack_field("ServiceAccount.roleBindings"),
+            true => {
+                let mut account = row(MIGRATION, "migration-2024");
+                account["roleBindings"] = json!([]);
+                let listed = list(json!([account]), json!(null));
+                handle.inject(json_answer(200, &listed, false), On::Field(LIST), 9);
+            }
+        }
+        let alone = json!({"service_account_id": MIGRATION});
+        let refused = session.call(DELETE_TOOL, alone).await;
+        assert_says(
+            refused.refusal("confirmation_required"),
+            &["the lists of several places", ANALYTICS, DATA_SCIENCE],
+        );
+        assert_eq!(mutations(&handle), 0);
+        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        assert_eq!(deleted.account()["id"], MIGRATION);
+        assert!(!exists(&handle, MIGRATION));
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_may_have_this_servers_key_is_asked_about() {
-    for shown in ["", "1234", "123456"] {
+    for (shown, hidden) in [
+        (0, "********"),
+        (4, "********"),
+        (6, "********"),
+        (6, "…"),
+        (6, "..."),
+        (6, "••••••"),
+        (6, ""),
+        (0, "[REDACTED]"),
+    ] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let key = truth(&sandbox.handle(), "terraform").key;
-        let masked = format!("{}{}", &key[..shown.len()], "*".repeat(32 - shown.len()));
+        let masked = format!("{}{hidden}", &key[..shown]);
         let mut account = row("a", "etl");
         account["apiKey"] = json!(masked);
         let body = list(json!([account]), json!(null));

@@ -325,6 +325,67 @@ async fn a_variable_that_is_broken_or_may_be_a_token_is_named_and_not_carried_ov
 }
 
 #[tokio::test]
+async fn a_url_with_a_query_or_a_token_in_it_is_named_and_not_carried_over() {
+    for (variable, flag, value) in [
+        (
+            "APC_API_URL",
+            "--api-url",
+            "https://houston.acme.dev/v1?token={}",
+        ),
+        (
+            "APC_API_URL",
+            "--api-url",
+            "https://houston.acme.dev/v1?token=geheim",
+        ),
+        ("APC_API_URL", "--api-url", "https://houston.acme.dev/{}/v1"),
+        ("APC_API_URL", "--api-url", "https://houston.acme.dev/v1#{}"),
+        ("APC_DOMAIN", "--domain", "https://app.acme.dev/w/?token={}"),
+    ] {
+        let value = value.replace("{}", UNKNOWN_KEY);
+        let client = || Program::bare().args(&["client", "cursor"]);
+        for (name, program) in [
+            (variable, client().env(variable, &value)),
+            (flag, client().args(&[flag, &value])),
+        ] {
+            let ended = program.run().await;
+            assert!(ended.status.success(), "{}", ended.stderr);
+            let printed = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(!printed.contains(UNKNOWN_KEY), "{printed}");
+            assert!(!printed.contains("geheim"), "{printed}");
+            assert_says(&ended.stderr, &[&format!("Not carried over: {name} ")]);
+            let entry = entry("cursor", "mcpServers", &ended.stdout);
+            assert_eq!(arguments(&entry), Vec::<String>::new());
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_variable_counts_for_the_server_of_a_client_as_it_counts_here() {
+    let printed = |name: &'static str, value: &'static str| async move {
+        let program = Program::bare().args(&["client", "cursor"]).env(name, value);
+        let ended = program.run().await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        (entry("cursor", "mcpServers", &ended.stdout), ended.stderr)
+    };
+    // The directory for keys is the default one here, so it has to be the default one there.
+    for ignored in ["~/st", "st", "./st"] {
+        let (entry, told) = printed("XDG_STATE_HOME", ignored).await;
+        assert_eq!(entry["env"], Value::Null, "{ignored}");
+        assert_says(&told, &["Not carried over: XDG_STATE_HOME ", "absolute"]);
+    }
+    let (entry, _) = printed("XDG_STATE_HOME", "/var/st").await;
+    assert_eq!(entry["env"]["XDG_STATE_HOME"], "/var/st");
+    // Only a setting of this program may begin with the home directory.
+    let (entry, _) = printed("SSL_CERT_FILE", "~/ca.pem").await;
+    let file = entry["env"]["SSL_CERT_FILE"].as_str().unwrap();
+    assert!(
+        file.starts_with('/') && file.ends_with("/~/ca.pem"),
+        "{file}"
+    );
+}
+
+#[tokio::test]
 async fn a_broken_variable_is_refused_before_anything_is_printed() {
     let program = Program::bare()
         .args(&["client", "cursor"])
@@ -370,7 +431,7 @@ async fn the_clients_own_command_is_one_line_that_a_shell_reads_as_it_was_meant(
         ("copilot", "copilot mcp add "),
         ("vscode", "code --add-mcp "),
     ] {
-        let ended = printed(client, &["--audit-log", "/it's a/log $HOME"]).await;
+        let ended = printed(client, &["--audit-log", "/it's a/log $1"]).await;
         let line = ended.stderr.lines().find(|line| line.starts_with(start));
         let line = line.unwrap_or_else(|| panic!("{client}: {}", ended.stderr));
         let script = format!("for word in {line}; do printf '%s\\n' \"$word\"; done");
@@ -384,9 +445,9 @@ async fn the_clients_own_command_is_one_line_that_a_shell_reads_as_it_was_meant(
             "vscode" => {
                 let server: Value = serde_json::from_str(last).unwrap();
                 assert_eq!(server["name"], "apc-mcp");
-                assert_eq!(server["args"], json!(["--audit-log=/it's a/log $HOME"]));
+                assert_eq!(server["args"], json!(["--audit-log=/it's a/log $1"]));
             }
-            _ => assert_eq!(last, "--audit-log=/it's a/log $HOME", "{client}"),
+            _ => assert_eq!(last, "--audit-log=/it's a/log $1", "{client}"),
         }
     }
 }

@@ -276,21 +276,122 @@ async fn a_key_that_the_api_masks_by_now_is_named_as_lost() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_dead_process_had_got_is_published_although_the_api_masks_it() {
+async fn a_key_that_the_dead_process_had_got_is_published_although_the_api_does_not_show_it() {
+    for is_masked in [true, false] {
+        let shared = Shared::new().await;
+        let lost = shared.killed("lost").await;
+        let pending = kept_in(&shared.keys());
+        assert_eq!(pending.len(), 1, "{pending:?}");
+        fs::write(shared.keys().join(&pending[0]), &lost.key).unwrap();
+        let handle = shared.sandbox.handle();
+        match is_masked {
+            true => handle.skew_clock(chrono::TimeDelta::minutes(11)),
+            false => handle.lack_field("ServiceAccount.apiKey"),
+        }
+        let mut session = shared.serve().await;
+        let found = session.call(GET_TOOL, in_analytics()).await;
+        assert_says(&notes(&found).concat(), &["recovered", &lost.id]);
+        assert!(shared.has_key(&lost));
+        assert_eq!(names_in(&shared.keys()), [format!("{}.key", lost.id)]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_account_stays_in_the_file_that_it_is_in() {
     let shared = Shared::new().await;
     let lost = shared.killed("lost").await;
-    let pending = kept_in(&shared.keys());
-    assert_eq!(pending.len(), 1, "{pending:?}");
-    fs::write(shared.keys().join(&pending[0]), &lost.key).unwrap();
-    shared
-        .sandbox
-        .handle()
-        .skew_clock(chrono::TimeDelta::minutes(11));
+    let pending = shared.keys().join(&kept_in(&shared.keys())[0]);
+    fs::write(&pending, UNKNOWN_KEY).unwrap();
     let mut session = shared.serve().await;
     let found = session.call(GET_TOOL, in_analytics()).await;
     assert_says(&notes(&found).concat(), &["recovered", &lost.id]);
     assert!(shared.has_key(&lost));
-    assert_eq!(names_in(&shared.keys()), [format!("{}.key", lost.id)]);
+    assert_eq!(fs::read_to_string(pending).unwrap(), UNKNOWN_KEY);
+}
+
+#[tokio::test]
+async fn a_key_whose_file_had_got_its_name_when_the_process_died_is_told() {
+    let shared = Shared::new().await;
+    let lost = shared.killed("lost").await;
+    let file = shared.keys().join(format!("{}.key", lost.id));
+    fs::write(&file, &lost.key).unwrap();
+    let mut session = shared.serve().await;
+    let refused = session.call(CREATE_TOOL, new("lost")).await;
+    let file = file.to_str().unwrap();
+    assert_says(refused.refusal("already_exists"), &["recovered", file]);
+    let found = session.call(GET_TOOL, in_analytics()).await;
+    assert_says(&notes(&found).concat(), &[&lost.id, file]);
+    assert_eq!(shared.with_outcome("recovered").len(), 1);
+    assert!(shared.has_key(&lost));
+    assert_eq!(names_in(&shared.keys()).len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_made_at_another_time_is_told_to_be_perhaps_another_one() {
+    for hours in [-1, 1] {
+        let shared = Shared::new().await;
+        let lost = shared.killed("lost").await;
+        // The clock that dates accounts is another one than that of the answers.
+        let now = chrono::Utc::now();
+        let of_answers = now + chrono::TimeDelta::hours(hours);
+        shared.rewrite_intent(|line| {
+            if line["phase"] == "sent" {
+                line["api_at"] = of_answers.to_rfc3339().into();
+            }
+        });
+        let mut session = shared.serve().await;
+        let found = session.call(GET_TOOL, in_analytics()).await;
+        assert_eq!(notes(&found), Vec::<&str>::new(), "it may still show");
+        let earlier = now - chrono::TimeDelta::seconds(41);
+        shared.rewrite_intent(|line| {
+            if line["phase"] == "sent" {
+                line["at"] = earlier.to_rfc3339().into();
+            }
+        });
+        let found = session.call(GET_TOOL, in_analytics()).await;
+        assert_says(
+            &notes(&found).concat(),
+            &[
+                "lost",
+                &lost.id,
+                "may be another one",
+                "If nobody has its key",
+            ],
+        );
+        assert_eq!(names_in(&shared.keys()), Vec::<String>::new());
+        let lines = shared.with_outcome("outcome_unknown");
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["service_account_id"], lost.id);
+        let found = session.call(GET_TOOL, in_analytics()).await;
+        assert_eq!(notes(&found), Vec::<&str>::new());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_key_that_cannot_be_written_is_told_while_it_can_still_be_read() {
+    let shared = Shared::new().await;
+    let lost = shared.killed("lost").await;
+    let server = format!("ulimit -f 0; exec {} \"$@\"", env!("CARGO_BIN_EXE_apc-mcp"));
+    let keys = shared.keys();
+    let full = guarded(&shared.sandbox, Persona::WorkspaceAdmin)
+        .named("/bin/sh")
+        .args(&["-c", &server, "sh", "--key-dir", keys.to_str().unwrap()]);
+    let mut session = full.serve(Era::USUAL).await;
+    for _ in 0..2 {
+        let found = session.call(GET_TOOL, in_analytics()).await;
+        let says = [
+            "lost",
+            &lost.id,
+            keys.to_str().unwrap(),
+            "within ten minutes",
+        ];
+        assert_says(&notes(&found).concat(), &says);
+    }
+    let mut session = shared.serve().await;
+    let found = session.call(GET_TOOL, in_analytics()).await;
+    assert_says(&notes(&found).concat(), &["recovered", &lost.id]);
+    assert!(shared.has_key(&lost));
 }
 
 #[tokio::test]

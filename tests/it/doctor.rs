@@ -40,7 +40,11 @@ async fn examine_all(program: Program) -> Report {
 async fn report_of(program: Program) -> Report {
     let ended = program.run().await;
     assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);
-    assert!(ended.stdout.contains("\nAll checks passed.") == ended.status.success());
+    let passed = match ended.stdout.contains("\nwarn") {
+        true => "\nNo check failed. ",
+        false => "\nAll checks passed.\n",
+    };
+    assert!(ended.stdout.contains(passed) == ended.status.success());
     assert!(
         ended.status.success() || ended.status.code() == Some(1),
         "{}",
@@ -694,6 +698,28 @@ async fn a_token_file_that_is_not_there_is_named_and_the_connection_checked() {
             .iter()
             .all(|request| request.authorization.is_none())
     );
+}
+
+#[tokio::test]
+async fn a_token_that_may_list_no_account_anywhere_fails() {
+    let sandbox = sandbox().await;
+    let all = sandbox.handle().workspaces().len();
+    for refused in [all, 1] {
+        let fault = Fault::ErrorBefore {
+            code: "INTERNAL_SERVER_ERROR".into(),
+            message: "Insufficient permissions.".into(),
+        };
+        sandbox.handle().inject(fault, On::Field(LIST), refused);
+        let report = examine(at(&sandbox, Persona::WorkspaceAdmin)).await;
+        let (failures, verdict) = match refused == all {
+            true => (&["rights"][..], "fail"),
+            false => (&[][..], "warn"),
+        };
+        report
+            .only_fails(failures)
+            .says(verdict, "rights", &["may not list", "WORKSPACE_VIEWER"]);
+        sandbox.handle().clear_faults();
+    }
 }
 
 #[tokio::test]

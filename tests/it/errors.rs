@@ -155,6 +155,70 @@ async fn a_good_token_without_the_permission_is_denied_and_not_unauthenticated()
 }
 
 #[tokio::test]
+async fn a_change_that_is_refused_where_the_list_was_read_names_the_action_and_the_roles_for_it() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut viewer = Program::at(&sandbox, Persona::WorkspaceViewer)
+        .serve(Era::USUAL)
+        .await;
+    let alone = json!({"service_account_id": CI_DEPLOY});
+    for (refused, action) in [
+        (create(&mut viewer).await, "but may not create any there"),
+        (delete(&mut viewer).await, "but may not delete any there"),
+        (
+            viewer.call("delete_service_account", alone).await,
+            "but may not delete any there",
+        ),
+    ] {
+        let text = refused.refusal("permission_denied");
+        let lists = format!("may list the service accounts of workspace '{ANALYTICS}'");
+        assert_says(
+            text,
+            &[
+                &lists,
+                action,
+                "Nothing was changed",
+                "WORKSPACE_EDITOR or WORKSPACE_ADMIN",
+                "Ask an admin of the workspace",
+            ],
+        );
+        for untrue in ["no such workspace", "WORKSPACE_VIEWER", "limit 0"] {
+            assert!(!text.contains(untrue), "{untrue}: {text}");
+        }
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_to_list_the_only_workspace_sends_to_no_call_that_ends_in_it() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let mut session = Program::at(&sandbox, Persona::WorkspaceViewer)
+        .serve(Era::USUAL)
+        .await;
+    let refusal = errors_with_null(LIST, "INTERNAL_SERVER_ERROR", "Insufficient permissions.");
+    sandbox
+        .handle()
+        .inject(json_answer(200, &refusal), On::Field(LIST), ALWAYS);
+    for arguments in [json!({}), json!({"limit": 0})] {
+        let refused = session.call("get_service_accounts", arguments).await;
+        let text = refused.refusal("permission_denied");
+        let fact = format!("may not list the service accounts of workspace '{ANALYTICS}'");
+        assert_says(
+            text,
+            &[
+                &fact,
+                "Nothing was changed",
+                "WORKSPACE_VIEWER",
+                "Ask an admin of the workspace",
+            ],
+        );
+        for untrue in ["limit 0", "creating", "no such workspace"] {
+            assert!(!text.contains(untrue), "{untrue}: {text}");
+        }
+        assert_eq!(refused.error()["workspace_id"], ANALYTICS);
+    }
+}
+
+#[tokio::test]
 async fn newer_words_for_a_bad_token_are_understood() {
     for (code, message) in [
         ("UNAUTHENTICATED", "whatever"),
@@ -421,6 +485,51 @@ async fn a_change_that_was_refused_before_any_work_is_no_unknown_outcome() {
         assert_creation(json_answer(status, &body), "incompatible_api").await;
     }
     assert_creation(page(413), "api_error").await;
+}
+
+#[tokio::test]
+async fn a_change_that_was_certainly_not_made_says_so() {
+    let away = [("location", "http://127.0.0.1:1/v1")];
+    let of_the_change = [
+        page(413),
+        page(431),
+        answer(302, &away, ""),
+        answer(307, &[], ""),
+        json_answer(200, &errors("BAD_USER_INPUT", "Something odd")),
+        json_answer(200, &errors("BAD_USER_INPUT", "")),
+        json_answer(200, &errors("RESOURCE_NOT_FOUND", "gone")),
+        json_answer(200, &errors("GRAPHQL_VALIDATION_FAILED", "odd")),
+        json_answer(200, &errors("UNAUTHENTICATED", "odd")),
+        json_answer(200, &errors("FORBIDDEN", "Insufficient permissions.")),
+        json_answer(200, &errors("", "Service Account already exists")),
+        answer(429, &[("retry-after", "99")], ""),
+    ];
+    let of_the_look = [
+        page(413),
+        page(403),
+        page(200),
+        answer(302, &away, ""),
+        json_answer(200, &errors("BAD_USER_INPUT", "Something odd")),
+        json_answer(200, &json!({})),
+    ];
+    let of_the_change = of_the_change.map(|fault| (fault, [CREATE, DELETE]));
+    let of_the_look = of_the_look.map(|fault| (fault, [LIST, LIST]));
+    for (fault, [creation, deletion]) in of_the_change.into_iter().chain(of_the_look) {
+        let (sandbox, mut session) = start().await;
+        let handle = sandbox.handle();
+        handle.inject(fault.clone(), On::Field(creation), 1);
+        let created = create(&mut session).await;
+        handle.inject(fault.clone(), On::Field(deletion), 1);
+        let deleted = delete(&mut session).await;
+        for refused in [created, deleted] {
+            let text = refused.text();
+            assert!(refused.is_error(), "{fault:?}: {text}");
+            let said = text.to_lowercase().matches("nothing was ").count();
+            assert_eq!(said, 1, "{fault:?}: {text}");
+        }
+        assert!(exists(&handle, CI_DEPLOY));
+        assert!(!handle.accounts().iter().any(|one| one.label == "etl"));
+    }
 }
 
 // The API's own errors.

@@ -407,9 +407,14 @@ async fn the_pages_are_sorted_by_creation_over_all_places_in_both_orders() {
             let pages = pages(&mut session, &arguments).await;
             assert_eq!(labels_of(&pages), expected, "{arguments}");
             assert_eq!(pages.len(), 7_usize.div_ceil(limit), "{arguments}");
-            for page in &pages {
+            for (number, page) in pages.iter().enumerate() {
                 assert_eq!(page.structured()["total"], 7);
-                let counts = page.structured()["workspaces"].as_array().unwrap();
+                let Some(counts) = page.structured()["workspaces"].as_array() else {
+                    assert_ne!(number, 0);
+                    continue;
+                };
+                // The first page says it for all.
+                assert_eq!(number, 0);
                 let counts: Vec<_> = counts.iter().map(|place| &place["count"]).collect();
                 assert!(counts == [4, 3] || counts == [3, 4], "{counts:?}");
             }
@@ -498,7 +503,7 @@ async fn a_limit_of_0_only_counts() {
     let (_sandbox, mut session) = start().await;
     for arguments in [
         json!({"limit": 0}),
-        json!({"limit": 0, "label": "e", "order": "newest"}),
+        json!({"limit": 0, "label": "dash", "order": "newest"}),
     ] {
         let counted = session.call(TOOL, arguments.clone()).await;
         let result = counted.structured();
@@ -507,7 +512,11 @@ async fn a_limit_of_0_only_counts() {
             .await;
         assert_eq!(result["service_accounts"], json!([]));
         assert_eq!(result["total"], all.structured()["total"]);
-        assert_eq!(result["workspaces"], all.structured()["workspaces"]);
+        assert_eq!(result["workspaces"].as_array().unwrap().len(), 2);
+        let listed = all.structured()["workspaces"].as_array().unwrap();
+        for place in listed {
+            assert!(result["workspaces"].as_array().unwrap().contains(place));
+        }
         assert_eq!(result.get("next_cursor"), None);
     }
 }
@@ -528,7 +537,6 @@ async fn each_filter_shows_what_fits_and_counts_it() {
             json!({"role": "WORKSPACE_VIEWER"}),
             vec!["dashboard", "notebooks"],
         ),
-        (json!({"role": "workspace_viewer"}), vec![]),
         (json!({"category": "ci-cd"}), vec!["ci-deploy"]),
         (json!({"category": "ci"}), vec![]),
         (json!({"key_prefix": &key[..6]}), vec!["terraform"]),
@@ -578,10 +586,72 @@ async fn each_filter_shows_what_fits_and_counts_it() {
             let counts = workspaces
                 .iter()
                 .map(|place| place["count"].as_u64().unwrap());
-            assert_eq!(workspaces.len(), 2, "{filter}");
-            assert_eq!(counts.sum::<u64>(), expected.len() as u64, "{filter}");
+            assert_eq!(counts.clone().sum::<u64>(), expected.len() as u64);
+            // Filters that drop everything still show every place.
+            let with_matches = counts.filter(|count| *count > 0).count();
+            let shown = if expected.is_empty() { 2 } else { with_matches };
+            assert_eq!(workspaces.len(), shown, "{filter}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_role_that_no_account_has_is_answered_with_the_roles_that_they_have() {
+    let (sandbox, mut session) = start().await;
+    assert!(
+        sandbox
+            .handle()
+            .bind(CI_DEPLOY, Role::SystemAdmin, Entity::System)
+    );
+    for role in [
+        "SYSTEM_ADMIN",
+        "ADMIN",
+        "workspace_admin",
+        "WORKSPACE_*",
+        "DEPLOYMENT_ADMIN",
+    ] {
+        for filter in [
+            json!({"role": role}),
+            json!({"role": role, "label": "ci-*", "limit": 0}),
+        ] {
+            let found = session.call(TOOL, filter).await;
+            assert_eq!(found.structured()["total"], 0, "{role}");
+            let notes = found.structured()["notes"].to_string();
+            assert_says(
+                &notes,
+                &[
+                    &format!("the role '{role}'"),
+                    "'WORKSPACE_ADMIN', 'WORKSPACE_EDITOR', 'WORKSPACE_VIEWER'",
+                    "other_bindings",
+                ],
+            );
+        }
+    }
+    let deployments = json!({"role": "DEPLOYMENT_ADMIN"});
+    let found = session.call(TOOL, deployments).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["include_deployments"]);
+    let one = json!({"role": "SYSTEM_ADMIN", "workspace_id": DATA_SCIENCE});
+    let found = session.call(TOOL, one).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["'WORKSPACE_EDITOR', 'WORKSPACE_VIEWER'"]);
+    // A role that accounts have is known, whatever the other filters drop.
+    let other = json!({"role": "WORKSPACE_ADMIN", "label": "ci-*"});
+    let found = session.call(TOOL, other).await;
+    assert_eq!(found.structured()["total"], 0);
+    assert_eq!(found.structured().get("notes"), None);
+}
+
+#[tokio::test]
+async fn an_example_of_a_role_is_named_where_the_server_only_reads() {
+    let program = Program::bare().args(&["--read-only"]);
+    let tools = program.serve(Era::USUAL).await.list_tools().await;
+    assert_says(
+        tools[0]["inputSchema"]["properties"]["role"]["description"]
+            .as_str()
+            .unwrap(),
+        &["WORKSPACE_ADMIN"],
+    );
 }
 
 #[tokio::test]
@@ -648,6 +718,50 @@ async fn a_last_use_that_could_not_be_read_is_not_taken_for_never() {
         assert_eq!(found.structured()["total"], 0, "{path}");
         let notes = found.structured()["notes"].to_string();
         assert_says(&notes, &["unused_since", "1 account"]);
+    }
+}
+
+#[tokio::test]
+async fn a_date_of_another_json_type_costs_no_row() {
+    let (sandbox, mut session) = start().await;
+    let odd = [
+        json!(1754000000000_u64),
+        json!(-1.5),
+        json!(true),
+        json!([1, [2]]),
+        json!({"at": {"s": 1}}),
+    ];
+    for field in ["createdAt", "updatedAt", "lastUsedAt"] {
+        for value in &odd {
+            let mut strange = json!({"id": "ck1", "label": "strange", "lastUsedAt": null});
+            strange[field] = value.clone();
+            let usual =
+                json!({"id": "ck2", "label": "usual", "createdAt": "2026-01-01T00:00:00.000Z"});
+            let body = json!({"data": {LIST: [strange, usual]}}).to_string();
+            sandbox.handle().inject(canned(&body), On::Field(LIST), 1);
+            let one = json!({"workspace_id": ANALYTICS, "unused_since": "2026-10-01"});
+            let found = session.call(TOOL, one).await;
+            // What cannot be read is not taken for never.
+            let expected = match field {
+                "lastUsedAt" => [].as_slice(),
+                _ => ["strange"].as_slice(),
+            };
+            assert_eq!(found.column("label"), expected, "{field} {value}");
+            sandbox.handle().inject(canned(&body), On::Field(LIST), 1);
+            let found = session.call(TOOL, json!({"workspace_id": ANALYTICS})).await;
+            assert_eq!(found.accounts().len(), 2, "{field} {value}");
+            let row = found.accounts().iter().find(|row| row["id"] == "ck1");
+            let shown = match field {
+                "createdAt" => &row.unwrap()["created_at"],
+                "updatedAt" => &row.unwrap()["updated_at"],
+                _ => &row.unwrap()["last_used_at"],
+            };
+            let text = match value.is_number() {
+                true => json!(value.to_string()),
+                false => Value::Null,
+            };
+            assert_eq!(*shown, text, "{field} {value}");
+        }
     }
 }
 
@@ -719,23 +833,93 @@ async fn a_page_is_cut_at_60_000_characters_and_the_next_one_goes_on() {
     assert_eq!(seen, labels);
 }
 
-#[tokio::test]
-async fn more_workspaces_than_fit_are_counted_in_the_notes() {
+/// So many workspaces, of which the last one has an account, and their admin's session.
+async fn with_workspaces(count: usize) -> (Sandbox, Session) {
     let mut store = Store::empty();
     let mut bindings = Vec::new();
-    for number in 0..400 {
+    for number in 0..count {
         let id = format!("w{number:024}");
         store = store.workspace(&id, &format!("Workspace number {number}"));
         bindings.push((Role::WorkspaceAdmin, Entity::Workspace(id.clone())));
     }
-    let last = bindings[399].1.clone();
+    let last = bindings[count - 1].1.clone();
     let account = NewAccount::new("lonely", Role::WorkspaceViewer, last);
     let store = store.user("admin", &bindings).account(account);
     let sandbox = Sandbox::start_with(0, store).await.unwrap();
     let token = sandbox.handle().sign_in("admin", TimeDelta::days(1));
-    let mut session = Program::with_token(&sandbox, &token)
+    let session = Program::with_token(&sandbox, &token)
         .serve(Era::USUAL)
         .await;
+    (sandbox, session)
+}
+
+#[tokio::test]
+async fn a_filter_that_fits_shows_no_places_without_matches() {
+    let (sandbox, mut session) = with_workspaces(400).await;
+    let found = session.call(TOOL, json!({"label": "lone*"})).await;
+    let workspaces = &found.structured()["workspaces"];
+    let last = json!({"id": format!("w{:024}", 399), "label": "Workspace number 399", "count": 1});
+    assert_eq!(*workspaces, json!([last]));
+    assert_eq!(found.structured().get("notes"), None);
+    let length = found.text().chars().count();
+    assert!(length < 1_000, "{length}");
+    // A place that could not be read may have some.
+    let fault = Fault::ErrorBefore {
+        code: "INTERNAL_SERVER_ERROR".into(),
+        message: "trouble".into(),
+    };
+    sandbox.handle().inject_nth(fault, On::Field(LIST), 200);
+    let found = session.call(TOOL, json!({"label": "lone*"})).await;
+    let workspaces = found.structured()["workspaces"].as_array().unwrap();
+    assert_eq!(workspaces.len(), 2);
+    let unread = workspaces.iter().filter(|one| one.get("count").is_none());
+    assert_eq!(unread.count(), 1);
+    let nothing = json!({"label": "nothing-like-it", "limit": 1});
+    let found = session.call(TOOL, nothing).await;
+    let workspaces = found.structured()["workspaces"].as_array().unwrap();
+    assert!(workspaces.len() > 100, "{}", workspaces.len());
+}
+
+#[tokio::test]
+async fn a_filter_that_fits_shows_the_deployments_with_matches_alone() {
+    let (_sandbox, mut session) = start().await;
+    let all = json!({"include_deployments": true});
+    let all = session.call(TOOL, all).await;
+    let fitting = json!({"include_deployments": true, "label": "forecasts"});
+    let found = session.call(TOOL, fitting).await;
+    let deployments = |found: &Outcome| {
+        let workspaces = found.structured()["workspaces"].as_array().unwrap();
+        let lists = workspaces.iter().map(|one| one["deployments"].as_array());
+        lists
+            .map(|list| list.map_or(0, Vec::len))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(deployments(&all), [1, 1]);
+    assert_eq!(found.structured()["total"], 1);
+    assert_eq!(deployments(&found), [1]);
+    let workspace = &found.structured()["workspaces"][0];
+    assert_eq!(workspace["id"], DATA_SCIENCE);
+    assert_eq!(workspace["deployments"][0]["count"], 1);
+}
+
+#[tokio::test]
+async fn the_ids_of_workspaces_that_fit_nowhere_are_to_be_asked_for() {
+    let (_sandbox, mut session) = with_workspaces(1_000).await;
+    let found = session.call(TOOL, json!({"limit": 0})).await;
+    let notes = found.structured()["notes"].to_string();
+    assert_says(
+        &notes,
+        &[
+            "further workspaces do not fit here",
+            "a platform administrator can tell their ids",
+            "a workspace_id counts one of them",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn more_workspaces_than_fit_are_counted_in_the_notes() {
+    let (_sandbox, mut session) = with_workspaces(400).await;
     let found = session.call(TOOL, json!({})).await;
     let result = found.structured();
     let workspaces = result["workspaces"].as_array().unwrap();

@@ -370,27 +370,11 @@ async fn a_key_that_would_not_fit_stops_the_creation_before_anything_is_sent() {
     session.call(GET_TOOL, json!({})).await.structured();
 }
 
-/// A library that stands before the C library's `fsync`, compiled into that directory.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn unsynced_disk(directory: &Path) -> String {
-    let library = directory.join("fsync.so");
-    let compiled = std::process::Command::new("rustc")
-        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
-        .arg(&library)
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/preload/fsync.rs"
-        ))
-        .status();
-    assert!(compiled.unwrap().success());
-    library.to_str().unwrap().to_owned()
-}
-
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[tokio::test]
 async fn a_key_file_that_cannot_be_synced_is_a_success_with_a_warning() {
     let directory = tempfile::tempdir().unwrap();
-    let library = unsynced_disk(directory.path());
+    let library = preloaded(directory.path(), "fsync");
     for unsynced in ["directory", "key"] {
         let sandbox = Sandbox::start(0).await.unwrap();
         let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
@@ -424,6 +408,34 @@ async fn a_key_that_the_api_masks_on_creation_is_told_and_not_written() {
         assert_says(text, &[&real.id, "masked", "Delete"]);
         assert_eq!(outcome.error()["service_account_id"], real.id);
         assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_whole_is_told_and_not_written_whatever_sign_hides_it() {
+    let bullets = format!("abcdef{}", "•".repeat(26));
+    let dots = format!("abcdef{}", ".".repeat(26));
+    for shown in [
+        "abcdef…",
+        "abcdef...",
+        "abcdef",
+        "[REDACTED]",
+        "abcdef••••",
+        "abcdefabcdef\nabcdefabcdef",
+        "0123456789abcde",
+        &bullets,
+        &dots,
+    ] {
+        let (sandbox, mut session) = start(Era::USUAL).await;
+        let canned = json!({"data": {CREATE: {"id": "ck1", "label": "etl", "apiKey": shown}}});
+        let canned = answer(200, "application/json", canned.to_string(), false);
+        sandbox.handle().inject(canned, On::Field(CREATE), 1);
+        let outcome = session.call(CREATE_TOOL, new("etl")).await;
+        let text = outcome.refusal("outcome_unknown");
+        assert_says(text, &["ck1", "masked", "Delete"]);
+        assert_eq!(outcome.error()["service_account_id"], "ck1", "{shown}");
+        let left = names_in(&key_dir(&session));
+        assert_eq!(left, Vec::<String>::new(), "{shown}");
     }
 }
 

@@ -343,3 +343,41 @@ async fn a_login_file_with_a_byte_order_mark_is_read_and_utf16_is_named() {
     std::fs::write(program.path(LOGIN), b"\xff\xfec\0o\0").unwrap();
     assert_not_configured(program, &["astro login", "UTF-16"]).await;
 }
+
+#[tokio::test]
+async fn an_astro_home_that_nobody_meant_is_named_as_the_thing_to_mend() {
+    let trap = sandbox().await;
+    for (home, says) in [
+        ("${NAME}", "placeholder"),
+        ("$NAME/x", "placeholder"),
+        ("%NAME%", "placeholder"),
+        ("<your-home>", "placeholder"),
+        ("'/home/me'", "quotes"),
+        ("\"/home/me\"", "quotes"),
+        ("file:///home/me", "a URL"),
+        ("~bob/x", "~/"),
+    ] {
+        for (name, value) in [("APC_TIMEOUT", "9"), ("APC_DOMAIN", "acme.dev")] {
+            let program = || {
+                let program = Program::bare().file(LOGIN, &login_of(&trap));
+                program.env("ASTRO_HOME", home).env(name, value)
+            };
+            let refused = outcome(program()).await;
+            let text = refused.refusal("not_configured");
+            let says = ["ASTRO_HOME is ", says, "Correct or remove ASTRO_HOME"];
+            assert_says(text, &says);
+            assert!(!text.contains("does not exist"), "{text}");
+            let call = program().run_with(&["call", "get_service_accounts"]).await;
+            assert_says(&call.stderr, &["Correct or unset ASTRO_HOME in this shell"]);
+        }
+        // A token of the settings needs no login.
+        let program = Program::at(&trap, Persona::WorkspaceAdmin);
+        outcome(program.env("ASTRO_HOME", home)).await.structured();
+    }
+    // A home that is blank is none.
+    let program = Program::bare().file(LOGIN, &login_of(&trap));
+    outcome(program.env("ASTRO_HOME", " ")).await.structured();
+    let program = Program::bare().file("my/.astro/config.yaml", &login_of(&trap));
+    let home = format!("\u{feff}{}", program.path("my"));
+    outcome(program.env("ASTRO_HOME", home)).await.structured();
+}

@@ -28,6 +28,7 @@ mod create;
 mod delete;
 mod demo;
 mod deployments;
+mod disks;
 mod doctor;
 mod errors;
 mod fuzz;

@@ -386,3 +386,74 @@ async fn an_argument_that_holds_a_secret_is_refused_before_anything_is_sent() {
         session.end_without(&[token, key]).await;
     }
 }
+
+#[tokio::test]
+async fn a_token_in_a_variable_for_the_proxy_is_not_shown() {
+    let hex = "fedcba9876543210fedcba9876543210";
+    for variable in ["HTTPS_PROXY", "ALL_PROXY"] {
+        for token in [hex, &hex.to_uppercase(), JWT] {
+            for value in [
+                token.to_owned(),
+                format!("http://{token}"),
+                format!("http://{token}:3128/"),
+                format!("https://me:geheim@{token}"),
+            ] {
+                let program = Program::bare()
+                    .env("APC_DOMAIN", "acme.invalid")
+                    .env("APC_API_TOKEN", UNKNOWN_KEY)
+                    .env(variable, &value);
+                let told = program.run_with(&["doctor"]).await.stdout;
+                let mut session = program.serve(Era::USUAL).await;
+                let refused = session.call(GET_TOOL, json!({})).await;
+                assert_says(refused.text(), &[variable, "[redacted]"]);
+                for said in [refused.result.to_string(), told] {
+                    let said = said.to_lowercase();
+                    assert!(!said.contains(&token.to_lowercase()[..20]), "{said}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_refusal_of_a_request_repeats_the_token() {
+    let token = "An.Opaque~Token/of+a.user=";
+    let stateless =
+        |name: &str, version: &str| json!({"name": name, "_meta": stateless_meta(version)});
+    for (era, method, params) in [
+        (Era::Stateless, "tools/list", stateless("x", token)),
+        (Era::Stateless, "server/discover", stateless("x", token)),
+        (Era::Stateless, token, stateless("x", "2026-07-28")),
+        (Era::Stateless, "tools/call", stateless(token, "2026-07-28")),
+        (
+            Era::Stateless,
+            "prompts/get",
+            stateless(token, "2026-07-28"),
+        ),
+        (Era::USUAL, "tools/list", stateless("x", token)),
+        (Era::USUAL, token, json!({})),
+        (Era::USUAL, "tools/call", json!({"name": token})),
+        (
+            Era::USUAL,
+            "tools/call",
+            json!({"name": token, "arguments": 5}),
+        ),
+        (Era::USUAL, "prompts/get", json!({"name": token})),
+    ] {
+        let program = Program::bare()
+            .env("APC_DOMAIN", "acme.invalid")
+            .env("APC_API_TOKEN", token);
+        let mut session = match era {
+            Era::Stateless => program.spawn(era),
+            Era::Handshake(_) => program.serve(era).await,
+        };
+        let reply = session.exchange(method, params).await;
+        let error = &reply["error"];
+        assert!(error["message"].is_string(), "{method}: {reply}");
+        assert!(!reply.to_string().contains(token), "{reply}");
+        assert!(reply.to_string().contains("[redacted]"), "{reply}");
+        if error["code"] == -32022 {
+            assert_eq!(error["data"]["requested"], "[redacted]");
+        }
+    }
+}

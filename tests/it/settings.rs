@@ -705,6 +705,89 @@ async fn the_time_for_a_request_is_that_of_the_setting() {
     outcome(program).await.refusal("timed_out");
 }
 
+#[tokio::test]
+async fn a_path_that_nobody_meant_is_refused_and_makes_no_file() {
+    let sandbox = sandbox().await;
+    let token = sandbox.token(Persona::WorkspaceAdmin);
+    for variable in [
+        "APC_KEY_DIR",
+        "APC_LOG_FILE",
+        "APC_AUDIT_LOG",
+        "APC_API_TOKEN_FILE",
+        "APC_CA_CERT",
+    ] {
+        for (value, says) in [
+            ("file:///tmp/x", "a URL"),
+            ("https://acme.dev/x", "a URL"),
+            ("keys-$USER", "placeholder"),
+            ("$PWD-k", "placeholder"),
+            ("$HOME.k", "placeholder"),
+            ("${HOME/k", "placeholder"),
+            ("keys-${USER", "placeholder"),
+            ("%(HOME)s/k", "placeholder"),
+            ("keys-%USERNAME%", "placeholder"),
+            ("`pwd`/k", "placeholder"),
+            ("keys-`id -un`", "placeholder"),
+            ("~\\k", "~/"),
+        ] {
+            let mut program = Program::bare().env("APC_API_URL", sandbox.url());
+            if variable != "APC_API_TOKEN_FILE" {
+                program = program.env("APC_API_TOKEN", &token);
+            }
+            let mut session = program.env(variable, value).serve(Era::USUAL).await;
+            let new = json!({"label": "etl", "workspace_id": ANALYTICS});
+            let refused = session.call("create_service_account", new).await;
+            let text = refused.refusal("not_configured");
+            assert_says(
+                text,
+                &[&format!("{variable} is "), says, "Nothing was sent"],
+            );
+            assert_eq!(names_below(session.home()), ".tmp", "{variable}={value}");
+        }
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
+async fn a_blank_path_is_unset_and_a_byte_order_mark_before_a_value_is_dropped() {
+    let sandbox = sandbox().await;
+    let paths = [
+        "APC_KEY_DIR",
+        "APC_LOG_FILE",
+        "APC_AUDIT_LOG",
+        "APC_CA_CERT",
+    ];
+    let mut blank = Program::at(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", " "]);
+    for variable in paths.iter().chain(&["APC_API_TOKEN_FILE"]) {
+        blank = blank.env(variable, " \t");
+    }
+    let marked = Program::at(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", format!("\u{feff}{}", sandbox.url()))
+        .env("APC_KEY_DIR", "\u{feff}keys")
+        .env("APC_AUDIT_LOG", "\u{feff}audit");
+    for (label, program, made) in [
+        ("blank", blank, &[".local", ".tmp"][..]),
+        ("marked", marked, &[".tmp", "audit", "keys"]),
+    ] {
+        let mut session = program.serve(Era::USUAL).await;
+        let new = json!({"label": label, "workspace_id": ANALYTICS});
+        session
+            .call("create_service_account", new)
+            .await
+            .structured();
+        let entries = std::fs::read_dir(session.home()).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, made);
+    }
+    let client = Program::bare()
+        .args(&["client", "cursor"])
+        .env("APC_KEY_DIR", " ");
+    assert!(!client.run().await.stdout.contains("--key-dir"));
+}
+
 // Tokens in the wrong place.
 
 /// A user token in the form of those that the platform gives out.

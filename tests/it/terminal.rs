@@ -119,7 +119,7 @@ mod of_a_width {
                 lines.iter().any(|line| line.starts_with("      ")),
                 "{plain}"
             );
-            assert_says(&plain, &["All checks passed."]);
+            assert_says(&plain, &["No check failed."]);
         }
     }
 

@@ -269,6 +269,21 @@ async fn the_field_of_roles_is_remembered_and_its_lack_is_said_once() {
 }
 
 #[tokio::test]
+async fn the_lack_of_roles_is_said_once_whichever_lists_are_read() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    sandbox.handle().lack_field("ServiceAccount.roleBindings");
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .serve(Era::USUAL)
+        .await;
+    let all = json!({"include_deployments": true});
+    session.call(GET_TOOL, all).await.structured();
+    assert!(count(&sandbox.handle(), "deploymentServiceAccounts") > 0);
+    session.close_stdin_and_wait().await;
+    let warnings = session.stderr().await.matches("roles are missing").count();
+    assert_eq!(warnings, 1);
+}
+
+#[tokio::test]
 async fn an_account_of_two_workspaces_is_listed_in_both_with_its_other_roles() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let handle = sandbox.handle();

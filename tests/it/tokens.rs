@@ -195,6 +195,61 @@ async fn a_token_that_nobody_meant_is_refused_wherever_it_comes_from() {
 }
 
 #[tokio::test]
+async fn a_value_with_a_character_that_no_token_has_is_not_sent_and_a_reference_of_any_form_is_named()
+ {
+    let sandbox = sandbox().await;
+    let key = UNKNOWN_KEY;
+    let with_end = |end: &str| format!("{key}{end}");
+    let values = [
+        ("$HOME/.astro/token".to_owned(), "placeholder"),
+        ("%USERPROFILE%\\token.txt".to_owned(), "placeholder"),
+        ("${APC_TOKEN_VALUE".to_owned(), "placeholder"),
+        ("{env:ASTRO_TOKEN".to_owned(), "placeholder"),
+        ("$$ASTRO_API_TOKEN_X".to_owned(), "has '$' in it"),
+        ("%(ASTRO_API_TOKEN)s".to_owned(), "has '%' in it"),
+        ("%env:ASTRO_TOKEN%".to_owned(), "has '%' in it"),
+        ("((astro-api-token))".to_owned(), "has '(' in it"),
+        ("@@ASTRO_API_TOKEN@@".to_owned(), "has '@' in it"),
+        ("$[ASTRO_API_TOKEN_X]".to_owned(), "has '$' in it"),
+        ("file:/run/secrets/token".to_owned(), "not resolved"),
+        ("pass:foo/bar/token/x".to_owned(), "not resolved"),
+        ("gopass:foo/bar/token/x".to_owned(), "not resolved"),
+        ("secretKeyRef:apc/token".to_owned(), "not resolved"),
+        ("C:\\Users\\me\\token.txt".to_owned(), "is a path"),
+        (format!("token: {key}"), "value after it"),
+        (format!("Authorization: Bearer {key}"), "value after it"),
+        (format!("token:{key}"), "value after it"),
+        (with_end(","), "has ',' in it"),
+        (with_end(";"), "has ';' in it"),
+        (with_end("\\n"), "has '\\' in it"),
+        (format!("{key} {key}"), "has a blank"),
+        ("mit-ümlaut-und-länge".to_owned(), "has 'ü' in it"),
+        ("REDACTED_BY_POLICY".to_owned(), "placeholder"),
+        ("YOUR.API.TOKEN.HERE".to_owned(), "placeholder"),
+    ];
+    for (value, says) in values {
+        let by_variable = outcome(Program::with_token(&sandbox, &value)).await;
+        let in_file = Program::bare()
+            .file("token", &value)
+            .env("APC_API_URL", sandbox.url());
+        let path = in_file.path("token");
+        let in_file = outcome(in_file.env("APC_API_TOKEN_FILE", path)).await;
+        let in_login = login(&sandbox.url(), &format!("'{value}'"));
+        let in_login = outcome(Program::bare().file(LOGIN, &in_login)).await;
+        for (refused, source) in [
+            (by_variable, "APC_API_TOKEN"),
+            (in_file, "APC_API_TOKEN_FILE"),
+            (in_login, "astro login"),
+        ] {
+            let text = refused.refusal("not_configured");
+            assert_says(text, &[source, says]);
+            assert!(!text.contains(key), "{text}");
+        }
+    }
+    assert_eq!(sandbox.handle().requests(), []);
+}
+
+#[tokio::test]
 async fn a_token_of_any_form_that_could_be_one_is_sent() {
     let sandbox = sandbox().await;
     let tokens_sent = [

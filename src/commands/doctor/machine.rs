@@ -2,7 +2,9 @@
 //!
 //! It creates the directory and the log as a change would, and leaves no key.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 
 use super::Doctor;
 use crate::apc::Role;
@@ -15,6 +17,7 @@ impl Doctor<'_> {
     /// Checks each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
+        self.left_behind()?;
         self.audit_log()?;
         match self.config.is_broken() {
             true => self.warn(
@@ -42,21 +45,29 @@ impl Doctor<'_> {
             Ok(_) => {
                 let path = self.config.key_dir.as_deref().map(|path| path.display());
                 let path = path.map(|path| path.to_string()).unwrap_or_default();
-                self.ok("key directory", format!("{path} can be used"))?;
-                self.left_behind()
+                self.ok("key directory", format!("{path} can be used"))
             }
-            Err(problem) => self.fail("key directory", (problem.to_string(), advice::on_key_dir())),
+            Err(problem) => {
+                let advice = advice::on_key_dir(&problem);
+                self.fail("key directory", (problem.to_string(), advice))
+            }
         }
     }
 
-    /// Names what dead processes left, and changes nothing of it.
+    /// Names what dead processes left, wherever it can be read, and changes nothing of it.
     fn left_behind(&mut self) -> io::Result<()> {
         let Some(directory) = self.config.key_dir.as_deref() else {
             return Ok(());
         };
         for left in KeyDirectory::left_intents(directory) {
+            if is_empty(left.path()) {
+                continue;
+            }
             let text = format!("{}: {}", left.path().display(), unfinished(&left));
-            self.warn("unfinished creation", text)?;
+            match left.intent().and(self.leaves_intents()) {
+                Some(advice) => self.warn("unfinished creation", (text, advice))?,
+                None => self.warn("unfinished creation", text)?,
+            }
         }
         for path in key_files::unpublished_keys(directory) {
             let text = format!(
@@ -67,6 +78,20 @@ impl Doctor<'_> {
             self.warn("unpublished key", (text, advice))?;
         }
         Ok(())
+    }
+
+    /// The reason why this server touches no intent, and what helps; none where it does.
+    fn leaves_intents(&self) -> Option<&'static str> {
+        let policy = &self.config.policy;
+        match policy.key_output {
+            _ if policy.read_only => {
+                Some("This takes a server without --read-only: this one leaves the file as it is")
+            }
+            KeyOutput::Show => Some(
+                "This takes a server without --key-output show: this one leaves the file as it is",
+            ),
+            KeyOutput::File => None,
+        }
     }
 
     fn audit_log(&mut self) -> io::Result<()> {
@@ -119,6 +144,11 @@ impl Doctor<'_> {
     }
 }
 
+/// Tells whether a file is empty: such an intent says nothing, and its name is free for the next creation.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
 /// The subject of an intent, its age, and the advice about it.
 fn unfinished(left: &LeftIntent) -> String {
     let intent = match &left.content {
@@ -141,8 +171,13 @@ fn unfinished(left: &LeftIntent) -> String {
     match &intent.phase {
         Phase::Prepared => format!("{what}, was never sent; the next call there removes it"),
         Phase::Found(found) => format!(
-            "{what}, is decided: its account is {}; the next successful call there tells what became of its key",
-            quoted(&found.service_account_id)
+            "{what}, is decided: its account is {}{}; the next successful call there tells what became of its key",
+            quoted(&found.service_account_id),
+            if found.is_doubtful {
+                ", or another one"
+            } else {
+                ""
+            }
         ),
         Phase::Sent(_) => format!(
             "{what}, was sent, and its process ended before the answer came. Call get_service_accounts there: it recovers the key of the one account that fits, within ten minutes of the creation. If several fit, or the file stays, compare the accounts of that label, delete those that nobody uses, and then this file"

@@ -200,7 +200,8 @@ impl<'a> Report<'a> {
     fn summary(&self) -> String {
         let (failed, warned) = (self.named(Verdict::Fail), self.named(Verdict::Warn));
         let failed = match failed.as_slice() {
-            [] => Cow::from("All checks passed."),
+            [] if warned.is_empty() => Cow::from("All checks passed."),
+            [] => Cow::from("No check failed."),
             [one] => Cow::from(format!("1 check failed: {one}.")),
             many => Cow::from(format!(
                 "{} checks failed: {}. Begin with the first one.",

@@ -72,8 +72,14 @@ impl Doctor<'_> {
     pub(super) fn rights(&mut self, caller: &Caller, lists: &Lists) -> io::Result<()> {
         if !lists.refused.is_empty() {
             let text = format!("may not list the accounts of {}", lists.refused.join(", "));
-            let advice = "Ask an admin of the workspace for WORKSPACE_VIEWER at least";
-            self.warn("rights", (text, advice))?;
+            let words = (
+                text,
+                "Ask an admin of the workspace for WORKSPACE_VIEWER at least",
+            );
+            match lists.refused.len() == caller.workspaces().len() {
+                true => self.fail("rights", words)?,
+                false => self.warn("rights", words)?,
+            }
         }
         if let Some(own) = &lists.own {
             let text = format!("the token is the key of {}", described(own));

@@ -68,6 +68,9 @@ pub struct Found {
     /// Its key file; none where the key is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<String>,
+    /// True if it may be another one: by the API's clock it was not made in the time of the creation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_doubtful: bool,
 }
 
 /// One line of an intent.

@@ -75,6 +75,13 @@ impl LockedFile {
         self.file.sync_all()
     }
 
+    /// Removes a file that says nothing: no creation was begun with it.
+    fn remove_if_empty(&self) {
+        if self.file.metadata().is_ok_and(|found| found.len() == 0) {
+            self.remove();
+        }
+    }
+
     fn remove(&self) {
         // What cannot be removed is found, and told, by the next call and by the doctor.
         let _ = fs::remove_file(&self.path);
@@ -104,11 +111,12 @@ impl KeyDirectory {
             let Some(locked) = opened.map_err(|error| self.unlockable(&path, error))? else {
                 return Ok(None);
             };
-            self.check_mode(&locked.file)?;
-            if self
-                .is_free(&locked)
-                .map_err(|error| self.unusable(error))?
-            {
+            let is_free = self.check_mode(&locked.file);
+            let is_free = is_free.and_then(|()| {
+                let is_free = self.is_free(&locked);
+                is_free.map_err(|error| self.unusable(error))
+            });
+            if is_free.inspect_err(|_| locked.remove_if_empty())? {
                 return Ok(Some(OwnIntent {
                     locked,
                     is_sent: false,
@@ -202,6 +210,11 @@ impl OwnIntent {
         written.map_err(|error| directory.has_no_room(error))?;
         self.is_sent = true;
         Ok(())
+    }
+
+    /// Tells whether its file is still there for a later call to find.
+    pub fn is_there(&self) -> bool {
+        is_at(&self.locked.file, &self.locked.path)
     }
 
     /// Removes the intent, once its outcome is known.

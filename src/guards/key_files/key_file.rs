@@ -90,13 +90,15 @@ impl KeyDirectory {
     /// # Errors
     /// The reason why no key could be kept; nothing is left behind.
     pub fn key_file(&self) -> Result<KeyFile, KeyDirProblem> {
-        let mut builder = Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
-        let made = builder.prefix(PENDING).tempfile_in(self.path());
-        let mut file = made.map_err(|error| self.unusable(error))?;
+        // The system's own error, without the random name that the crate adds.
+        let mut reason = None;
+        let private =
+            |path: &Path| private_file(path).inspect_err(|error| reason = error.raw_os_error());
+        let made = Builder::new().prefix(PENDING).make_in(self.path(), private);
+        let own = |error| reason.map_or(error, io::Error::from_raw_os_error);
+        let mut file = made.map_err(|error| self.unusable(own(error)))?;
         self.check_mode(file.as_file())?;
-        let written = file.write_all(PLACEHOLDER.as_bytes());
+        let written = file.as_file_mut().write_all(PLACEHOLDER.as_bytes());
         written
             .and_then(|()| file.as_file().sync_all())
             .map_err(|error| self.has_no_room(error))?;
@@ -148,10 +150,20 @@ impl KeyFile {
     }
 
     fn overwrite(&mut self, key: &Secret) -> io::Result<()> {
-        self.file.rewind()?;
-        self.file.write_all(key.expose().as_bytes())?;
-        self.file.as_file().set_len(key.expose().len() as u64)
+        let file = self.file.as_file_mut();
+        file.rewind()?;
+        file.write_all(key.expose().as_bytes())?;
+        file.set_len(key.expose().len() as u64)
     }
+}
+
+/// Makes a file that nobody else can read from birth.
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Gives the file the first name that is free.

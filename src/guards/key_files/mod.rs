@@ -80,7 +80,12 @@ pub fn unpublished_keys(directory: &Path) -> Vec<PathBuf> {
 
 /// Tells whether the directory holds a key file of this account: a process has published its key already.
 pub fn has_key_of(directory: Option<&Path>, account_id: &str) -> bool {
-    let file = |directory: &Path| directory.join(format!("{account_id}.key"));
-    key_file::names_a_file(account_id)
-        && directory.is_some_and(|directory| file(directory).exists())
+    directory.is_some_and(|directory| key_of(directory, account_id).is_some())
+}
+
+/// The key file of this account, if the directory holds one.
+pub fn key_of(directory: &Path, account_id: &str) -> Option<PathBuf> {
+    let directory = std::path::absolute(directory).ok()?;
+    let file = directory.join(format!("{account_id}.key"));
+    (key_file::names_a_file(account_id) && file.exists()).then_some(file)
 }

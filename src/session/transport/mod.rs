@@ -36,6 +36,7 @@ mod relaxed;
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
 use futures_util::future::{Either, ready};
 use rmcp::RoleServer;
@@ -54,7 +55,9 @@ use tokio_util::task::TaskTracker;
 use super::refusals;
 use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
 use crate::guards::encoding::{self, BYTE_ORDER_MARK};
+use crate::guards::secret::Secrets;
 use crate::guards::text::harmless;
+use crate::tools::SharedState;
 use handshake::Opening;
 use in_flight::{InFlight, Room};
 use lines::{Line, Lines, Oversized};
@@ -74,6 +77,8 @@ pub struct LineTransport<R, W> {
     in_flight: InFlight,
     refusals: TaskTracker,
     shutdown: Shutdown,
+    /// Knows the token that no error may show. None where there is no server.
+    shared: Option<Arc<SharedState>>,
 }
 
 impl<R, W> LineTransport<R, W>
@@ -90,6 +95,15 @@ where
             in_flight: InFlight::default(),
             refusals: TaskTracker::new(),
             shutdown,
+            shared: None,
+        }
+    }
+
+    /// The same for a server, whose token no error shows.
+    pub fn of_server(self, shared: Arc<SharedState>) -> Self {
+        Self {
+            shared: Some(shared),
+            ..self
         }
     }
 
@@ -205,6 +219,26 @@ where
         self.refuse(&refusal, room);
     }
 
+    /// Writes rmcp's refusal of a version, once the token is known that may stand in the place of the version.
+    fn refuse_version(
+        &self,
+        mut error: ErrorData,
+        id: Option<RequestId>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<R, W> {
+        let (output, shared) = (self.output.clone(), self.shared.clone());
+        let written = async move {
+            match &shared {
+                Some(shared) => {
+                    refusals::reword_version(&mut error, shared.known_secrets().await);
+                }
+                None => refusals::reword_version(&mut error, &Secrets::default()),
+            }
+            let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::error(error, id);
+            output.write(&message).await
+        };
+        self.refusals.track_future(written)
+    }
+
     /// Writes a refusal by a task of its own, since a future that receives may be dropped half-way.
     fn refuse<T: Serialize>(&self, refusal: &T, room: Room) {
         let written = self.output.write(refusal);
@@ -258,10 +292,12 @@ where
             // The request was taken back.
             return Either::Left(ready(Ok(())));
         }
-        if let JsonRpcMessage::Error(error) = &mut message {
-            refusals::reword(&mut error.error);
-        }
-        let written = self.output.write(&message);
+        let written = match message {
+            JsonRpcMessage::Error(error) if refusals::is_of_version(&error.error) => {
+                Either::Left(self.refuse_version(error.error, error.id))
+            }
+            message => Either::Right(self.output.write(&message)),
+        };
         Either::Right(async move {
             let result = written.await;
             drop(room);

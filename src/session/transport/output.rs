@@ -19,6 +19,15 @@ pub struct Output<W> {
     broken: CancellationToken,
 }
 
+impl<W> Clone for Output<W> {
+    fn clone(&self) -> Self {
+        Self {
+            stream: Arc::clone(&self.stream),
+            broken: self.broken.clone(),
+        }
+    }
+}
+
 impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
     /// Lines to this stream.
     pub fn to(stream: W) -> Self {

@@ -16,7 +16,7 @@ use crate::tools::by_levels::ByLevels;
 use crate::tools::change::AuditRecord;
 use crate::tools::context::{Call, is_given};
 use crate::tools::failure::{Code, Failure};
-use crate::tools::place_words::no_place;
+use crate::tools::place_words::{empty_place, left_out, no_place};
 use crate::tools::places::NamedPlace;
 use crate::tools::words::{role_not_allowed, role_of_other_level};
 use crate::tools::{ToolOptions, schema};
@@ -86,17 +86,20 @@ fn place_description(options: &ToolOptions) -> &'static str {
 fn rights(policy: &Policy) -> String {
     let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
     let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let (editor, levels) = match policy.has_deployments() {
+        true => (
+            "EDITOR also deploys and changes",
+            " DEPLOYMENT_ roles with deployment_id.",
+        ),
+        false => ("EDITOR also changes", ""),
+    };
     let clauses: Vec<_> = offered
         .map(|rank| match rank {
             Rank::Viewer => "VIEWER (default) reads",
-            Rank::Editor => "EDITOR also deploys and changes",
+            Rank::Editor => editor,
             Rank::Admin => "ADMIN also manages users and accounts",
         })
         .collect();
-    let levels = match policy.has_deployments() {
-        true => " DEPLOYMENT_ roles with deployment_id.",
-        false => "",
-    };
     format!("{}.{levels}", clauses.join(", "))
 }
 
@@ -110,7 +113,8 @@ pub(super) async fn read(
     record: &mut AuditRecord,
 ) -> Result<NewServiceAccount, Failure> {
     let policy = call.policy();
-    let faults = faults_of_place_and_role(&given, policy);
+    let default = call.default_workspace();
+    let faults = faults_of_place_and_role(&given, policy, default.as_ref());
     let read = call.read(NAME, INPUT.under(policy), given);
     let arguments = with_faults::<Arguments>(read, &faults)?;
     let named = NamedPlace {
@@ -124,8 +128,10 @@ pub(super) async fn read(
         return Err(role_not_allowed(role, policy));
     }
     let place = named.resolve(call).await?;
+    let place = place.ok_or_else(|| invalid(&[no_place()]))?;
+    record.found_place(call, &place);
     Ok(NewServiceAccount {
-        place: place.ok_or_else(|| invalid(&[no_place()]))?,
+        place,
         label: arguments.label,
         role,
         category: arguments.category,
@@ -133,20 +139,29 @@ pub(super) async fn read(
 }
 
 /// The faults that show in several arguments together: no place at all, and a role of the other level.
-fn faults_of_place_and_role(given: &JsonObject, policy: &Policy) -> Vec<String> {
+fn faults_of_place_and_role(
+    given: &JsonObject,
+    policy: &Policy,
+    default: Option<&WorkspaceId>,
+) -> Vec<String> {
     let level = match (
         is_given(given, "workspace_id"),
         is_given(given, "deployment_id"),
     ) {
         (_, true) if policy.has_deployments() => Level::Deployment,
-        (false, false) if policy.has_deployments() => return vec![no_place()],
+        (false, false) if policy.has_deployments() => return vec![empty_place(given, default)],
         _ => Level::Workspace,
     };
     let role = given.get("role").and_then(Value::as_str);
     let role = role.and_then(|name| Role::parse(name).ok());
     let of_other_level = role.filter(|role| role.level != level);
     let fault = of_other_level.map(|role| role_of_other_level(role, level, policy));
-    fault.into_iter().collect()
+    // The value itself is refused where the argument is read.
+    let is_empty = given.get("workspace_id").is_some_and(|id| id == "");
+    let is_meant = is_empty && level == Level::Workspace;
+    let default = default.filter(|_| is_meant);
+    let default = default.map(|id| left_out("workspace_id", id));
+    fault.into_iter().chain(default).collect()
 }
 
 /// The arguments as they were read, unless there are further faults, which are named beside those of single arguments.

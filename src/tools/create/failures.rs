@@ -10,6 +10,7 @@ use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
+use crate::tools::account_view::to_the_second;
 use crate::tools::place_words::of_deployment;
 
 /// The failure of a look that failed: nothing is created without it.
@@ -45,18 +46,31 @@ pub(super) fn not_all_readable(new: &NewServiceAccount) -> Failure {
     Failure::new(Code::ApiError, text).about_place(&new.place)
 }
 
-pub(super) fn already_exists(new: &NewServiceAccount, account: Option<&ServiceAccount>) -> Failure {
+pub(super) fn already_exists(new: &NewServiceAccount, account: &ServiceAccount) -> Failure {
     let label = quoted(new.label.as_str());
-    let which = account.map(particulars).unwrap_or_default();
+    let which = particulars(account);
     let text = format!(
         "There is a service account {label} in {} already{which}. Nothing was created. There are three ways on: create it under another label; or go on with that account, where its key is kept, since a key cannot be shown again; or, if the user says that nothing uses it, delete that account and create it again.",
         new.place
     );
-    let failure = Failure::new(Code::AlreadyExists, text).about_place(&new.place);
-    match account {
-        Some(account) => failure.about_account(&account.id),
-        None => failure,
-    }
+    Failure::new(Code::AlreadyExists, text)
+        .about_place(&new.place)
+        .about_account(&account.id)
+}
+
+/// The failure of a creation whose label is taken by what the API says alone: no account of that label was seen.
+pub(super) fn taken_unseen(new: &NewServiceAccount, could_be_read: bool) -> Failure {
+    let list = match could_be_read {
+        true => "does not show an account of that label",
+        false => "could not be read afterwards",
+    };
+    let text = format!(
+        "The API says that the label {} is taken in {place}; the list of that {kind} {list}. Nothing was created. Create it under another label, since a label can stay taken by an account whose {kind} was deleted; if every label fails, ask those who run the installation.",
+        quoted(new.label.as_str()),
+        place = new.place,
+        kind = new.place.kind(),
+    );
+    Failure::new(Code::AlreadyExists, text).about_place(&new.place)
 }
 
 /// The id, role and date of an account, in brackets.
@@ -64,10 +78,8 @@ pub(super) fn particulars(account: &ServiceAccount) -> String {
     let role = account
         .role()
         .map(|role| format!(", role {}", quoted(role)));
-    let date = account
-        .created_at
-        .as_deref()
-        .map(|date| format!(", created {}", quoted(date)));
+    let date = account.created_at.clone().map(to_the_second);
+    let date = date.map(|date| format!(", created {}", quoted(&date)));
     format!(
         " (id {}{}{})",
         quoted(account.id.as_str()),
@@ -125,13 +137,23 @@ pub(super) fn unclear(
     }
 }
 
-/// The failure of a creation whose key has no file of the account's name.
-pub(super) fn key_not_kept(account: &ServiceAccount, error: &NotPublished) -> Failure {
+/// The failure of a creation whose key has no file of the account's name. The next call can recover one that nothing
+/// holds, if the intent of the creation is still there.
+pub(super) fn key_not_kept(
+    account: &ServiceAccount,
+    error: &NotPublished,
+    is_recoverable: bool,
+) -> Failure {
     let id = quoted(account.id.as_str());
     let way_out = match &error.kept_in {
         Some(path) => format!(
             "The whole key is in {}: move that file to where the key is needed. Nothing has to be created again.",
             path.display()
+        ),
+        None if is_recoverable => format!(
+            "Make room or mend the directory, then call get_service_accounts with {kind}_id {place} within 10 minutes of the creation: it gets the key from the API, and its notes say where the key is. Delete {id} and create it again only if the notes say that its key is lost, or say nothing of it.",
+            kind = account.place.kind(),
+            place = quoted(account.place.id()),
         ),
         None => format!(
             "Make room or mend the directory, then delete {id} and create it again: its key is not kept anywhere."

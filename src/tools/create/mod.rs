@@ -106,6 +106,8 @@ async fn run(
     let label_lock = locked.ok_or_else(|| still_busy(&new))?;
     let storage = Storage::reserve(call, &new, until).await?;
     let before = look(call, &new).await?;
+    // The look may have learned more of it.
+    record.found_place(call, &new.place);
     call.shared
         .rate
         .take()
@@ -144,7 +146,7 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
     let listing = call.list(&new.place, has_label).await;
     let listing = listing.map_err(|failure| not_looked(failure, new, call.policy()))?;
     if let Some(account) = listing.accounts.first() {
-        return Err(already_exists(new, Some(account)));
+        return Err(already_exists(new, account));
     }
     seen.extend(listing.foreign);
     match listing.is_complete && listing.labels_are_known {

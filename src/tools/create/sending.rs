@@ -1,7 +1,7 @@
 //! The sending of a creation, and the account that came of it, whatever the answer was.
 //! Takes no account for the new one that could be a colleague's.
 
-use super::failures::{already_exists, outcome_unknown, refused_creation, unclear};
+use super::failures::{already_exists, outcome_unknown, refused_creation, taken_unseen, unclear};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations;
 use crate::apc::selection::Candidate;
@@ -56,16 +56,22 @@ pub(super) async fn send(
 /// The failure of a creation that was certainly not made.
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
-        ApiError::LabelTaken => already_exists(new, existing(call, new).await.as_ref()),
-        error => call.failure_at(error, &new.place),
+        ApiError::LabelTaken => match existing(call, new).await {
+            Ok(Some(account)) => already_exists(new, &account),
+            listed => taken_unseen(new, listed.is_ok()),
+        },
+        error => call.failure_of_change("create", error, &new.place),
     }
 }
 
-/// The account that has the label, where its place can be read.
-async fn existing(call: &Call, new: &NewServiceAccount) -> Option<ServiceAccount> {
+/// The account that has the label, as far as its place shows it.
+async fn existing(
+    call: &Call,
+    new: &NewServiceAccount,
+) -> Result<Option<ServiceAccount>, ApiError> {
     let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
     let listing = operations::service_accounts(&call.api(), &new.place, has_label).await;
-    listing.ok()?.accounts.into_iter().next()
+    Ok(listing?.accounts.into_iter().next())
 }
 
 /// The failure of a creation that the API answered with an error. Nothing is taken for ours, whatever is there now.

@@ -94,11 +94,13 @@ impl Storage {
         let name = key_files::file_name(account.id.as_str(), call.secrets());
         let published = files.key_file.publish(name, key);
         // While nothing holds the key, the next call may still read it from the API.
+        let is_recoverable =
+            files.intent.is_there() && !call.shared.config.keys_go_with_the_sandbox();
         if !matches!(published, Err(NotPublished { kept_in: None, .. })) {
             files.intent.decide();
         }
         published
             .map(Some)
-            .map_err(|error| key_not_kept(account, &error))
+            .map_err(|error| key_not_kept(account, &error, is_recoverable))
     }
 }

@@ -11,6 +11,7 @@ use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::tools::NoResult;
+use crate::tools::account_view::to_the_second;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Answer, Form, Question, Selection};
@@ -251,12 +252,10 @@ pub(super) fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
     let id = quoted(account.id.as_str());
     let role = quoted(account.role().unwrap_or("unknown"));
-    let used = account
-        .last_used_at
-        .as_deref()
-        .map_or("never or unknown".to_owned(), quoted);
-    let created = account.created_at.as_deref();
-    let created = created.map_or(String::new(), |date| format!("created {}, ", quoted(date)));
+    let used = account.last_used_at.clone().map(to_the_second);
+    let used = used.map_or("never or unknown".to_owned(), |used| quoted(&used));
+    let created = account.created_at.clone().map(to_the_second);
+    let created = created.map_or(String::new(), |date| format!("created {}, ", quoted(&date)));
     format!("{label} (id {id}, role {role}, {created}last used {used})")
 }
 

@@ -158,12 +158,7 @@ async fn run(
 
 fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
     record.account(&account.id);
-    if let Place::Deployment(id) = &account.place
-        && let Some(home) = call.homes.workspace_of(id)
-    {
-        record.place(&home.into());
-    }
-    record.place(&account.place);
+    record.found_place(call, &account.place);
     record.label_and_role(account.label.as_deref(), account.role());
 }
 
@@ -260,7 +255,7 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure>
 
 /// The failure of a deletion that was certainly not made.
 fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    call.failure_at(error, &account.place)
+    call.failure_of_change("delete", error, &account.place)
         .about_account(&account.id)
 }
 

@@ -1,7 +1,7 @@
 //! The filters of a list, each by one fact of an account.
 //! Takes no fact that is not known for one that fits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,14 @@ use super::super::arguments::{Search, text_argument};
 use super::super::schema::{inlined_schema, text};
 use crate::apc::selection::{Candidate, Shown};
 use crate::apc::{Accepted, ServiceAccountId, TEXT_MAX};
-use crate::guards::secret::SHOWN;
+use crate::guards::secret::{SHOWN, Secrets, visible_part};
+use crate::guards::text::quoted;
+
+/// The number of roles that a note names.
+const ROLES_NAMED: usize = 20;
+
+/// The beginning of the roles on deployments.
+const ON_DEPLOYMENTS: &str = "DEPLOYMENT_";
 
 /// The filters of a call. They hold together.
 #[derive(Default)]
@@ -52,6 +59,16 @@ impl From<bool> for Verdict {
 }
 
 impl Filter {
+    /// Tells whether it may drop an account.
+    pub(super) fn is_set(&self) -> bool {
+        self.service_account_id.is_some()
+            || self.label.is_some()
+            || self.role.is_some()
+            || self.category.is_some()
+            || self.key_prefix.is_some()
+            || self.unused_since.is_some()
+    }
+
     /// Judges an account. What is certain to be another one decides before what is not known.
     pub(super) fn judge(&self, account: Candidate<'_>) -> Verdict {
         let mut sum = Verdict::Match;
@@ -149,11 +166,11 @@ impl KeyPrefix {
         let Some(key) = key else {
             return Verdict::NotKnown(Fact::Key);
         };
-        let Some((shown, _)) = key.split_once('*') else {
+        let Some(shown) = visible_part(key) else {
             return key.starts_with(&self.0).into();
         };
         let fits = self.0.starts_with(shown) || shown.starts_with(&self.0);
-        match fits && shown.chars().count() < SHOWN {
+        match fits && shown.len() < SHOWN {
             true => Verdict::NotKnown(Fact::Key),
             false => fits.into(),
         }
@@ -204,6 +221,8 @@ pub(super) struct Tally {
     pub(super) matches: u64,
     pub(super) has_id: bool,
     left_out: BTreeMap<Fact, u64>,
+    /// The roles of all accounts that were read, where a role is searched.
+    roles: BTreeSet<String>,
 }
 
 impl Tally {
@@ -211,6 +230,7 @@ impl Tally {
     pub(super) fn count(&mut self, filter: &Filter, account: Candidate<'_>) -> bool {
         let id = filter.service_account_id.as_ref();
         self.has_id |= id.is_some_and(|id| id.as_str() == account.id);
+        self.count_role(filter, account.role);
         match filter.judge(account) {
             Verdict::Match => self.matches += 1,
             Verdict::Other => return false,
@@ -222,13 +242,51 @@ impl Tally {
         true
     }
 
+    /// Keeps the role of an account: always the one that is searched, and the first others.
+    fn count_role(&mut self, filter: &Filter, role: Option<&str>) {
+        let (Some(wanted), Some(role)) = (&filter.role, role) else {
+            return;
+        };
+        let has_room = self.roles.len() < ROLES_NAMED || role == wanted.0;
+        if has_room && !self.roles.contains(role) {
+            self.roles.insert(role.to_owned());
+        }
+    }
+
     /// Adds the counts of another place.
     pub(super) fn add(&mut self, other: &Self) {
         self.matches += other.matches;
         self.has_id |= other.has_id;
+        self.roles.extend(other.roles.iter().cloned());
         for (fact, count) in &other.left_out {
             *self.left_out.entry(*fact).or_default() += count;
         }
+    }
+
+    /// A sentence on a role that is searched and that no account has, although others are known.
+    pub(super) fn note_on_role(
+        &self,
+        filter: &Filter,
+        skips_deployments: bool,
+        secrets: &Secrets,
+    ) -> Option<String> {
+        let wanted = &filter.role.as_ref()?.0;
+        if self.roles.is_empty() || self.roles.contains(wanted) {
+            return None;
+        }
+        let roles = self.roles.iter().take(ROLES_NAMED);
+        // Secrets go before a role is cut, or a part would stay.
+        let roles: Vec<_> = roles.map(|role| quoted(&secrets.scrub(role))).collect();
+        Some(format!(
+            "No account has the role {} in the place where it was read; roles of the accounts read: {}. The filter role takes the whole name; roles that an account has elsewhere, such as SYSTEM_ADMIN, stand in its other_bindings and are not searched.{}",
+            quoted(wanted),
+            roles.join(", "),
+            match skips_deployments && wanted.starts_with(ON_DEPLOYMENTS) {
+                true =>
+                    " Accounts of deployments are read with include_deployments or a deployment_id only.",
+                false => "",
+            }
+        ))
     }
 
     /// A sentence for each fact for which accounts were left out.
@@ -318,6 +376,9 @@ mod tests {
             ("429b85", Some("429b85d1****"), Verdict::Match),
             ("429b85…", Some("429b85****"), Verdict::Match),
             (" 429b85**** ", Some(whole), Verdict::Match),
+            ("429b85d2", Some("429b85…"), Verdict::Match),
+            ("429b85d2", Some("429b85"), Verdict::Match),
+            ("429b85", Some("[REDACTED]"), Verdict::NotKnown(Fact::Key)),
             ("429b85", Some("429*****"), Verdict::NotKnown(Fact::Key)),
             ("429b85", Some("428*****"), Verdict::Other),
             ("429b85", Some("********"), Verdict::NotKnown(Fact::Key)),

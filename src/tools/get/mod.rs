@@ -72,13 +72,13 @@ struct Arguments {
     workspace_id: Option<WorkspaceId>,
     /// Id of one deployment.
     deployment_id: Option<DeploymentId>,
-    /// true: also the workspaces' deployments, with names and counts; default false.
+    /// true: also the deployments, with names and counts; default false.
     include_deployments: Option<Switch>,
-    /// Part of the label, in any case, up to 255 characters; * stands for anything, so etl-* is a prefix.
+    /// Part of the label in any case, up to 255 characters; * is anything, so etl-* is a prefix.
     label: Option<Search>,
     /// Id of one account.
     service_account_id: Option<ServiceAccountId>,
-    /// Exact role, up to 255 characters.
+    /// Exact role such as WORKSPACE_ADMIN, up to 255 characters.
     role: Option<Search>,
     /// Exact category, up to 255 characters.
     category: Option<Search>,
@@ -133,7 +133,9 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> 
             .gaps
             .missing_account(id, place.as_ref(), call.policy()));
     }
-    Ok(success(&found.into_matches(call).into_page(&query, call)))
+    Ok(success(
+        &found.into_matches(&query, call).into_page(&query, call),
+    ))
 }
 
 /// The arguments but the cursor, in one form for one meaning: without defaults, sorted, numbers as one kind.
@@ -227,11 +229,16 @@ struct Found {
 }
 
 impl Found {
-    fn into_matches(self, call: &Call) -> Matches {
+    fn into_matches(self, query: &Query, call: &Call) -> Matches {
         let shows_roles = operations::role_field(&call.api()).is_some();
         let mut notes = call.unfinished.notes();
         notes.extend(self.gaps.into_notes().into_iter().flatten());
         notes.extend(self.tally.notes(shows_roles));
+        let skips_deployments = call.policy().has_deployments() && !query.include_deployments;
+        let on_role = self
+            .tally
+            .note_on_role(&query.filter, skips_deployments, call.secrets());
+        notes.extend(on_role);
         Matches {
             first: self.first,
             total: self.tally.matches,

@@ -33,6 +33,7 @@ pub(super) struct GetResult {
     /// The cursor for the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// On the first page; where a filter fits, only those with matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<WorkspaceView>>,
     /// The platform's clock.
@@ -56,16 +57,13 @@ pub(super) struct Matches {
 impl Matches {
     /// The page of a query.
     pub(super) fn into_page(self, query: &Query, call: &Call) -> GetResult {
-        let most = match query.limit {
-            0 => PLACES_MAX_ALONE,
-            _ => PLACES_MAX,
-        };
         let (workspaces, unshown) = match self.workspaces {
-            Some(all) => {
-                let (shown, unshown) = shortened(all, most);
+            // The first page has shown them.
+            Some(all) if query.after.is_none() => {
+                let (shown, unshown) = places(all, self.total, query);
                 (Some(shown), unshown)
             }
-            None => (None, Unshown::default()),
+            _ => (None, Unshown::default()),
         };
         let mut notes = self.notes;
         notes.extend(of_unshown(&unshown, query));
@@ -108,12 +106,26 @@ impl GetResult {
     }
 }
 
+/// The places that a page shows: where a filter fits, those with matches, unless the call only counts.
+fn places(all: Vec<WorkspaceView>, total: u64, query: &Query) -> (Vec<WorkspaceView>, Unshown) {
+    if query.limit == 0 {
+        return shortened(all, PLACES_MAX_ALONE);
+    }
+    if total == 0 || !query.filter.is_set() {
+        return shortened(all, PLACES_MAX);
+    }
+    let narrowed = |view: WorkspaceView| view.narrowed(query.include_deployments);
+    shortened(all.into_iter().filter_map(narrowed).collect(), PLACES_MAX)
+}
+
 /// Sentences on the places that do not fit.
 fn of_unshown(unshown: &Unshown, query: &Query) -> impl Iterator<Item = String> {
     let advice = match (query.include_deployments, query.limit) {
         (true, _) => "limit 0 and without include_deployments has more room for them",
         (false, 1..) => "limit 0 has more room for them",
-        (false, 0) => "a workspace_id counts one of them",
+        (false, 0) => {
+            "a workspace_id counts one of them, and a platform administrator can tell their ids"
+        }
     };
     let workspaces = (unshown.workspaces > 0).then(|| {
         format!(

@@ -25,6 +25,8 @@ pub struct Gaps {
     with_an_error: Vec<Place>,
     /// The code of the trouble that was met, denials aside; that of the API where it was of several kinds.
     trouble: Option<Code>,
+    /// True if the token was refused a place.
+    is_denied: bool,
     /// True if an account may stand in something that was not read.
     may_hide_an_account: bool,
 }
@@ -219,8 +221,9 @@ impl Gaps {
             (true, _) => (
                 self.code(),
                 format!(
-                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. Call again in a minute, or with the {ids} that the user names.",
-                    self.sentences().join(" ")
+                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. {}",
+                    self.sentences().join(" "),
+                    self.way_on(ids)
                 ),
             ),
         };
@@ -231,7 +234,18 @@ impl Gaps {
         }
     }
 
+    /// The way on after a search in which something was not read. A denial does not pass by itself.
+    fn way_on(&self, ids: &str) -> String {
+        match (self.trouble, self.is_denied) {
+            (None, true) => format!(
+                "The token may not list the places that are marked permission_denied here, and waiting does not change that: set another token, or ask an admin of those places for a role; or call again with the {ids} that the user names."
+            ),
+            _ => format!("Call again in a minute, or with the {ids} that the user names."),
+        }
+    }
+
     fn meet(&mut self, failure: &Failure) {
+        self.is_denied |= failure.code() == Code::PermissionDenied;
         if !failure.is_denial() {
             self.add_trouble(failure.code());
         }

@@ -1,13 +1,12 @@
 //! The workspaces of deployments, as far as a call has learned them.
 //! Reads lists only: the API has no way to ask for the workspace of one deployment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, stream};
 
 use super::AT_ONCE;
-use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::operations::{self, Deployments};
 use crate::apc::{Deployment, DeploymentId, Place, WorkspaceId};
@@ -46,7 +45,7 @@ impl Homes {
     }
 }
 
-/// Lists the deployments of a workspace and remembers where they are.
+/// Lists the deployments of a workspace, each once, and remembers where they are.
 ///
 /// # Errors
 /// They could not be listed.
@@ -57,7 +56,11 @@ pub(super) async fn deployments_of(
 ) -> Result<Deployments, Failure> {
     let place = Place::Workspace(workspace.clone());
     let listed = operations::deployments(api, workspace).await;
-    let listed = listed.map_err(|error| call.failure_at(&error, &place))?;
+    let mut listed = listed.map_err(|error| call.failure_at(&error, &place))?;
+    let mut known = HashSet::new();
+    listed
+        .listed
+        .retain(|deployment| known.insert(deployment.id.clone()));
     call.homes.add(workspace, &listed.listed);
     Ok(listed)
 }
@@ -120,9 +123,8 @@ pub async fn check_deployment(
                 all.map(|workspace| workspace.id).collect()
             }
             // Not told to this caller, or by this release (some answer an empty list): the creation itself will tell.
-            Ok(_) | Err(ApiError::PermissionDenied | ApiError::Incompatible { .. }) => {
-                return Ok(());
-            }
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_an_answer() => return Ok(()),
             Err(error) => return Err(call.failure_at(&error, &place)),
         },
     };

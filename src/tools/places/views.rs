@@ -42,6 +42,19 @@ impl WorkspaceView {
         }
     }
 
+    /// The place with those of its deployments alone that have matches; none if nothing of it has any. One that was not read
+    /// may have some.
+    pub fn narrowed(mut self, with_deployments: bool) -> Option<Self> {
+        let is_unread = with_deployments && self.deployments.is_none();
+        let fitting = self.deployments.take().map(|all| {
+            let all = all.into_iter();
+            all.filter(|one| one.count != Some(0)).collect::<Vec<_>>()
+        });
+        // An empty list would say that the workspace has none.
+        self.deployments = fitting.filter(|fitting| !fitting.is_empty());
+        (is_unread || self.has_matches()).then_some(self)
+    }
+
     /// Without secrets. The lists that were read after the places may have told some.
     pub fn scrubbed(self, secrets: &Secrets) -> Self {
         let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));

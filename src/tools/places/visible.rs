@@ -98,7 +98,7 @@ async fn listed_workspaces(call: &Call) -> Result<(Level, Workspaces), Failure> 
         Ok(all) if !all.listed.is_empty() || all.unreadable > 0 => return Ok((Level::System, all)),
         Err(ApiError::PermissionDenied) => return Ok((Level::Neither, bound)),
         Ok(all) => Some(all),
-        Err(ApiError::Incompatible { .. }) => None,
+        Err(error) if error.is_an_answer() => None,
         Err(error) => return Err(failed(error)),
     };
     let is_system_level = operations::is_system_level(&api).await.map_err(failed)?;

@@ -66,6 +66,9 @@ pub fn trace(
         (Some(_), 0) if !is_complete => {
             "could be the one, but not every account could be read".to_owned()
         }
+        (Some(account), 0) if has_further_roles(&account, new.role.name()) => {
+            "has that label, role and category, and further roles that this creation did not ask for, so it may be another account".to_owned()
+        }
         (Some(account), 0) if !is_as_asked(&account, new.role.name()) => {
             "could be the one, but its role or category is not shown".to_owned()
         }
@@ -91,6 +94,13 @@ fn could_be(account: &ServiceAccount, asked_role: &str, asked_category: Option<&
         Category::Unknown => true,
     };
     has_role && has_category
+}
+
+/// Tells whether role and category are the ones that were asked for, and the account has roles besides.
+fn has_further_roles(account: &ServiceAccount, asked_role: &str) -> bool {
+    account.role() == Some(asked_role)
+        && account.other_bindings().next().is_some()
+        && account.category != Category::Unknown
 }
 
 /// Tells whether role and category are known: the role that was asked for and no other, and the category.

@@ -2,7 +2,7 @@
 //! Never fails a call, and decides nothing that the API does not show clearly.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,8 @@ pub struct Unfinished {
 }
 
 struct Untold {
-    intent: LeftIntent,
+    /// The intent, which goes once it is told; none if it stays.
+    intent: Option<LeftIntent>,
     sentence: String,
 }
 
@@ -53,11 +54,11 @@ impl Unfinished {
     /// Ends the intents that a successful result has told of.
     pub fn are_told(&self) {
         for told in locked(&self.untold).drain(..) {
-            told.intent.forget();
+            told.intent.into_iter().for_each(LeftIntent::forget);
         }
     }
 
-    fn add(&self, intent: LeftIntent, sentence: String) {
+    fn add(&self, intent: Option<LeftIntent>, sentence: String) {
         locked(&self.untold).push(Untold { intent, sentence });
     }
 }
@@ -132,7 +133,7 @@ fn still_open(call: &Call, place: &Place, left: LeftIntent) -> Option<LeftIntent
         Phase::Prepared => left.forget(),
         Phase::Found(found) => {
             let sentence = sentence(intent, found);
-            call.unfinished.add(left, sentence);
+            call.unfinished.add(Some(left), sentence);
         }
     }
     None
@@ -157,20 +158,37 @@ fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, li
     let Phase::Sent(sending) = &intent.phase else {
         return;
     };
-    let has_key_file = |id: &ServiceAccountId| key_files::has_key_of(Some(directory), id.as_str());
-    let found = match verdict(&intent, sending, listing, has_key_file) {
+    let key_file = |id: &ServiceAccountId| key_files::key_of(directory, id.as_str());
+    let found = match verdict(&intent, sending, listing, key_file) {
         Verdict::Undecided => return,
-        Verdict::Nothing if intent.may_still_show(Utc::now()) => return,
+        Verdict::Nothing | Verdict::Doubtful(_) if intent.may_still_show(Utc::now()) => return,
         Verdict::Nothing => return left.forget(),
-        Verdict::One(account) => keep_key(call, directory, &left, account),
+        Verdict::Doubtful(account) => found(account, None, true),
+        Verdict::Published(account, file) => {
+            found(account, Some(file.display().to_string()), false)
+        }
+        Verdict::One(account) => match keep_key(call, directory, &left, account) {
+            Ok(file) => found(account, file, false),
+            Err(reason) => {
+                let sentence = not_kept(&intent, account, directory, &reason);
+                return call.unfinished.add(None, sentence);
+            }
+        },
     };
-    let Some(found) = found else { return };
     let sentence = sentence(&intent, &found);
     audit(call, place, &intent, &found);
     if let Err(error) = left.found(found) {
         tracing::warn!(%error, "an intent could not be marked as found; it will be told again");
     }
-    call.unfinished.add(left, sentence);
+    call.unfinished.add(Some(left), sentence);
+}
+
+fn found(account: &ServiceAccount, api_key_file: Option<String>, is_doubtful: bool) -> Found {
+    Found {
+        service_account_id: account.id.as_str().to_owned(),
+        api_key_file,
+        is_doubtful,
+    }
 }
 
 /// The account of an unfinished creation, as a list shows it.
@@ -178,6 +196,10 @@ fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, li
 enum Verdict<'a> {
     /// The one account that can have come of it.
     One(&'a ServiceAccount),
+    /// The same, whose key has its file already.
+    Published(&'a ServiceAccount, PathBuf),
+    /// The one account that fits but for the time of its making: it may be a later one, or the API has several clocks.
+    Doubtful(&'a ServiceAccount),
     /// No account.
     Nothing,
     /// Accounts, or gaps in the list, that decide nothing.
@@ -188,21 +210,35 @@ fn verdict<'a>(
     intent: &Intent,
     sending: &Sending,
     listing: &'a Listing,
-    has_key_file: impl Fn(&ServiceAccountId) -> bool,
+    key_file: impl Fn(&ServiceAccountId) -> Option<PathBuf>,
 ) -> Verdict<'a> {
     let plan = &intent.plan;
-    let is_candidate = |account: &&ServiceAccount| {
+    let fits = |account: &&ServiceAccount| {
         account.label.as_deref() == Some(plan.label.as_str())
             && !sending.seen.iter().any(|id| id == account.id.as_str())
             && could_be(account, &plan.role, plan.category.as_deref())
-            && made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
-            && !has_key_file(&account.id)
     };
-    let mut candidates = listing.accounts.iter().filter(is_candidate);
-    let is_whole = listing.is_complete && listing.labels_are_known;
-    match (candidates.next(), candidates.next()) {
-        (Some(one), None) if is_whole && is_as_asked(one, &plan.role) => Verdict::One(one),
-        (None, _) if is_whole => Verdict::Nothing,
+    let is_in_time = |account: &&ServiceAccount| {
+        made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
+    };
+    let fitting = listing.accounts.iter().filter(fits);
+    let (in_time, others): (Vec<_>, Vec<_>) = fitting.partition(is_in_time);
+    let without_key = |account: &&ServiceAccount| key_file(&account.id).is_none();
+    let (open, others): (Vec<_>, Vec<_>) = (
+        in_time.iter().copied().filter(without_key).collect(),
+        others.into_iter().filter(without_key).collect(),
+    );
+    if !listing.is_complete || !listing.labels_are_known {
+        return Verdict::Undecided;
+    }
+    match (open.as_slice(), in_time.as_slice(), others.as_slice()) {
+        ([one], _, _) if is_as_asked(one, &plan.role) => Verdict::One(one),
+        ([], [one], _) => match key_file(&one.id) {
+            Some(file) => Verdict::Published(one, file),
+            None => Verdict::Undecided,
+        },
+        ([], _, [one]) => Verdict::Doubtful(one),
+        ([], _, []) => Verdict::Nothing,
         _ => Verdict::Undecided,
     }
 }
@@ -213,54 +249,73 @@ fn made_at(account: &ServiceAccount) -> Option<DateTime<Utc>> {
     Some(time.to_utc())
 }
 
-/// Gives the key its file, where there is a whole one: the API's, or the one that the dead process had got. None where
-/// the file cannot be written; the next call tries again.
+/// Gives the key its file, where there is a whole one: the one that the dead process had got, or else the API's.
+///
+/// # Errors
+/// The reason why the file cannot be written; the next call tries again.
 fn keep_key(
     call: &Call,
     directory: &Path,
     left: &LeftIntent,
     account: &ServiceAccount,
-) -> Option<Found> {
+) -> Result<Option<String>, String> {
     let id = account.id.as_str();
-    let got = left.key().filter(|key| account.has_key(key));
+    let got = left.key().filter(|key| account.may_have_key(key));
     let shown = account.api_key.clone().filter(|key| !key.is_masked());
-    let file = match got.or(shown) {
-        Some(key) => Some(publish(call, directory, id, &key)?),
-        None => None,
+    let was_got = got.is_some();
+    let Some(key) = got.or(shown) else {
+        return Ok(None);
     };
-    if file.is_some() {
+    let file = publish(call, directory, id, &key)?;
+    if was_got {
         left.forget_key();
     }
-    Some(Found {
-        service_account_id: id.to_owned(),
-        api_key_file: file,
-    })
+    Ok(Some(file))
 }
 
-fn publish(call: &Call, directory: &Path, id: &str, key: &Secret) -> Option<String> {
+fn publish(call: &Call, directory: &Path, id: &str, key: &Secret) -> Result<String, String> {
     call.secrets().remember(key.expose());
     let name = key_files::file_name(id, call.secrets());
     let file = KeyDirectory::open(Some(directory)).and_then(|directory| directory.key_file());
-    let file = file.inspect_err(|problem| tracing::warn!(%problem, "a key could not be recovered"));
-    let published = file.ok()?.publish(name, key);
-    let published = published.inspect_err(|error| tracing::warn!(%error, "a key has no file"));
-    Some(published.ok()?.path.display().to_string())
+    let file = file.map_err(|problem| problem.to_string())?;
+    let published = file.publish(name, key).map_err(|error| error.to_string())?;
+    Ok(published.path.display().to_string())
+}
+
+/// The beginning of every sentence about an unfinished creation.
+fn unfinished(intent: &Intent) -> String {
+    let label = quoted(&intent.plan.label);
+    let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
+    format!(
+        "A creation of service account {label}, sent about {since}, was not finished by its process."
+    )
 }
 
 /// The sentence for the user.
 fn sentence(intent: &Intent, found: &Found) -> String {
-    let label = quoted(&intent.plan.label);
     let id = quoted(&found.service_account_id);
-    let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
-    let begun = format!(
-        "A creation of service account {label}, sent about {since}, was not finished by its process. The account was made, with id {id}."
-    );
+    let unfinished = unfinished(intent);
     match &found.api_key_file {
-        Some(file) => format!("{begun} Its key was recovered and is in {file}."),
+        _ if found.is_doubtful => format!(
+            "{unfinished} The account {id} has its label, role and category, but was not made at that time, by the platform's clock: it may be another one. If nobody has its key, delete {id}, and create the account again if it is needed."
+        ),
+        Some(file) => format!(
+            "{unfinished} The account was made, with id {id}. Its key was recovered and is in {file}."
+        ),
         None => format!(
-            "{begun} Its key is lost: the API does not show it in full any more. Delete {id}, and create the account again if it is needed."
+            "{unfinished} The account was made, with id {id}. Its key is lost: the API does not show it in full any more. Delete {id}, and create the account again if it is needed."
         ),
     }
+}
+
+/// The sentence about a key that could be read and has no file.
+fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason: &str) -> String {
+    format!(
+        "{} The account was made, with id {}, and its key cannot be written to {}: {reason}. Mend that, and call get_service_accounts here again within ten minutes of the creation: after that the key is lost.",
+        unfinished(intent),
+        quoted(account.id.as_str()),
+        directory.display()
+    )
 }
 
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
@@ -279,6 +334,7 @@ fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
     attempt.label = Some(intent.plan.label.clone());
     attempt.role = Some(intent.plan.role.clone());
     let outcome = match found.api_key_file {
+        _ if found.is_doubtful => "outcome_unknown",
         Some(_) => "recovered",
         None => "key_lost",
     };

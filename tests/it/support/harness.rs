@@ -109,6 +109,23 @@ pub fn opening(version: &str) -> Value {
     })
 }
 
+/// A library of `tests/preload`, compiled into that directory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn preloaded(directory: &Path, name: &str) -> String {
+    let library = directory.join(format!("lib{name}.so"));
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let compiled = std::process::Command::new(rustc)
+        .args(["--edition", "2024", "--crate-type", "cdylib", "-o"])
+        .arg(&library)
+        .arg(format!(
+            "{}/tests/preload/{name}.rs",
+            env!("CARGO_MANIFEST_DIR")
+        ))
+        .status();
+    assert!(compiled.unwrap().success());
+    text_of(&library)
+}
+
 /// The executable, not yet started: no environment but what is set here, and an empty home.
 pub struct Program {
     name: PathBuf,
