@@ -7,6 +7,7 @@
 //! | A signal ends the process, and its calls with it. | It ends the session within two seconds, and the calls are answered. |
 //! | At the end, calls have five seconds and are dropped then. | Changes have tasks of their own, which are waited for and audited. |
 //! | A question that is open at the end of input takes up all of these seconds. | The end of input ends it, and the client is told. |
+//! | A signal ends the session before the client can be told of an open question. | The client is told first. |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,28 @@ pub struct Shutdown {
     pub open_questions: TaskTracker,
 }
 
+impl Shutdown {
+    /// Waits for the first of the two causes.
+    pub async fn begins(&self) {
+        tokio::select! {
+            () = self.signal.cancelled() => {}
+            () = self.end_of_input.cancelled() => {}
+        }
+    }
+
+    /// Tells whether one of the two causes is there.
+    pub fn has_begun(&self) -> bool {
+        self.signal.is_cancelled() || self.end_of_input.is_cancelled()
+    }
+
+    /// Waits until the client has been told of the questions that are open.
+    async fn questions_told(&self) {
+        self.open_questions.close();
+        // An output that takes no more is none of the session's troubles.
+        let _ = tokio::time::timeout(LAST_WRITES, self.open_questions.wait()).await;
+    }
+}
+
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
 ///
 /// # Errors
@@ -64,7 +87,8 @@ where
     let transport = LineTransport::new(input, output, shutdown.clone());
     let transport = transport.of_server(Arc::clone(&shared));
     let service = McpService::new(server);
-    match serve_server_with_ct(service, transport, shutdown.signal.clone()).await {
+    let end = after_questions(shutdown.clone());
+    match serve_server_with_ct(service, transport, end).await {
         Ok(session) => {
             let served = async {
                 tokio::select! {
@@ -89,9 +113,19 @@ where
 /// Ends the open questions once the input has ended, while the client can still be told.
 pub async fn end_questions(shutdown: &Shutdown) {
     shutdown.end_of_input.cancel();
-    shutdown.open_questions.close();
-    // An output that takes no more is none of the session's troubles.
-    let _ = tokio::time::timeout(LAST_WRITES, shutdown.open_questions.wait()).await;
+    shutdown.questions_told().await;
+}
+
+/// A token that ends the session once a signal has come, and the client has been told of the open questions.
+fn after_questions(shutdown: Shutdown) -> CancellationToken {
+    let session = CancellationToken::new();
+    let ended = session.clone();
+    tokio::spawn(async move {
+        shutdown.signal.cancelled().await;
+        shutdown.questions_told().await;
+        ended.cancel();
+    });
+    session
 }
 
 /// Waits for the end of the session, and then gives the changes under way their time.

@@ -249,6 +249,32 @@ async fn a_call_that_brings_no_valid_answer_deletes_nothing_where_nobody_can_be_
 }
 
 #[tokio::test]
+async fn an_answer_in_an_odd_form_deletes_nothing() {
+    let odd = [
+        json!({"inputResponses": []}),
+        json!({"inputResponses": ""}),
+        json!({"inputResponses": 5}),
+        json!({"inputResponses": true}),
+        json!({"requestState": 5}),
+        json!({"requestState": []}),
+        json!({"requestState": {}}),
+        json!({"requestState": true}),
+    ];
+    for era in Era::BOTH {
+        let sandbox = Sandbox::start(0).await.unwrap();
+        let mut session = guarded(&sandbox, Persona::WorkspaceAdmin).serve(era).await;
+        for members in &odd {
+            let mut params = json!({"name": DELETE_TOOL, "arguments": doomed(CI_DEPLOY)});
+            let members = members.as_object().unwrap().clone();
+            params.as_object_mut().unwrap().extend(members);
+            let reply = session.request("tools/call", params.clone()).await;
+            assert_eq!(reply["error"]["code"], -32602, "{era:?} {params} {reply}");
+            assert_eq!(mutations(&sandbox.handle()), 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_yes_counts_in_a_call_that_says_it_cannot_ask() {
     let (sandbox, mut session) = start(Era::Stateless).await;
     let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
@@ -767,6 +793,30 @@ async fn the_end_of_input_takes_back_every_open_question() {
         assert_eq!(told["method"], "notifications/cancelled", "{told}");
     }
     assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_takes_back_every_open_question_and_answers_its_call() {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let (sandbox, mut session) = start(Era::USUAL).await;
+        let mut asked = Vec::new();
+        for id in [CI_DEPLOY, MIGRATION] {
+            asked.push(session.pose(DELETE_TOOL, doomed(id)).await);
+        }
+        session.signal(signal);
+        assert!(session.wait().await.success(), "{signal:?}");
+        assert_eq!(session.notifications.len(), asked.len(), "{signal:?}");
+        for question in asked {
+            let is_told = |told: &&Value| told["params"]["requestId"] == question.request;
+            let told = session.notifications.iter().find(is_told).unwrap();
+            assert_eq!(told["method"], "notifications/cancelled", "{told}");
+            let outcome = session.outcome(DELETE_TOOL, question.call).await;
+            assert_says(outcome.refusal("declined"), &["session ended"]);
+        }
+        assert_eq!(mutations(&sandbox.handle()), 0);
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,9 @@ pub(super) async fn put(
     shutdown: &Shutdown,
     progress: Progress<'_>,
 ) -> Reply {
+    if shutdown.has_begun() {
+        return Reply::CallEnded;
+    }
     let asked = Instant::now();
     let request = ServerRequest::ElicitRequest(ElicitRequest::new(parameters));
     let options = PeerRequestOptions::no_options();
@@ -59,7 +62,7 @@ pub(super) async fn put(
     };
     let reply = tokio::select! {
         biased;
-        () = shutdown.end_of_input.cancelled() => Err(Reply::CallEnded),
+        () = shutdown.begins() => Err(Reply::CallEnded),
         () = context.ct.cancelled() => Err(Reply::CallEnded),
         reply = &mut sent.rx => Ok(reply),
         () = tokio::time::sleep(PATIENCE) => Err(Reply::TimedOut),

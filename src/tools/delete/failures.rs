@@ -38,7 +38,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         Refusal::OtherQuestion => "the answer belongs to another question",
         Refusal::Changed => "the account has changed since the question was asked",
         Refusal::TimedOut => "the user did not answer within 5 minutes",
-        Refusal::CallEnded => "the call ended before the user answered",
+        Refusal::CallEnded => "the call or the session ended before the user answered",
     })
 }
 
