@@ -352,9 +352,9 @@ async fn an_astro_home_that_nobody_meant_is_named_as_the_thing_to_mend() {
         ("$NAME/x", "placeholder"),
         ("%NAME%", "placeholder"),
         ("<your-home>", "placeholder"),
-        ("'/home/me'", "quotes"),
-        ("\"/home/me\"", "quotes"),
-        ("file:///home/me", "a URL"),
+        ("'/srv/me'", "quotes"),
+        ("\"/srv/me\"", "quotes"),
+        ("file:///srv/me", "a URL"),
         ("~bob/x", "~/"),
     ] {
         for (name, value) in [("APC_TIMEOUT", "9"), ("APC_DOMAIN", "acme.dev")] {

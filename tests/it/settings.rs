@@ -717,7 +717,7 @@ async fn a_path_that_nobody_meant_is_refused_and_makes_no_file() {
         "APC_CA_CERT",
     ] {
         for (value, says) in [
-            ("file:///tmp/x", "a URL"),
+            ("file:///srv/x", "a URL"),
             ("https://acme.dev/x", "a URL"),
             ("keys-$USER", "placeholder"),
             ("$PWD-k", "placeholder"),
