@@ -84,8 +84,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (shared, shutdown) = (server.shared(), server.shutdown().clone());
-    let transport = LineTransport::new(input, output, shutdown.clone());
-    let transport = transport.of_server(Arc::clone(&shared));
+    let transport = LineTransport::new(input, output, Arc::clone(&shared), shutdown.clone());
     let service = McpService::new(server);
     let end = after_questions(shutdown.clone());
     match serve_server_with_ct(service, transport, end).await {

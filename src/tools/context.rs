@@ -50,14 +50,6 @@ pub struct SharedState {
 }
 
 impl SharedState {
-    /// The secrets that are known, and the token in use among them.
-    pub async fn known_secrets(&self) -> &Secrets {
-        if let Ok(installation) = self.config.installation().await {
-            self.secrets.remember_token(installation.token.expose());
-        }
-        &self.secrets
-    }
-
     /// The state of a server that has called no installation yet.
     pub fn new(config: Config, secrets: Secrets) -> Self {
         Self {
@@ -69,6 +61,14 @@ impl SharedState {
             changes: TaskTracker::new(),
             abandoned: CancellationToken::new(),
         }
+    }
+
+    /// The secrets that are known, and the token in use among them.
+    pub async fn known_secrets(&self) -> &Secrets {
+        if let Ok(installation) = self.config.installation().await {
+            self.secrets.remember_token(installation.token.expose());
+        }
+        &self.secrets
     }
 
     /// The settings.

@@ -149,8 +149,11 @@ mod tests {
     use tokio::io::{ReadHalf, WriteHalf};
 
     use super::*;
+    use crate::config::Config;
+    use crate::guards::secret::Secrets;
     use crate::session::elicitation::{RemoteUser, Seal};
     use crate::session::transport::LineTransport;
+    use crate::tools::SharedState;
     use crate::tools::user::{Form, Question, User};
 
     /// A server that asks a question in every call, and tells the answer. After this time it drops the question.
@@ -193,7 +196,8 @@ mod tests {
         async fn asked_by(server: Asking, call_meta: Value) -> (Self, Value) {
             let (near, far) = tokio::io::duplex(4096);
             let (input, output) = tokio::io::split(far);
-            let transport = LineTransport::new(input, output, Shutdown::default());
+            let shared = Arc::new(SharedState::new(Config::default(), Secrets::default()));
+            let transport = LineTransport::new(input, output, shared, Shutdown::default());
             tokio::spawn(async move {
                 serve_server(server, transport)
                     .await

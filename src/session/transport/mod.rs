@@ -55,7 +55,6 @@ use tokio_util::task::TaskTracker;
 use super::refusals;
 use super::shutdown::{LAST_WRITES, Shutdown, end_questions};
 use crate::guards::encoding::{self, BYTE_ORDER_MARK};
-use crate::guards::secret::Secrets;
 use crate::guards::text::harmless;
 use crate::tools::SharedState;
 use handshake::Opening;
@@ -77,8 +76,8 @@ pub struct LineTransport<R, W> {
     in_flight: InFlight,
     refusals: TaskTracker,
     shutdown: Shutdown,
-    /// Knows the token that no error may show. None where there is no server.
-    shared: Option<Arc<SharedState>>,
+    /// Knows the token that no error may show.
+    shared: Arc<SharedState>,
 }
 
 impl<R, W> LineTransport<R, W>
@@ -87,7 +86,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     /// A transport over these streams. It tells the others when the input has ended.
-    pub fn new(input: R, output: W, shutdown: Shutdown) -> Self {
+    pub fn new(input: R, output: W, shared: Arc<SharedState>, shutdown: Shutdown) -> Self {
         Self {
             lines: Lines::of(input),
             output: Output::to(output),
@@ -95,15 +94,7 @@ where
             in_flight: InFlight::default(),
             refusals: TaskTracker::new(),
             shutdown,
-            shared: None,
-        }
-    }
-
-    /// The same for a server, whose token no error shows.
-    pub fn of_server(self, shared: Arc<SharedState>) -> Self {
-        Self {
-            shared: Some(shared),
-            ..self
+            shared,
         }
     }
 
@@ -225,14 +216,9 @@ where
         mut error: ErrorData,
         id: Option<RequestId>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<R, W> {
-        let (output, shared) = (self.output.clone(), self.shared.clone());
+        let (output, shared) = (self.output.clone(), Arc::clone(&self.shared));
         let written = async move {
-            match &shared {
-                Some(shared) => {
-                    refusals::reword_version(&mut error, shared.known_secrets().await);
-                }
-                None => refusals::reword_version(&mut error, &Secrets::default()),
-            }
+            refusals::reword_version(&mut error, shared.known_secrets().await);
             let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::error(error, id);
             output.write(&message).await
         };
@@ -355,11 +341,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, duplex};
 
     use super::*;
+    use crate::config::Config;
+    use crate::guards::secret::Secrets;
 
     #[tokio::test]
     async fn the_end_waits_for_refusals_that_are_still_to_be_written() {
         let (output, mut client) = duplex(1024);
-        let mut transport = LineTransport::new(&b"[]"[..], output, Shutdown::default());
+        let shared = Arc::new(SharedState::new(Config::default(), Secrets::default()));
+        let mut transport = LineTransport::new(&b"[]"[..], output, shared, Shutdown::default());
         assert!(transport.receive().await.is_none());
         transport.close().await.unwrap();
         let mut line = [0; 1024];

@@ -212,35 +212,34 @@ fn verdict<'a>(
     listing: &'a Listing,
     key_file: impl Fn(&ServiceAccountId) -> Option<PathBuf>,
 ) -> Verdict<'a> {
+    if !listing.is_complete || !listing.labels_are_known {
+        return Verdict::Undecided;
+    }
     let plan = &intent.plan;
     let fits = |account: &&ServiceAccount| {
         account.label.as_deref() == Some(plan.label.as_str())
             && !sending.seen.iter().any(|id| id == account.id.as_str())
             && could_be(account, &plan.role, plan.category.as_deref())
     };
-    let is_in_time = |account: &&ServiceAccount| {
-        made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
-    };
     let fitting = listing.accounts.iter().filter(fits);
-    let (in_time, others): (Vec<_>, Vec<_>) = fitting.partition(is_in_time);
-    let without_key = |account: &&ServiceAccount| key_file(&account.id).is_none();
-    let (open, others): (Vec<_>, Vec<_>) = (
-        in_time.iter().copied().filter(without_key).collect(),
-        others.into_iter().filter(without_key).collect(),
-    );
-    if !listing.is_complete || !listing.labels_are_known {
-        return Verdict::Undecided;
-    }
-    match (open.as_slice(), in_time.as_slice(), others.as_slice()) {
+    let (in_time, others): (Vec<_>, Vec<_>) = fitting
+        .map(|account| (account, key_file(&account.id)))
+        .partition(|(account, _)| {
+            made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
+        });
+    match (&*without_key(&in_time), &*in_time, &*without_key(&others)) {
         ([one], _, _) if is_as_asked(one, &plan.role) => Verdict::One(one),
-        ([], [one], _) => match key_file(&one.id) {
-            Some(file) => Verdict::Published(one, file),
-            None => Verdict::Undecided,
-        },
+        ([], [(one, Some(file))], _) => Verdict::Published(one, file.clone()),
         ([], _, [one]) => Verdict::Doubtful(one),
         ([], _, []) => Verdict::Nothing,
         _ => Verdict::Undecided,
     }
+}
+
+/// The accounts among these whose key has no file.
+fn without_key<'a>(all: &[(&'a ServiceAccount, Option<PathBuf>)]) -> Vec<&'a ServiceAccount> {
+    let open = all.iter().filter(|(_, file)| file.is_none());
+    open.map(|(account, _)| *account).collect()
 }
 
 fn made_at(account: &ServiceAccount) -> Option<DateTime<Utc>> {
