@@ -89,6 +89,23 @@ async fn a_creation_that_may_not_list_says_so_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn a_refusal_with_the_trace_of_its_stack_is_a_refusal() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let trace = "at resolve (/srv/houston/index.js:1:1)\n".repeat(2_000);
+    let error = json!({"message": "Insufficient permissions.", "path": [CREATE],
+        "extensions": {"code": "INTERNAL_SERVER_ERROR", "exception": {"stacktrace": [trace]}}});
+    let body = json!({"errors": [error], "data": {CREATE: null}}).to_string();
+    let fault = answer(200, "application/json", body, false);
+    sandbox.handle().inject(fault, On::Field(CREATE), 1);
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .serve(Era::USUAL)
+        .await;
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let text = refused.refusal("permission_denied");
+    assert!(!text.contains("index.js"), "{text}");
+}
+
+#[tokio::test]
 async fn a_colleagues_account_is_not_adopted_after_a_refusal() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
