@@ -417,6 +417,13 @@ mod tests {
     }
 
     #[test]
+    fn an_account_whose_key_was_not_told_was_made() {
+        let id = "ck1".to_owned();
+        let effect = ApiError::KeyNotTold { id }.effect();
+        assert_eq!(effect, Effect::AnswerLost);
+    }
+
+    #[test]
     fn a_page_may_stand_for_a_lost_answer_unless_it_precedes_the_api() {
         for status in [400, 403, 404, 408, 409, 422, 499, 500, 502, 503, 504] {
             assert_eq!(
