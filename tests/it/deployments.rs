@@ -790,6 +790,16 @@ async fn a_list_of_all_workspaces_that_is_not_told_says_nothing_of_a_deployment(
 }
 
 #[tokio::test]
+async fn trouble_with_the_list_of_all_workspaces_stops_a_creation_that_depends_on_it() {
+    let (sandbox, mut session) = start(Line::Today, Persona::SystemAdmin, &[]).await;
+    sandbox.handle().remove_account(FORECASTS);
+    sandbox.handle().inject(page(500, false), On::Field(ALL), 5);
+    let refused = session.call(CREATE_TOOL, on_deployment("first")).await;
+    refused.refusal("api_error");
+    assert_eq!(mutations(&sandbox.handle()), 0);
+}
+
+#[tokio::test]
 async fn a_token_of_a_deployment_is_asked_for_it_whatever_is_told_of_all_workspaces() {
     for body in all_workspaces_not_told() {
         let (sandbox, mut session) = start(Line::Today, Persona::DeploymentAdmin, &[]).await;
