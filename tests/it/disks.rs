@@ -172,6 +172,17 @@ async fn shared_by_all() -> (Sandbox, Session) {
     (sandbox, session)
 }
 
+/// Kills the program in the middle of a creation that the API has made.
+async fn leave_unfinished(sandbox: &Sandbox, program: Program) {
+    let handle = sandbox.handle();
+    let mut session = program.serve(Era::USUAL).await;
+    handle.inject(Fault::HangAfter, On::Field(CREATE), 1);
+    session.send_call(CREATE_TOOL, new("lost")).await;
+    until("it is created", || !labelled(&handle, "lost").is_empty()).await;
+    session.signal(Signal::KILL);
+    session.exit().await;
+}
+
 #[tokio::test]
 async fn the_doctor_names_what_was_left_also_where_no_key_can_be_kept() {
     let directory = tempfile::tempdir().unwrap();
@@ -180,17 +191,7 @@ async fn the_doctor_names_what_was_left_also_where_no_key_can_be_kept() {
     let keys = directory.path().join("keys");
     let at =
         || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
-    let mut session = at().serve(Era::USUAL).await;
-    sandbox
-        .handle()
-        .inject(Fault::HangAfter, On::Field(CREATE), 1);
-    session.send_call(CREATE_TOOL, new("lost")).await;
-    until("it is created", || {
-        !labelled(&sandbox.handle(), "lost").is_empty()
-    })
-    .await;
-    session.signal(Signal::KILL);
-    session.exit().await;
+    leave_unfinished(&sandbox, at()).await;
     fs::write(keys.join(".pending-AbC123"), UNKNOWN_KEY).unwrap();
     let full = at()
         .env("LD_PRELOAD", &library)
@@ -249,17 +250,7 @@ async fn an_intent_that_cannot_be_read_is_kept_with_what_it_says() {
     let keys = directory.path().join("keys");
     let at =
         || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
-    let mut session = at().serve(Era::USUAL).await;
-    sandbox
-        .handle()
-        .inject(Fault::HangAfter, On::Field(CREATE), 1);
-    session.send_call(CREATE_TOOL, new("lost")).await;
-    until("it is created", || {
-        !labelled(&sandbox.handle(), "lost").is_empty()
-    })
-    .await;
-    session.signal(Signal::KILL);
-    session.exit().await;
+    leave_unfinished(&sandbox, at()).await;
     let before = names_in(&keys);
     let mut session = at()
         .env("LD_PRELOAD", &library)
