@@ -272,6 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn a_jwt_has_three_parts_and_some_length() {
+        for (text, is_one) in [
+            ("eyJhbGciOi.eyJ1dWlk.x", true),
+            ("eyJhbGciOi.eyJ1dWlk_x", false),
+            ("eyJhbGciOiJub25lIn0eyJ1dWlk", false),
+            ("eyJhbGc.e30.x", false),
+        ] {
+            assert_eq!(is_secret_shaped(text), is_one, "{text}");
+        }
+    }
+
+    #[test]
     fn results_show_six_characters_at_most() {
         for (key, shown) in [
             (KEY, "012345…"),
