@@ -45,6 +45,10 @@ async fn an_account_whose_category_is_not_known_is_not_adopted() {
     without_field.as_object_mut().unwrap().remove("category");
     for body in [
         list(json!([row("theirs", "etl")]), failed),
+        list(
+            json!([row("first", "other"), row("theirs", "etl")]),
+            json!([{"message": "broken", "path": [LIST, 1, "category"]}]),
+        ),
         list(json!([without_field]), json!(null)),
     ] {
         let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
