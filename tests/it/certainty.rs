@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::clients::*;
 use crate::support::harness::*;
+use crate::support::standin::*;
 
 async fn start(persona: Persona) -> (Sandbox, Session) {
     let sandbox = Sandbox::start(0).await.unwrap();
@@ -175,6 +176,27 @@ async fn a_refusal_behind_a_status_that_is_not_the_apis_own_is_not_certain_and_a
         let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
         assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
     }
+}
+
+/// The API could not read the key of the account that it made.
+fn without_its_key(answer: &mut Value, field: &str) {
+    answer["data"][field]["apiKey"] = json!(null);
+    answer["errors"] = json!([{"message": "broken", "path": [field, "apiKey"]}]);
+}
+
+#[tokio::test]
+async fn an_account_whose_key_the_api_failed_to_tell_is_named_and_not_adopted() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    let network = StandIn::before(&sandbox).await;
+    network.arm(CREATE, Play::Edit(without_its_key), true, 0);
+    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
+        .env("APC_API_URL", network.url())
+        .serve(Era::USUAL)
+        .await;
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    let real = truth(&sandbox.handle(), "etl");
+    assert_says(refused.refusal("outcome_unknown"), &[&real.id]);
+    assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
 }
 
 #[tokio::test]
