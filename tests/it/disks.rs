@@ -17,17 +17,20 @@ fn failing_disk(directory: &Path) -> String {
     preloaded(directory, "refusals")
 }
 
+/// The program on a disk that refuses this.
+fn refusing(program: Program, library: &str, refused: &str) -> Program {
+    program.env("LD_PRELOAD", library).env("REFUSED", refused)
+}
+
 #[tokio::test]
 async fn a_key_whose_write_fails_after_the_creation_is_got_by_the_next_list() {
     let directory = tempfile::tempdir().unwrap();
     let library = failing_disk(directory.path());
     let sandbox = Sandbox::start(0).await.unwrap();
     // The first write keeps the room, the second one is the key.
-    let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
-        .env("LD_PRELOAD", &library)
-        .env("REFUSED", "write 28 /.pending- 2")
-        .serve(Era::USUAL)
-        .await;
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let program = refusing(program, &library, "write 28 /.pending- 2");
+    let mut session = program.serve(Era::USUAL).await;
     let outcome = session.call(CREATE_TOOL, new("etl")).await;
     let real = truth(&sandbox.handle(), "etl");
     let place = format!("get_service_accounts with workspace_id '{ANALYTICS}'");
@@ -58,12 +61,9 @@ async fn a_key_whose_write_fails_after_the_creation_is_got_by_the_next_list() {
 async fn a_sandbox_whose_keys_go_with_it_does_not_promise_a_lost_key() {
     let directory = tempfile::tempdir().unwrap();
     let library = failing_disk(directory.path());
-    let mut session = Program::bare()
-        .args(&["--sandbox"])
-        .env("LD_PRELOAD", &library)
-        .env("REFUSED", "write 28 /.pending- 2")
-        .serve(Era::USUAL)
-        .await;
+    let program = Program::bare().args(&["--sandbox"]);
+    let program = refusing(program, &library, "write 28 /.pending- 2");
+    let mut session = program.serve(Era::USUAL).await;
     let outcome = session.call(CREATE_TOOL, new("etl")).await;
     let text = outcome.refusal("outcome_unknown");
     assert_says(text, &["Make room", "delete", "create it again"]);
@@ -103,9 +103,8 @@ async fn the_advice_about_a_key_directory_is_that_of_its_fault() {
         ),
     ] {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
-            .env("LD_PRELOAD", &library)
-            .env("REFUSED", refused);
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+        let program = refusing(program, &library, refused);
         let mut session = program.serve(Era::USUAL).await;
         let outcome = session.call(CREATE_TOOL, new("etl")).await;
         let text = outcome.refusal("not_configured");
@@ -136,10 +135,8 @@ async fn the_doctor_gives_the_advice_of_the_fault() {
         ("write 28 /.pending-", "Free some space there"),
         ("open64 24 /.pending-", "ulimit -n"),
     ] {
-        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
-            .args(&["doctor"])
-            .env("LD_PRELOAD", &library)
-            .env("REFUSED", refused);
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["doctor"]);
+        let program = refusing(program, &library, refused);
         let told = program.run().await.stdout;
         assert_says(&told, &["fail  key directory: ", advice]);
     }
@@ -193,9 +190,7 @@ async fn the_doctor_names_what_was_left_also_where_no_key_can_be_kept() {
         || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
     leave_unfinished(&sandbox, at()).await;
     fs::write(keys.join(".pending-AbC123"), UNKNOWN_KEY).unwrap();
-    let full = at()
-        .env("LD_PRELOAD", &library)
-        .env("REFUSED", "write 28 /.pending-");
+    let full = refusing(at(), &library, "write 28 /.pending-");
     for (program, advice) in [
         (full, None),
         (at().args(&["--read-only"]), Some("without --read-only")),
@@ -225,9 +220,8 @@ async fn a_directory_that_is_refused_keeps_no_empty_intent() {
         "write 28 /.intent-",
     ] {
         let sandbox = Sandbox::start(0).await.unwrap();
-        let program = guarded(&sandbox, Persona::WorkspaceAdmin)
-            .env("LD_PRELOAD", &library)
-            .env("REFUSED", refused);
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+        let program = refusing(program, &library, refused);
         let mut session = program.serve(Era::USUAL).await;
         let outcome = session.call(CREATE_TOOL, new("etl")).await;
         outcome.refusal("not_configured");
@@ -252,11 +246,8 @@ async fn an_intent_that_cannot_be_read_is_kept_with_what_it_says() {
         || guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--key-dir", keys.to_str().unwrap()]);
     leave_unfinished(&sandbox, at()).await;
     let before = names_in(&keys);
-    let mut session = at()
-        .env("LD_PRELOAD", &library)
-        .env("REFUSED", "lseek64 95 /.intent-")
-        .serve(Era::USUAL)
-        .await;
+    let program = refusing(at(), &library, "lseek64 95 /.intent-");
+    let mut session = program.serve(Era::USUAL).await;
     session
         .call(CREATE_TOOL, new("lost"))
         .await

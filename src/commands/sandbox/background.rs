@@ -122,7 +122,7 @@ fn leader() -> Option<Leader> {
         .filter(|leader| is_alive(*leader))
 }
 
-/// Whether there is such a process. A leader outside this container has the id 0, under which nothing can be asked of it.
+/// Tells if there is such a process. A leader outside this container has the id 0, under which nothing can be asked of it.
 #[cfg(unix)]
 fn is_alive(leader: Leader) -> bool {
     leader.as_raw() != 0 && nix::sys::signal::kill(leader, None) != Err(nix::errno::Errno::ESRCH)

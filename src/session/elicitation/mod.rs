@@ -38,7 +38,7 @@ pub struct RemoteUser {
     context: RequestContext<RoleServer>,
     /// The call's tool and arguments, which a state is bound to.
     call: Vec<u8>,
-    /// Whether the call has a member that only an answer has.
+    /// True if the call has a member that only an answer has.
     brings_answer: bool,
     /// Taken by the first question: an answer answers one.
     round: Mutex<Option<Round>>,
