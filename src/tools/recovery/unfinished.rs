@@ -296,7 +296,7 @@ fn sentence(intent: &Intent, found: &Found) -> String {
     let unfinished = unfinished(intent);
     match &found.api_key_file {
         _ if found.is_doubtful => format!(
-            "{unfinished} The account {id} has its label, role and category, but was not made at that time, by the platform's clock: it may be another one. If nobody has its key, delete {id}, and create the account again if it is needed."
+            "{unfinished} The account {id} fits by its label, role and category, as far as they are shown, but was not made at that time, by the platform's clock: it may be another one. If nobody has its key, delete {id}, and create the account again if it is needed."
         ),
         Some(file) => format!(
             "{unfinished} The account was made, with id {id}. Its key was recovered and is in {file}."
