@@ -56,9 +56,11 @@ struct ToolEntry {
     name: &'static str,
     title: &'static str,
     run: Run,
-    hints: Hints,
-    /// Description and schemas.
-    define: fn(&ToolOptions) -> Definition,
+    destructive: bool,
+    idempotent: bool,
+    description: fn(&ToolOptions) -> String,
+    input: fn(&ToolOptions) -> JsonObject,
+    output: fn(&Policy) -> Arc<JsonObject>,
 }
 
 /// The function behind a tool. Its kind decides whether a read-only server has the tool, and is told to clients.
@@ -71,19 +73,6 @@ enum Run {
 
 type ToolFuture<'a> = BoxFuture<'a, Result<CallToolResult, NoResult>>;
 
-/// The hints of the protocol that do not follow from the kind of a tool.
-struct Hints {
-    destructive: bool,
-    idempotent: bool,
-}
-
-/// The parts of a tool that the policy may shape.
-struct Definition {
-    description: String,
-    input: JsonObject,
-    output: Arc<JsonObject>,
-}
-
 /// All tools, sorted by name.
 const TOOLS: [ToolEntry; 3] = [create::TOOL, delete::TOOL, get::TOOL];
 
@@ -93,19 +82,15 @@ impl ToolEntry {
     }
 
     fn definition(&self, options: &ToolOptions) -> Tool {
-        let Definition {
-            description,
-            input,
-            output,
-        } = (self.define)(options);
+        let (description, input) = ((self.description)(options), (self.input)(options));
         Tool::new(self.name, description, input)
             .with_title(self.title)
-            .with_raw_output_schema(output)
+            .with_raw_output_schema((self.output)(&options.policy))
             .with_annotations(
                 ToolAnnotations::new()
                     .read_only(self.only_reads())
-                    .destructive(self.hints.destructive)
-                    .idempotent(self.hints.idempotent)
+                    .destructive(self.destructive)
+                    .idempotent(self.idempotent)
                     .open_world(true),
             )
     }
@@ -168,7 +153,7 @@ async fn run(
     arguments: JsonObject,
     user: Arc<dyn User>,
 ) -> Result<CallToolResult, NoResult> {
-    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    let tool = offered(shared.policy()).find(|tool| tool.name == name);
     let tool = tool.ok_or_else(|| words::unknown_tool(name))?;
     match tool.run {
         Run::Read(read) => {
@@ -176,7 +161,6 @@ async fn run(
             let result = read(&call, arguments).await;
             told(&call.unfinished, result)
         }
-        Run::Change(_) if shared.policy().read_only => Err(words::read_only().into()),
         Run::Change(change) => {
             let mut record = AuditRecord::open(shared, name, &*user)?;
             record.arguments(&arguments);

@@ -134,12 +134,6 @@ pub fn level_switched_off(argument: &str) -> Failure {
 /// The sentence about a server that only reads, to stand after others.
 pub const ONLY_READS: &str = " This server only reads: --read-only (APC_READ_ONLY) is set.";
 
-/// The server only reads.
-pub fn read_only() -> Failure {
-    let text = format!("{ONLY_READS} Nothing was sent; whoever runs it can unset that.");
-    Failure::new(Code::NotAllowed, text.trim_start())
-}
-
 /// The failure of a change that would be one too many in a minute.
 pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
     let TooMany { seconds, fitting } = too_many;

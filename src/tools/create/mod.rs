@@ -28,7 +28,7 @@ use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::SeenBefore;
 use crate::tools::words::too_many_changes;
-use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, success};
+use crate::tools::{Run, ToolEntry, ToolOptions, success};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
@@ -37,15 +37,11 @@ pub const TOOL: ToolEntry = ToolEntry {
     run: Run::Change(|call, arguments, record| {
         Box::pin(async move { Ok(run(call, arguments, record).await?) })
     }),
-    hints: Hints {
-        destructive: false,
-        idempotent: false,
-    },
-    define: |options| Definition {
-        description: description(options),
-        input: arguments::input(options),
-        output: by_levels::output::<CreateResult>(&options.policy),
-    },
+    destructive: false,
+    idempotent: false,
+    description,
+    input: arguments::input,
+    output: by_levels::output::<CreateResult>,
 };
 
 const NAME: &str = "create_service_account";

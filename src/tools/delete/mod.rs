@@ -31,24 +31,18 @@ use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
 use crate::tools::recovery::unfinished;
 use crate::tools::words::too_many_changes;
-use crate::tools::{
-    Definition, Hints, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
-};
+use crate::tools::{NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Delete service account",
     run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
-    hints: Hints {
-        destructive: true,
-        idempotent: true,
-    },
-    define: |options| Definition {
-        description: description(options),
-        input: input(options),
-        output: by_levels::output::<DeleteResult>(&options.policy),
-    },
+    destructive: true,
+    idempotent: true,
+    description,
+    input,
+    output: by_levels::output::<DeleteResult>,
 };
 
 const NAME: &str = "delete_service_account";

@@ -21,7 +21,7 @@ use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::{Code, Failure};
 use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
-use super::{Definition, Hints, Run, ToolEntry, schema, success};
+use super::{Run, ToolEntry, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
@@ -32,15 +32,11 @@ pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "List service accounts",
     run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
-    hints: Hints {
-        destructive: false,
-        idempotent: true,
-    },
-    define: |options| Definition {
-        description: description(&options.policy),
-        input: INPUT.under(&options.policy).clone(),
-        output: by_levels::output::<GetResult>(&options.policy),
-    },
+    destructive: false,
+    idempotent: true,
+    description: |options| description(&options.policy),
+    input: |options| INPUT.under(&options.policy).clone(),
+    output: by_levels::output::<GetResult>,
 };
 
 const NAME: &str = "get_service_accounts";
