@@ -1,19 +1,17 @@
 //! A call that failed: a code for programs and words for the model.
 //! Every text is scrubbed of secrets on its way out.
 
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::{Value, json};
 
-use crate::apc::{Place, ServiceAccountId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::config::NotConfigured;
 use crate::guards::secret::Secrets;
 
-/// The kind of a failure, for programs.
+/// The kind of a failure, for programs. README.md has a table of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// An argument is not accepted.
     InvalidArguments,
-    /// Something is not set up.
     NotConfigured,
     /// The token is not accepted.
     Unauthenticated,
@@ -21,17 +19,12 @@ pub enum Code {
     PermissionDenied,
     /// This server's policy forbids it.
     NotAllowed,
-    /// The user said no.
     Declined,
     /// The user has to be asked and cannot be.
     ConfirmationRequired,
-    /// There is no such thing.
     NotFound,
-    /// There is such a thing already.
     AlreadyExists,
-    /// Too much was asked in too short a time.
     RateLimited,
-    /// No connection.
     Unreachable,
     /// A read got no answer in time.
     TimedOut,
@@ -39,9 +32,7 @@ pub enum Code {
     OutcomeUnknown,
     /// The API, or something before it, says no in words of its own.
     ApiError,
-    /// The API lacks what is needed.
     IncompatibleApi,
-    /// A fault of this server.
     InternalError,
 }
 
@@ -74,7 +65,7 @@ impl Code {
     }
 }
 
-/// A call that failed: a code for programs and words for the model.
+/// A call that failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
@@ -95,6 +86,11 @@ impl Failure {
     /// Names the account concerned, for programs.
     pub fn about_account(self, id: &ServiceAccountId) -> Self {
         self.with("service_account_id", json!(id.as_str()))
+    }
+
+    /// Names the account concerned and its place, for programs.
+    pub fn about(self, account: &ServiceAccount) -> Self {
+        self.about_account(&account.id).about_place(&account.place)
     }
 
     /// Names several accounts concerned, for programs.
@@ -118,7 +114,6 @@ impl Failure {
         self
     }
 
-    /// The code.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -136,8 +131,7 @@ impl Failure {
     /// Adds sentences that the user should hear of as well.
     pub fn noting(mut self, notes: &[String]) -> Self {
         for note in notes {
-            self.text.push(' ');
-            self.text.push_str(note);
+            self.text += &format!(" {note}");
         }
         self
     }
@@ -151,11 +145,9 @@ impl Failure {
     /// The failure as a result that a model gets to read.
     pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
         let text = format!("{}: {}", self.code.name(), self.text);
-        let mut error = JsonObject::new();
-        error.insert("code".to_owned(), json!(self.code.name()));
-        error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
+        let mut error = json!({"code": self.code.name(), "retryable": self.code.is_retryable()});
         for (name, fact) in self.facts {
-            error.insert(name.to_owned(), scrubbed(fact, secrets));
+            error[name] = scrubbed(fact, secrets);
         }
         let text = match self.code {
             // Settings are quoted here, and one may hold a token by mistake.
@@ -164,7 +156,7 @@ impl Failure {
         };
         let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
         let mut meta = MetaObject::new();
-        meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
+        meta.insert("apc-mcp/error".to_owned(), error);
         result.meta = Some(meta);
         result
     }

@@ -162,9 +162,7 @@ pub(super) fn key_not_kept(
     let text = format!(
         "The account was created with id {id}, but its key could not be written to a file of that name: {error}. {way_out}"
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }
 
 /// The note on a key file that is not synced.
@@ -181,9 +179,7 @@ pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
     let text = format!(
         "The account was created with id {id}, but this installation answered with its key masked, so nobody has the whole key and no file was written. Delete {id}; ask those who run the installation how keys of new service accounts are shown before creating another one."
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }
 
 pub(super) fn still_busy(new: &NewServiceAccount) -> Failure {

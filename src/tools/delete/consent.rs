@@ -121,10 +121,7 @@ pub(super) async fn confirm(
     match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
-        Answer::No(refusal) => Err(refused(refusal)
-            .about_account(&account.id)
-            .about_place(&account.place)
-            .into()),
+        Answer::No(refusal) => Err(refused(refusal).about(account).into()),
         Answer::NoPerson(machine) => {
             Err(nobody_confirmed(machine, account, cause, call.policy()).into())
         }

@@ -62,9 +62,7 @@ pub(super) fn nobody_confirmed(
         sign(machine),
         way_out(machine, cause, policy)
     );
-    Failure::new(Code::ConfirmationRequired, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::ConfirmationRequired, text).about(account)
 }
 
 /// The failure of a selection that no person has made.
@@ -148,9 +146,7 @@ pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
         described(account),
         why.trim_end_matches('.')
     );
-    Failure::new(Code::ConfirmationRequired, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::ConfirmationRequired, text).about(account)
 }
 
 pub(super) fn nothing_there(place: &Place) -> Failure {
@@ -193,9 +189,7 @@ pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
     let text = format!(
         "{what} Nothing was deleted: {id} is still listed. Call again in a minute; if it happens again, ask those who run the installation."
     );
-    Failure::new(Code::ApiError, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::ApiError, text).about(account)
 }
 
 /// The failure of a deletion of an account that the API lists and says not to know.
@@ -204,9 +198,7 @@ pub(super) fn listed_and_unknown(account: &ServiceAccount) -> Failure {
         "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation.",
         quoted(account.id.as_str())
     );
-    Failure::new(Code::NotFound, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::NotFound, text).about(account)
 }
 
 pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
@@ -214,9 +206,7 @@ pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
         "Service account {} was there a moment ago and is gone now. Nothing is left to do.",
         quoted(account.id.as_str())
     );
-    Failure::new(Code::NotFound, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::NotFound, text).about(account)
 }
 
 pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str) -> Failure {
@@ -227,7 +217,5 @@ pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str)
         account.place.kind(),
         quoted(account.place.id())
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }
