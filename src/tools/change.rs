@@ -3,6 +3,7 @@
 //! Sends nothing itself.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,13 @@ use super::context::{Call, SharedState};
 use super::failure::{Code, Failure};
 use super::places::NamedPlace;
 use super::user::User;
-use super::words::audit_unusable;
+use super::words::{audit_unusable, too_many_changes};
 use crate::apc::operations::Listing;
-use crate::apc::{DeploymentId, Label, Place, Role, ServiceAccountId, WorkspaceId};
+use crate::apc::{
+    DeploymentId, Label, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
+};
 use crate::guards::audit::{Attempt, SENT};
+use crate::guards::key_files::Published;
 use crate::guards::text::harmless;
 
 /// The time for finding a lost answer, kept free at the end of a call.
@@ -143,13 +147,6 @@ impl AuditRecord {
         }
     }
 
-    fn take(&mut self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            attempt: self.attempt.take(),
-        }
-    }
-
     /// Writes the last line. The change is made by now, or was never sent: a failure is only warned about.
     fn write(&mut self, outcome: &'static str) {
         let Some(attempt) = self.attempt.take() else {
@@ -174,20 +171,33 @@ impl Drop for AuditRecord {
     }
 }
 
+/// A change that was made.
+pub struct Change {
+    /// The account as it was created, or as it was before its deletion.
+    pub account: ServiceAccount,
+    /// The file of a new account's key.
+    pub key_file: Option<Published>,
+    /// True if the answer was lost, and reading again has found out.
+    pub recovered: bool,
+}
+
 /// Carries a change through, whatever becomes of the call: nobody else would learn what came of it.
-/// When the process ends first, the change is given up as undecided. Nothing is sent that could not be recorded before.
-pub async fn run_to_completion<T, W>(
+/// When the process ends first, the change is given up as undecided. Nothing is sent that is one too many in a minute, or
+/// that could not be recorded before.
+pub async fn run_to_completion(
     call: &Call,
     record: &mut AuditRecord,
-    undecided: Failure,
-    work: W,
-) -> Result<T, Failure>
-where
-    T: ChangedAccount,
-    W: Future<Output = Result<T, Failure>> + Send + 'static,
-{
+    undecided: impl FnOnce(&str) -> Failure,
+    work: impl Future<Output = Result<Change, Failure>> + Send + 'static,
+) -> Result<Change, Failure> {
+    let taken = call.shared.rate.take();
+    taken.map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
+    let undecided = undecided("This server was stopped before the answer came.");
     record.sending()?;
-    let mut record = record.take();
+    let mut record = AuditRecord {
+        shared: Arc::clone(&call.shared),
+        attempt: record.attempt.take(),
+    };
     let abandoned = call.shared.abandoned.clone();
     let task = call.shared.changes.spawn(async move {
         let work = AssertUnwindSafe(work).catch_unwind();
@@ -200,7 +210,7 @@ where
         };
         match &result {
             Ok(done) => {
-                record.account(done.account_id());
+                record.account(&done.account.id);
                 record.write("ok");
             }
             Err(failure) => record.write(failure.code().name()),
@@ -210,24 +220,18 @@ where
     task.await.unwrap_or_else(|_| Err(fault()))
 }
 
-/// The facts of a change that its record has to name.
-pub trait ChangedAccount: Send + 'static {
-    /// The account that was changed.
-    fn account_id(&self) -> &ServiceAccountId;
-}
-
 /// Nothing is known of the change any more.
 fn fault() -> Failure {
     let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Wait 60 s, then look with get_service_accounts: if it was not made, it is safe to try again.";
     Failure::new(Code::OutcomeUnknown, text)
 }
 
-/// Reads a place again after a lost answer: at most twice, until what it shows decides. None where nothing could be
-/// read.
+/// Reads a place again after a lost answer: at most twice, until the reading breaks off since the list decides. None where
+/// nothing could be read.
 pub async fn look_again<T>(
     call: &Call,
     place: &Place,
-    mut seen: impl FnMut(Listing) -> Look<T>,
+    mut read: impl FnMut(Listing) -> ControlFlow<T, T>,
 ) -> Option<T> {
     let end = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
     let mut last = None;
@@ -236,9 +240,9 @@ pub async fn look_again<T>(
         // Each look gets its share of the time, so that the first cannot use up the second's.
         let until = Instant::now() + left / (LOOKS - look + 1);
         if let Some(listing) = look_until(call, place, until).await {
-            match seen(listing) {
-                Look::Decided(found) => return Some(found),
-                Look::NotYet(found) => last = Some(found),
+            match read(listing) {
+                ControlFlow::Break(found) => return Some(found),
+                ControlFlow::Continue(found) => last = Some(found),
             }
         }
         if look < LOOKS {
@@ -262,12 +266,4 @@ async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listin
         call.check_existence(&api, place).await.ok()?;
     }
     Some(listing)
-}
-
-/// The verdict of one look.
-pub enum Look<T> {
-    /// It is decided.
-    Decided(T),
-    /// It may still change.
-    NotYet(T),
 }

@@ -13,24 +13,17 @@ use crate::guards::secret::Secrets;
 pub enum Code {
     InvalidArguments,
     NotConfigured,
-    /// The token is not accepted.
     Unauthenticated,
-    /// The token is good and may not do this.
     PermissionDenied,
-    /// This server's policy forbids it.
     NotAllowed,
     Declined,
-    /// The user has to be asked and cannot be.
     ConfirmationRequired,
     NotFound,
     AlreadyExists,
     RateLimited,
     Unreachable,
-    /// A read got no answer in time.
     TimedOut,
-    /// A change was sent, and nobody knows whether it was made.
     OutcomeUnknown,
-    /// The API, or something before it, says no in words of its own.
     ApiError,
     IncompatibleApi,
     InternalError,

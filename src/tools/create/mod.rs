@@ -18,16 +18,14 @@ use sending::{NoAccount, send};
 use storage::Storage;
 
 use crate::apc::selection::Candidate;
-use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
-use crate::guards::key_files::Published;
+use crate::apc::NewServiceAccount;
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels;
-use crate::tools::change::{AuditRecord, ChangedAccount, run_to_completion};
+use crate::tools::change::{AuditRecord, Change, run_to_completion};
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::SeenBefore;
-use crate::tools::words::too_many_changes;
 use crate::tools::{Run, ToolEntry, ToolOptions, success};
 
 /// The row of the table.
@@ -76,19 +74,6 @@ struct CreateResult {
     notes: Option<Vec<String>>,
 }
 
-/// An account that was created.
-struct Creation {
-    account: ServiceAccount,
-    key_file: Option<Published>,
-    recovered: bool,
-}
-
-impl ChangedAccount for Creation {
-    fn account_id(&self) -> &ServiceAccountId {
-        &self.account.id
-    }
-}
-
 /// Runs the tool.
 async fn run(
     call: &Call,
@@ -104,21 +89,11 @@ async fn run(
     let before = look(call, &new).await?;
     // The look may have learned more of it.
     record.found_place(call, &new.place);
-    call.shared
-        .rate
-        .take()
-        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
-    let undecided = outcome_unknown(
-        call,
-        &new,
-        "This server was stopped before the answer came.",
-    );
-    let work = {
-        let call = call.clone();
-        async move {
-            let _locked = label_lock;
-            create(&call, &new, &before, storage).await
-        }
+    let (worker, account) = (call.clone(), new.clone());
+    let undecided = |what: &str| outcome_unknown(call, &new, what);
+    let work = async move {
+        let _locked = label_lock;
+        create(&worker, &account, &before, storage).await
     };
     let created = run_to_completion(call, record, undecided, work).await?;
     Ok(success(&shown(created, call)))
@@ -159,9 +134,8 @@ async fn create(
     new: &NewServiceAccount,
     before: &Before,
     mut storage: Storage,
-) -> Result<Creation, Failure> {
-    // An account that has the label would have ended the call: none was seen.
-    storage.mark_sent(before.clock_ahead, Vec::new())?;
+) -> Result<Change, Failure> {
+    storage.mark_sent(before.clock_ahead)?;
     let (account, recovered) = match send(call, new, &before.seen).await {
         Ok(created) => created,
         Err(NoAccount::Undecided(failure)) => return Err(failure),
@@ -171,14 +145,14 @@ async fn create(
         }
     };
     let key_file = storage.publish(call, &account)?;
-    Ok(Creation {
+    Ok(Change {
         account,
         key_file,
         recovered,
     })
 }
 
-fn shown(created: Creation, call: &Call) -> CreateResult {
+fn shown(created: Change, call: &Call) -> CreateResult {
     let file = created.key_file.as_ref();
     let path = file.map(|file| file.path.display().to_string());
     let mut notes = call.unfinished.notes();

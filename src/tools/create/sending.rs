@@ -1,6 +1,8 @@
 //! The sending of a creation, and the account that came of it, whatever the answer was.
 //! Takes no account for the new one that could be a colleague's.
 
+use std::ops::ControlFlow;
+
 use super::failures::{already_exists, outcome_unknown, refused_creation, taken_unseen, unclear};
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations;
@@ -8,7 +10,7 @@ use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
-use crate::tools::change::{LOOKING_AGAIN, Look, look_again, look_once};
+use crate::tools::change::{LOOKING_AGAIN, look_again, look_once};
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
@@ -118,8 +120,8 @@ async fn find_told(
     let told = look_again(call, &new.place, |listing| {
         let mut accounts = listing.accounts.into_iter();
         match accounts.find(|account| account.id.as_str() == id && account.has_whole_key()) {
-            Some(account) => Look::Decided(Some(account)),
-            None => Look::NotYet(None),
+            Some(account) => ControlFlow::Break(Some(account)),
+            None => ControlFlow::Continue(None),
         }
     });
     told.await.flatten().ok_or_else(|| {
@@ -144,8 +146,8 @@ async fn find_lost(
     };
     let seen = look_again(call, &new.place, |listing| {
         match trace(listing, new, before, has_key_file) {
-            Trace::New(account) => Look::Decided(Trace::New(account)),
-            trace => Look::NotYet(trace),
+            Trace::New(account) => ControlFlow::Break(Trace::New(account)),
+            trace => ControlFlow::Continue(trace),
         }
     });
     match seen.await {
