@@ -20,9 +20,7 @@ use super::places::NamedPlace;
 use super::user::User;
 use super::words::{audit_unusable, too_many_changes};
 use crate::apc::operations::Listing;
-use crate::apc::{
-    DeploymentId, Label, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId,
-};
+use crate::apc::{DeploymentId, Label, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, SENT};
 use crate::guards::key_files::Published;
 use crate::guards::text::harmless;

@@ -17,8 +17,8 @@ use failures::{
 use sending::{NoAccount, send};
 use storage::Storage;
 
-use crate::apc::selection::Candidate;
 use crate::apc::NewServiceAccount;
+use crate::apc::selection::Candidate;
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels;

@@ -35,8 +35,8 @@ struct DeploymentView {
 impl WorkspaceView {
     fn of<T>(read: &ReadWorkspace<T>, count: impl Fn(&T) -> u64) -> Self {
         Self {
-            id: read.workspace.id.as_str().to_owned(),
-            label: read.workspace.label.clone(),
+            id: read.place.id.as_str().to_owned(),
+            label: read.place.label.clone(),
             count: read.outcome.as_ref().ok().map(count),
             deployments: None,
         }
@@ -79,7 +79,7 @@ impl WorkspaceView {
 
 impl DeploymentView {
     fn of<T>(read: &ReadDeployment<T>, count: impl Fn(&T) -> u64) -> Self {
-        let deployment = read.deployment.clone();
+        let (_, deployment) = read.place.clone();
         Self {
             id: deployment.id.into_string(),
             label: deployment.label,
@@ -94,10 +94,10 @@ impl<T> Reading<T> {
     /// listed shows none.
     pub fn views(&self, with_deployments: bool, count: impl Fn(&T) -> u64) -> Vec<WorkspaceView> {
         let views = self.workspaces.iter().map(|read| {
-            let id = &read.workspace.id;
+            let id = &read.place.id;
             let is_listed = self.unlisted.iter().all(|(unlisted, _)| unlisted.id != *id);
             let here = self.deployments.iter();
-            let here = here.filter(|read| read.workspace_id == *id);
+            let here = here.filter(|read| read.place.0 == *id);
             let deployments = here.map(|read| DeploymentView::of(read, &count));
             WorkspaceView {
                 deployments: (with_deployments && is_listed).then(|| deployments.collect()),
