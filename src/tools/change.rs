@@ -258,7 +258,8 @@ pub async fn look_once(call: &Call, place: &Place) -> Option<Listing> {
 
 async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listing> {
     let api = call.api_until(until).once();
-    let listing = call.list_known(&api, place, |_| true).await.ok()?;
+    let all = call.list_known_first(&api, place, usize::MAX, |_| Some(()));
+    let listing = all.await.ok()?;
     // The list of a place that has vanished is empty for a system-level token, and says nothing of its accounts.
     if listing.is_empty() {
         call.check_existence(&api, place).await.ok()?;

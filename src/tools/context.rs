@@ -282,18 +282,7 @@ impl Call {
         self.list_known_first(&api, place, most, rank).await
     }
 
-    /// Lists the selected accounts of a place that the API has just listed itself.
-    pub(super) async fn list_known(
-        &self,
-        api: &Api<'_>,
-        place: &Place,
-        mut select: impl FnMut(Candidate<'_>) -> bool,
-    ) -> Result<Listing, Failure> {
-        let rank = |account: Candidate<'_>| select(account).then_some(());
-        self.list_known_first(api, place, usize::MAX, rank).await
-    }
-
-    /// The same for the first accounts of an order, at most this many.
+    /// Lists the first accounts of a place that the API has just listed itself.
     pub(super) async fn list_known_first<R: Ord>(
         &self,
         api: &Api<'_>,

@@ -5,6 +5,7 @@ use rmcp::model::JsonObject;
 use serde_json::json;
 
 use super::failure::{Code, Failure};
+use super::words::first_named;
 use crate::apc::installation::Installation;
 use crate::apc::{DeploymentId, Place, WorkspaceId};
 use crate::guards::policy::Policy;
@@ -90,19 +91,9 @@ pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: 
 /// The allowed workspaces, in brackets.
 fn allowed(policy: &Policy) -> String {
     let all = policy.allowed_workspaces.iter().flatten();
-    let mut named: Vec<_> = all
-        .clone()
-        .take(NAMED)
-        .map(|id| quoted(id.as_str()))
-        .collect();
-    match all.count().saturating_sub(NAMED) {
-        0 => {}
-        more => named.push(format!("{more} more")),
-    }
-    match named.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", named.join(", ")),
-    }
+    let all: Vec<_> = all.map(|id| quoted(id.as_str())).collect();
+    let named = first_named(all.into_iter(), NAMED, |id| id);
+    named.map_or_else(String::new, |named| format!(" ({named})"))
 }
 
 /// The failure of a call whose deployment is not in the workspace that is named beside it.

@@ -83,6 +83,28 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
     }
 }
 
+/// A number of accounts.
+pub fn accounts(count: usize) -> String {
+    match count {
+        1 => "1 account".to_owned(),
+        many => format!("{many} accounts"),
+    }
+}
+
+/// The first of these in words, at most this many, and the number of the others; none if there are none.
+pub fn first_named<T>(
+    all: impl ExactSizeIterator<Item = T>,
+    most: usize,
+    words: impl Fn(T) -> String,
+) -> Option<String> {
+    let more = all.len().saturating_sub(most);
+    let mut named: Vec<_> = all.take(most).map(words).collect();
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
 /// The failure of a call to a tool that is not in the table.
 pub fn unknown_tool(name: &str) -> Failure {
     Failure::new(

@@ -29,7 +29,7 @@ use crate::tools::change::{
 };
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
-use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
+use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
 use crate::tools::recovery::unfinished;
 use crate::tools::{NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success};
 
@@ -161,16 +161,20 @@ async fn find(
 /// Looks through the visible workspaces, and through their deployments unless its bindings already tell every place of
 /// the account. An account is missing only if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
-    let visible = places::visible(call).await?;
-    let unproven = &visible.unproven;
+    let Visible {
+        workspaces,
+        unproven,
+        mut gaps,
+    } = places::visible(call).await?;
+    let unproven = &unproven;
     let read = |place| async move {
         let api = match unproven.contains(&place) {
             true => call.api(),
             false => call.api().with_good_token(),
         };
-        let is_it = |account: Candidate<'_>| account.id == id.as_str();
+        let is_it = |account: Candidate<'_>| (account.id == id.as_str()).then_some(());
         unfinished::finish(call, &place).await;
-        call.list_known(&api, &place, is_it).await
+        call.list_known_first(&api, &place, usize::MAX, is_it).await
     };
     let may_be_in_deployments = |read: &[ReadWorkspace<Listing>]| {
         let listings = read.iter().flat_map(|read| &read.outcome);
@@ -178,9 +182,7 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
         let tells_its_places = |account: &ServiceAccount| !account.bindings.known().is_empty();
         call.policy().has_deployments() && !found.any(tells_its_places)
     };
-    let reading = places::read_all(call, visible.workspaces, read, may_be_in_deployments).await?;
-    let mut gaps = Gaps::default();
-    gaps.add_visible(&visible.gaps);
+    let reading = places::read_all(call, workspaces, read, may_be_in_deployments).await?;
     gaps.add_unread(&reading);
     let mut found = Vec::new();
     for (place, listing) in reading.into_lists() {

@@ -116,13 +116,10 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> 
     let place = named.resolve(call).await?;
     let found = match &place {
         Some(Place::Workspace(id)) if query.include_deployments => {
-            several(call, &query, Places::Named(id.clone())).await?
+            several(call, &query, Visible::named(id.clone())).await?
         }
         Some(place) => in_one(call, &query, place).await?,
-        None => {
-            let visible = places::visible(call).await?;
-            several(call, &query, Places::Visible(visible)).await?
-        }
+        None => several(call, &query, places::visible(call).await?).await?,
     };
     if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
         return Err(found
@@ -277,21 +274,9 @@ impl Shared {
     }
 }
 
-/// The workspaces that a call reads together.
-enum Places {
-    /// The one that it names, with its deployments.
-    Named(WorkspaceId),
-    /// All that are visible.
-    Visible(Visible),
-}
-
 /// Reads several workspaces, and their deployments where those are wanted, or one account is looked for: it may stand in
 /// several places. A place that could not be read is listed without a count.
-async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
-    let visible = match places {
-        Places::Named(id) => Visible::named(id),
-        Places::Visible(visible) => visible,
-    };
+async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, Failure> {
     let (unproven, mut gaps) = (visible.unproven, visible.gaps);
     let shared = Shared(Mutex::new(First::new(query.most())));
     let read = |place: Place| {

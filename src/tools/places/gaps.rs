@@ -8,6 +8,7 @@ use crate::apc::{Place, ServiceAccountId, Workspace, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
 use crate::tools::failure::{Code, Failure};
+use crate::tools::words::{accounts, first_named};
 
 /// The most places that a note names.
 const NAMED: usize = 20;
@@ -60,7 +61,7 @@ impl Gaps {
                 self.add_trouble(failure.code());
             }
         }
-        let named = first_named(&failed, |(name, failure)| {
+        let named = first_named(failed.iter(), NAMED, |(name, failure)| {
             format!("{name} ({})", failure.code().name())
         });
         let note = |named| format!("{why} their accounts are missing here: {kind} {named}.");
@@ -75,17 +76,6 @@ impl Gaps {
                 "{count} of the {places} could not be read by the API itself; their accounts are missing here."
             ));
         }
-    }
-
-    /// Adds the gaps of the list of visible workspaces.
-    pub fn add_visible(&mut self, gaps: &Self) {
-        self.notes.extend(gaps.notes.iter().cloned());
-        let unknown = gaps.unknown_workspaces.iter().cloned();
-        self.unknown_workspaces.extend(unknown);
-        gaps.trouble
-            .into_iter()
-            .for_each(|code| self.add_trouble(code));
-        self.may_hide_an_account |= gaps.may_hide_an_account;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -141,19 +131,19 @@ impl Gaps {
 
     /// The sentences, as many as there are kinds of gaps and not as there are places.
     fn sentences(&self) -> Vec<String> {
-        let accounts = |(place, count): &(Place, usize)| format!("{} in {place}", counted(*count));
+        let in_place = |(place, count): &(Place, usize)| format!("{} in {place}", accounts(*count));
         let workspace = |id: &WorkspaceId| quoted(id.as_str());
         let kinds = [
-            first_named(&self.unknown_workspaces, workspace).map(|named| {
+            first_named(self.unknown_workspaces.iter(), NAMED, workspace).map(|named| {
                 format!("The settings of this server name workspaces that do not exist: {named}.")
             }),
-            first_named(&self.partly_read, accounts).map(|named| {
+            first_named(self.partly_read.iter(), NAMED, in_place).map(|named| {
                 format!("The API itself could not read everything of {named}: the missing parts are not known.")
             }),
-            first_named(&self.with_an_error, Place::to_string).map(|named| {
+            first_named(self.with_an_error.iter(), NAMED, Place::to_string).map(|named| {
                 format!("The API reported an error beside the list of {named}. An account that is not listed there may still exist.")
             }),
-            first_named(&self.unreadable, accounts).map(|named| {
+            first_named(self.unreadable.iter(), NAMED, in_place).map(|named| {
                 format!("The API itself could not read {named}. An account that is not listed there may still exist.")
             }),
         ];
@@ -234,22 +224,6 @@ impl Gaps {
 
     fn code(&self) -> Code {
         self.trouble.unwrap_or(Code::PermissionDenied)
-    }
-}
-
-/// The first of these in words, and the number of the others; none if there are none.
-fn first_named<T>(all: &[T], words: impl Fn(&T) -> String) -> Option<String> {
-    let mut named: Vec<_> = all.iter().take(NAMED).map(words).collect();
-    if all.len() > NAMED {
-        named.push(format!("{} more", all.len() - NAMED));
-    }
-    (!named.is_empty()).then(|| named.join(", "))
-}
-
-fn counted(accounts: usize) -> String {
-    match accounts {
-        1 => "1 account".to_owned(),
-        many => format!("{many} accounts"),
     }
 }
 
