@@ -178,17 +178,20 @@ pub fn listing_denied(place: &Place, policy: &Policy, installation: &Installatio
     Failure::new(Code::PermissionDenied, text).about_place(place)
 }
 
+/// The sentences on a request about a workspace that the API refuses to a good token.
+pub fn not_permitted(installation: &Installation) -> String {
+    let (source, host) = (&installation.token_source, installation.url.host());
+    format!(
+        "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token."
+    )
+}
+
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
 /// which roles it accepts on a deployment differs from release to release.
 pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
     let (source, host) = (&installation.token_source, installation.url.host());
     let text = match place {
-        Place::Workspace(_) => {
-            let of_deployment = of_deployment(place, policy);
-            format!(
-                "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token.{of_deployment}"
-            )
-        }
+        Place::Workspace(_) => not_permitted(installation) + of_deployment(place, policy),
         Place::Deployment(_) => format!(
             "The token from {source} is valid at {host} but may not do this on {place}: it has no role there that allows it, or the deployment is deleted, belongs to a workspace of others, or does not exist; the API says the same of all. Nothing was changed. Listing takes DEPLOYMENT_VIEWER, creating and deleting DEPLOYMENT_EDITOR or DEPLOYMENT_ADMIN on the deployment; the role WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only. Ask an admin of the deployment for the role."
         ),

@@ -1,13 +1,11 @@
 //! The words of failures to connect: nothing was sent. Each names host and port, what is at fault, and what to do.
 
 use super::failure::{Code, Failure};
+use super::words::REASON_MAX;
 use crate::apc::installation::ApiUrl;
 use crate::apc::unreachable::{CertificateFault, ProxyFault, Unreachable};
 use crate::config::setting::{API_URL, CA_CERT, DOMAIN};
 use crate::guards::text::{on_one_line, quoted};
-
-/// The longest reason of the operating system's in an error, in characters.
-const REASON_MAX: usize = 200;
 
 /// The most names of a certificate that are told.
 const NAMES_MAX: usize = 3;
