@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
+use super::failures::{confirmation_required, declined, nobody_answered, refused};
 use super::find;
 use crate::apc::operations;
 use crate::apc::token::TokenKind;
@@ -14,39 +14,20 @@ use crate::tools::NoResult;
 use crate::tools::account_view::to_the_second;
 use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
-use crate::tools::user::{Answer, Form, Question, Selection};
+use crate::tools::user::{Answer, Form, Question, Refusal, Selection};
 
 /// The text beside the box. Some clients show it over a choice of yes and no.
 pub(super) const BOX: &str = "Delete it (yes or no)";
 
-/// A reason for which an account is never deleted unasked, whatever the policy says.
+/// The cause for which the user is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Its key is the one that this server uses.
+pub(super) enum Cause {
+    /// The key of the account is the one that this server uses.
     OwnKey,
     /// Too little of its key shows to rule that out.
     MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
-}
-
-impl Reason {
-    fn of(call: &Call, doomed: &Doomed) -> Option<Self> {
-        let token = &call.installation.token;
-        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
-        match &doomed.account {
-            account if is_a_key && account.has_key(token) => Some(Self::OwnKey),
-            account if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
-            _ => doomed.reaches_beyond().then_some(Self::OtherBindings),
-        }
-    }
-}
-
-/// The cause for which the user is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The account itself.
-    Account(Reason),
     /// The account was selected, and not named by its id.
     Selection,
     /// The policy.
@@ -56,12 +37,14 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// Nothing where the account may be deleted unasked.
+    /// Nothing where the account may be deleted unasked. The first four hold whatever the policy says.
     fn of(call: &Call, doomed: &Doomed, selection: Option<&Selection>) -> Option<Self> {
-        if let Some(reason) = Reason::of(call, doomed) {
-            return Some(Self::Account(reason));
-        }
+        let (account, token) = (&doomed.account, &call.installation.token);
+        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
         match call.policy().confirm {
+            _ if is_a_key && account.has_key(token) => Some(Self::OwnKey),
+            _ if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
+            _ if doomed.reaches_beyond() => Some(Self::OtherBindings),
             _ if selection.is_some() => Some(Self::Selection),
             Confirm::Always => Some(Self::Policy),
             Confirm::Auto if call.user.can_be_asked() => Some(Self::Policy),
@@ -119,11 +102,13 @@ pub(super) async fn confirm(
     }
     let question = question(call, doomed, cause, selection).await;
     match call.ask(&question).await {
-        Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
+        Answer::Yes(_) => Ok(still_the_same(call, account).await?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal).about(account).into()),
         Answer::NoPerson(machine) => {
-            Err(nobody_confirmed(machine, account, cause, call.policy()).into())
+            let what = format!("confirm the deletion of {}", described(account));
+            let failure = nobody_answered(machine, &what, cause, call.policy());
+            Err(failure.about(account).into())
         }
         Answer::CannotAsk => Err(confirmation_required(doomed, cause).into()),
     }
@@ -136,21 +121,28 @@ async fn question(
     selection: Option<Selection>,
 ) -> Question {
     let account = &doomed.account;
+    // A yes to an ordinary question is none to one about these accounts.
+    let (subject, own_key) = match cause {
+        Cause::OwnKey => (
+            "delete_own_key",
+            " Its key is the one that this server itself uses: after the deletion the server can do nothing.",
+        ),
+        Cause::MayBeOwnKey => (
+            "delete_maybe_own_key",
+            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion.",
+        ),
+        Cause::OtherBindings => ("delete_other_roles", ""),
+        Cause::Selection | Cause::Policy | Cause::Answer => ("delete", ""),
+    };
     let message = format!(
         "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
         described(account),
         known_place(call, &account.place).await,
         other_rights(doomed),
-        own_key(cause),
+        own_key,
     );
     Question {
-        // A yes to an ordinary question is none to one about these accounts.
-        key: match cause {
-            Cause::Account(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
-            Cause::Account(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
-            Cause::Account(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
-            _ => format!("delete:{}", account.id),
-        },
+        key: format!("{subject}:{}", account.id),
         message: call.secrets().scrubbed(message),
         facts: facts(doomed),
         form: Form::Confirm {
@@ -178,7 +170,10 @@ pub(super) fn other_rights(doomed: &Doomed) -> String {
         .other_bindings()
         .map(|binding| quoted(&binding.to_string()))
         .collect();
-    let is_unclear = account.bindings == Bindings::Unreadable || has_unknown_binding(account);
+    let is_unknown =
+        |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
+    let is_unclear =
+        account.bindings == Bindings::Unreadable || account.bindings.known().iter().any(is_unknown);
     let mut sentences = Vec::new();
     if !all.is_empty() {
         sentences.push(format!(
@@ -203,46 +198,20 @@ pub(super) fn other_rights(doomed: &Doomed) -> String {
     sentences.concat()
 }
 
-/// Tells whether a role or an entity of a binding is not known.
-fn has_unknown_binding(account: &ServiceAccount) -> bool {
-    let is_unknown =
-        |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
-    account.bindings.known().iter().any(is_unknown)
-}
-
-fn own_key(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Account(Reason::OwnKey) => {
-            " Its key is the one that this server itself uses: after the deletion the server can do nothing."
-        }
-        Cause::Account(Reason::MayBeOwnKey) => {
-            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion."
-        }
-        _ => "",
-    }
-}
+/// The reason why nothing was deleted, where the account is gone.
+pub(super) const DISAPPEARED: &str = "the account has disappeared since the question was asked";
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
 /// something else.
-pub(super) async fn still_the_same(
-    call: &Call,
-    account: ServiceAccount,
-) -> Result<ServiceAccount, Failure> {
+pub(super) async fn still_the_same(call: &Call, account: &ServiceAccount) -> Result<(), Failure> {
     let now = find(call, &account.id, &account.place).await;
-    let same =
-        |now: &ServiceAccount| now.label == account.label && now.bindings == account.bindings;
-    match now {
-        Ok(now) if same(&now) => Ok(account),
-        Ok(_) => Err(
-            declined("the account has changed since the question was asked")
-                .about_account(&account.id),
-        ),
-        Err(failure) if failure.code() == Code::NotFound => Err(declined(
-            "the account has disappeared since the question was asked",
-        )
-        .about_account(&account.id)),
-        Err(failure) => Err(failure),
-    }
+    let refusal = match now {
+        Ok(now) if now.label == account.label && now.bindings == account.bindings => return Ok(()),
+        Ok(_) => refused(Refusal::Changed),
+        Err(failure) if failure.code() == Code::NotFound => declined(DISAPPEARED),
+        Err(failure) => return Err(failure),
+    };
+    Err(refusal.about_account(&account.id))
 }
 
 pub(super) fn described(account: &ServiceAccount) -> String {

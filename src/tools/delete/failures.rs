@@ -1,7 +1,7 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Cause, Doomed, Reason, described, other_rights};
+use super::consent::{BOX, Cause, Doomed, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
@@ -33,7 +33,11 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
     declined(match refusal {
         Refusal::Declined => "the user declined",
         Refusal::Cancelled => "the user closed the question without an answer",
-        Refusal::NotTicked => return not_ticked(),
+        Refusal::NotTicked => {
+            return declined(&format!(
+                "the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion"
+            ));
+        }
         Refusal::NotOffered => "the answer is not one of the choices that were offered",
         Refusal::OtherQuestion => "the answer belongs to another question",
         Refusal::Changed => "the account has changed since the question was asked",
@@ -42,35 +46,17 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
     })
 }
 
-fn not_ticked() -> Failure {
-    let text = format!(
-        "Nothing was deleted: the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion. Do not try again unless the user asks for it."
-    );
-    Failure::new(Code::Declined, text)
-}
-
-/// The failure of a question about an account that no person has answered.
-pub(super) fn nobody_confirmed(
+/// The failure of a question that no person has answered.
+pub(super) fn nobody_answered(
     machine: Machine,
-    account: &ServiceAccount,
+    what: &str,
     cause: Cause,
     policy: &Policy,
 ) -> Failure {
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
-        described(account),
+        "Nothing was deleted: the user has to {what}, and {} {}",
         sign(machine),
         way_out(machine, cause, policy)
-    );
-    Failure::new(Code::ConfirmationRequired, text).about(account)
-}
-
-/// The failure of a selection that no person has made.
-pub(super) fn nobody_selected(machine: Machine, policy: &Policy) -> Failure {
-    let text = format!(
-        "Nothing was deleted: the user has to select an account, and {} {}",
-        sign(machine),
-        way_out(machine, Cause::Selection, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
 }
@@ -98,7 +84,7 @@ fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
         _ => "Use a client that shows questions to its user",
     };
     let unasked = match (cause, policy.confirm) {
-        (Cause::Account(_), _) => {
+        (Cause::OwnKey | Cause::MayBeOwnKey | Cause::OtherBindings, _) => {
             ", or another way to delete it; --confirm never does not cover this account."
         }
         (Cause::Answer, _) => ".",
@@ -117,20 +103,18 @@ fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
 
 pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
     let account = &doomed.account;
+    let rights = format!("deleting it ends rights elsewhere.{}", other_rights(doomed));
     let why = match cause {
-        Cause::Account(Reason::OwnKey) => {
-            "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
+        Cause::OwnKey => {
+            "it is the account whose key this server itself uses, and without it the server can do nothing"
         }
-        Cause::Account(Reason::MayBeOwnKey) => {
-            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
+        Cause::MayBeOwnKey => {
+            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing"
         }
-        Cause::Account(Reason::OtherBindings) => format!(
-            "deleting it ends rights elsewhere.{}",
-            other_rights(doomed)
-        ),
-        Cause::Selection => "it was selected from a list, and not named by its id".to_owned(),
-        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
-        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer".to_owned(),
+        Cause::OtherBindings => rights.trim_end_matches('.'),
+        Cause::Selection => "it was selected from a list, and not named by its id",
+        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'",
+        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer",
     };
     let way_out = match cause {
         Cause::Selection => {
@@ -142,9 +126,8 @@ pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
         _ => "Use a client that can, or another way to delete it.",
     };
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. {way_out}",
-        described(account),
-        why.trim_end_matches('.')
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {why}; and this client cannot ask. {way_out}",
+        described(account)
     );
     Failure::new(Code::ConfirmationRequired, text).about(account)
 }
