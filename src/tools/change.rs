@@ -65,10 +65,10 @@ impl AuditRecord {
     /// The line is not written as a whole, so nothing may be changed.
     fn sending(&self) -> Result<(), Failure> {
         let (log, secrets) = (&self.shared.config.audit, &self.shared.secrets);
-        let written = self
-            .attempt
-            .iter()
-            .try_for_each(|attempt| log.append(attempt, SENT, secrets));
+        let written = match &self.attempt {
+            Some(attempt) => log.append(attempt, SENT, secrets),
+            None => Ok(()),
+        };
         written.map_err(|error| audit_unusable(log, &error))
     }
 
@@ -90,36 +90,24 @@ impl AuditRecord {
 
     /// Notes the ids by which the call names a place.
     pub fn named_place(&mut self, named: &NamedPlace) {
-        if let Some(id) = &named.workspace_id {
-            self.place(&id.clone().into());
-        }
-        if let Some(id) = &named.deployment_id {
-            self.place(&id.clone().into());
-        }
-    }
-
-    /// Notes the place, and the workspace of a deployment as far as the call has learned it.
-    pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
-        if let Place::Deployment(id) = place
-            && let Some(home) = call.homes.workspace_of(id)
-        {
-            self.place(&home.into());
-        }
-        self.place(place);
-    }
-
-    /// Notes the place.
-    fn place(&mut self, place: &Place) {
-        let id = Some(place.id().to_owned());
-        self.note(|attempt| match place {
-            Place::Workspace(_) => attempt.workspace_id = id,
-            Place::Deployment(_) => attempt.deployment_id = id,
+        self.note(|attempt| {
+            if let Some(id) = &named.workspace_id {
+                attempt.workspace_id = Some(id.to_string());
+            }
+            if let Some(id) = &named.deployment_id {
+                attempt.deployment_id = Some(id.to_string());
+            }
         });
+    }
+
+    /// Notes the place that the call has found.
+    pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
+        self.note(|attempt| note_place(attempt, call, place));
     }
 
     /// Notes the account.
     pub fn account(&mut self, id: &ServiceAccountId) {
-        self.note(|attempt| attempt.service_account_id = Some(id.as_str().to_owned()));
+        self.note(|attempt| attempt.service_account_id = Some(id.to_string()));
     }
 
     /// Notes the label and the role.
@@ -150,14 +138,23 @@ impl AuditRecord {
         let Some(attempt) = self.attempt.take() else {
             return;
         };
-        let written = self
-            .shared
-            .config
-            .audit
-            .append(&attempt, outcome, &self.shared.secrets);
-        if let Err(error) = written {
+        let log = &self.shared.config.audit;
+        if let Err(error) = log.append(&attempt, outcome, &self.shared.secrets) {
             let (tool, change) = (&attempt.tool, attempt.change());
             tracing::warn!(%error, tool, change, outcome, "the audit log could not be written");
+        }
+    }
+}
+
+/// Notes a place, and the workspace of a deployment as far as the call has learned it.
+pub(super) fn note_place(attempt: &mut Attempt, call: &Call, place: &Place) {
+    match place {
+        Place::Workspace(id) => attempt.workspace_id = Some(id.to_string()),
+        Place::Deployment(id) => {
+            if let Some(home) = call.homes.workspace_of(id) {
+                attempt.workspace_id = Some(home.into_string());
+            }
+            attempt.deployment_id = Some(id.to_string());
         }
     }
 }

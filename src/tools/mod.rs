@@ -210,10 +210,8 @@ pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secret
 
 /// The result of a call that panicked.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
-    let text = format!(
-        "{name} failed because of a fault in this server, which goes on. If it was to change something, check with get_service_accounts whether it did."
-    );
-    Failure::new(Code::InternalError, text).into_result(secrets)
+    let what = "failed because of a fault in this server, which goes on";
+    ended(name, what, secrets)
 }
 
 /// The result of a call with this kind of value in place of its arguments.
@@ -226,8 +224,12 @@ pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> Cal
 
 /// The result of a call that has not ended when the server stops.
 pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
+    ended(name, "was cancelled: this server is stopping", secrets)
+}
+
+fn ended(name: &str, what: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
-        "{name} was cancelled: this server is stopping. If it was to change something, check with get_service_accounts whether it did."
+        "{name} {what}. If it was to change something, check with get_service_accounts whether it did."
     );
     Failure::new(Code::InternalError, text).into_result(secrets)
 }

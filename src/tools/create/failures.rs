@@ -1,16 +1,13 @@
 //! The words of a creation that failed.
 //! Each says whether an account was created, and what to do next.
 
-use std::fmt::Display;
-
-use super::super::context::Call;
-use super::super::failure::{Code, Failure};
-use super::super::recovery;
 use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
 use crate::tools::account_view::to_the_second;
+use crate::tools::context::Call;
+use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::of_deployment;
 
 /// The failure of a look that failed: nothing is created without it.
@@ -59,11 +56,7 @@ pub(super) fn already_exists(new: &NewServiceAccount, account: &ServiceAccount) 
 }
 
 /// The failure of a creation whose label is taken by what the API says alone: no account of that label was seen.
-pub(super) fn taken_unseen(new: &NewServiceAccount, could_be_read: bool) -> Failure {
-    let list = match could_be_read {
-        true => "does not show an account of that label",
-        false => "could not be read afterwards",
-    };
+pub(super) fn taken_unseen(new: &NewServiceAccount, list: &str) -> Failure {
     let text = format!(
         "The API says that the label {} is taken in {place}; the list of that {kind} {list}. Nothing was created. Create it under another label, since a label can stay taken by an account whose {kind} was deleted; if every label fails, ask those who run the installation.",
         quoted(new.label.as_str()),
@@ -121,9 +114,10 @@ pub(super) fn unclear(
     new: &NewServiceAccount,
     what: &str,
     ids: &[ServiceAccountId],
-    why: impl Display,
+    why: &str,
 ) -> Failure {
-    let listed = recovery::listed(ids);
+    let listed: Vec<_> = ids.iter().map(|id| quoted(id.as_str())).collect();
+    let listed = listed.join(", ");
     let text = format!(
         "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Look at it with get_service_accounts and ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
         label = quoted(new.label.as_str()),

@@ -58,22 +58,19 @@ pub(super) async fn send(
 /// The failure of a creation that was certainly not made.
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
-        ApiError::LabelTaken => match existing(call, new).await {
-            Ok(Some(account)) => already_exists(new, &account),
-            listed => taken_unseen(new, listed.is_ok()),
-        },
+        ApiError::LabelTaken => {
+            let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
+            let api = call.api();
+            match operations::service_accounts(&api, &new.place, has_label).await {
+                Ok(listing) => match listing.accounts.first() {
+                    Some(account) => already_exists(new, account),
+                    None => taken_unseen(new, "does not show an account of that label"),
+                },
+                Err(_) => taken_unseen(new, "could not be read afterwards"),
+            }
+        }
         error => call.failure_of_change("create", error, &new.place),
     }
-}
-
-/// The account that has the label, as far as its place shows it.
-async fn existing(
-    call: &Call,
-    new: &NewServiceAccount,
-) -> Result<Option<ServiceAccount>, ApiError> {
-    let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
-    let listing = operations::service_accounts(&call.api(), &new.place, has_label).await;
-    Ok(listing?.accounts.into_iter().next())
 }
 
 /// The failure of a creation that the API answered with an error. Nothing is taken for ours, whatever is there now.
@@ -85,30 +82,22 @@ async fn answered(
 ) -> Failure {
     let what = call.happened(error);
     let Some(listing) = look_once(call, &new.place).await else {
-        return outcome_unknown(
-            call,
-            new,
-            &format!(
-                "{what} The {} could not be read afterwards.",
-                new.place.kind()
-            ),
-        );
+        let kind = new.place.kind();
+        let what = format!("{what} The {kind} could not be read afterwards.");
+        return outcome_unknown(call, new, &what);
     };
     let is_complete = listing.is_complete && listing.labels_are_known;
-    let there = new_ones(listing, new, before);
-    let ids: Vec<_> = there.iter().map(|account| account.id.clone()).collect();
-    match (ids.as_slice(), is_complete) {
-        ([], true) => refused_creation(new, &what),
-        ([], false) => outcome_unknown(
-            call,
-            new,
-            &format!("{what} Not every account could be read afterwards."),
-        ),
-        (ids, _) => {
-            let why = "is there now, and may be this one or a colleague's";
-            unclear(call, new, &what, ids, why)
-        }
+    let there = new_ones(listing, new, before).into_iter();
+    let ids: Vec<_> = there.map(|account| account.id).collect();
+    if !ids.is_empty() {
+        let why = "is there now, and may be this one or a colleague's";
+        return unclear(call, new, &what, &ids, why);
     }
+    if is_complete {
+        return refused_creation(new, &what);
+    }
+    let what = format!("{what} Not every account could be read afterwards.");
+    outcome_unknown(call, new, &what)
 }
 
 /// Finds the whole key of an account that the answer to its creation has named.
@@ -139,7 +128,6 @@ async fn find_lost(
     error: &ApiError,
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
-    let kind = new.place.kind();
     let directory = call.shared.config.key_dir.as_deref();
     let has_key_file = |id: &ServiceAccountId| {
         call.policy().key_output == KeyOutput::File && key_files::has_key_of(directory, id.as_str())
@@ -150,18 +138,12 @@ async fn find_lost(
             trace => ControlFlow::Continue(trace),
         }
     });
-    match seen.await {
-        Some(Trace::New(account)) => Ok(*account),
-        Some(Trace::Unclear { ids, why }) => Err(unclear(call, new, &what, &ids, &why)),
-        Some(Trace::Nothing) => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} does not show it so far."),
-        )),
-        None => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} could not be read afterwards."),
-        )),
-    }
+    let so_far = match seen.await {
+        Some(Trace::New(account)) => return Ok(*account),
+        Some(Trace::Unclear { ids, why }) => return Err(unclear(call, new, &what, &ids, &why)),
+        Some(Trace::Nothing) => "does not show it so far",
+        None => "could not be read afterwards",
+    };
+    let what = format!("{what} The {} {so_far}.", new.place.kind());
+    Err(outcome_unknown(call, new, &what))
 }

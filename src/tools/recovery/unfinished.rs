@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{could_be, is_as_asked};
 use crate::apc::operations::{self, Listing};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::audit::Attempt;
 use crate::guards::key_files::{
     self, Content, Found, Intent, KeyDirectory, LeftIntent, Phase, Sending,
@@ -20,6 +20,7 @@ use crate::guards::key_files::{
 use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
+use crate::tools::change::note_place;
 use crate::tools::context::Call;
 use crate::tools::places;
 
@@ -69,35 +70,31 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Finds out what came of the creations in a place that dead processes left, once for every call.
 pub async fn finish(call: &Call, place: &Place) {
-    let config = &call.shared.config;
-    let Some(directory) = config
-        .key_dir
-        .as_deref()
-        .filter(|_| may_finish(call, place))
-    else {
+    let (config, unfinished) = (&call.shared.config, &call.unfinished);
+    let directory = config.key_dir.as_deref();
+    let Some(directory) = directory.filter(|_| may_finish(call, place)) else {
         return;
     };
-    if call.unfinished.nothing_left.load(Ordering::Relaxed)
-        || !locked(&call.unfinished.places).insert(place.clone())
+    if unfinished.nothing_left.load(Ordering::Relaxed)
+        || !locked(&unfinished.places).insert(place.clone())
     {
         return;
     }
     let left = KeyDirectory::left_intents(directory);
-    call.unfinished
+    let nothing_left = left.is_empty();
+    unfinished
         .nothing_left
-        .store(left.is_empty(), Ordering::Relaxed);
-    let sent: Vec<_> = left
-        .into_iter()
-        .filter_map(|left| still_open(call, place, left))
-        .collect();
+        .store(nothing_left, Ordering::Relaxed);
+    let sent = left.into_iter();
+    let sent = sent.filter_map(|left| still_open(call, place, left));
+    let sent: Vec<_> = sent.collect();
     if sent.is_empty() {
         return;
     }
-    let Some(listing) = look(call, place, &sent).await else {
-        return;
-    };
-    for left in sent {
-        settle(call, directory, place, left, &listing);
+    if let Some(listing) = look(call, place, &sent).await {
+        for left in sent {
+            settle(call, directory, place, left, &listing);
+        }
     }
 }
 
@@ -243,9 +240,8 @@ fn without_key<'a>(all: &[(&'a ServiceAccount, Option<PathBuf>)]) -> Vec<&'a Ser
 }
 
 fn made_at(account: &ServiceAccount) -> Option<DateTime<Utc>> {
-    let text = account.created_at.as_deref()?;
-    let time = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(time.to_utc())
+    let time = DateTime::parse_from_rfc3339(account.created_at.as_deref()?);
+    Some(time.ok()?.to_utc())
 }
 
 /// Gives the key its file, where there is a whole one: the one that the dead process had got, or else the API's.
@@ -320,15 +316,7 @@ fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason:
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
 fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
     let mut attempt = Attempt::of_recovery(TOOL);
-    let id = Some(place.id().to_owned());
-    match place {
-        Place::Workspace(_) => attempt.workspace_id = id,
-        Place::Deployment(deployment) => {
-            let home = call.homes.workspace_of(deployment);
-            attempt.workspace_id = home.map(WorkspaceId::into_string);
-            attempt.deployment_id = id;
-        }
-    }
+    note_place(&mut attempt, call, place);
     attempt.service_account_id = Some(found.service_account_id.clone());
     attempt.label = Some(intent.plan.label.clone());
     attempt.role = Some(intent.plan.role.clone());
