@@ -14,13 +14,10 @@ use crate::guards::text::quoted;
 /// The argument that is there to search for a key.
 const KEY_SEARCH: &str = "key_prefix";
 
-/// The reader of one tool's arguments.
 pub struct Reader<'a> {
-    /// The tool's name.
     pub tool: &'a str,
     /// The schema that clients see: it lists the arguments, and those that are required.
     pub schema: &'a JsonObject,
-    /// The secrets that no message repeats.
     pub secrets: &'a Secrets,
     /// Words on what an argument accepts, where the policy has its say; else the type's own are taken.
     pub accepted: &'a dyn Fn(&str) -> Option<String>,
@@ -52,7 +49,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes out what the tool does not have.
     fn unknown(&self, given: &mut JsonObject) -> Vec<String> {
         let known: Vec<_> = properties(self.schema).collect();
         let strange: Vec<_> = given
@@ -88,7 +84,6 @@ impl Reader<'_> {
         names.into_iter().map(fault).collect()
     }
 
-    /// The required arguments that are not given.
     fn missing<T: DeserializeOwned>(&self, given: &JsonObject) -> Vec<String> {
         let absent = required(self.schema).filter(|name| !given.contains_key(*name));
         let fault = |name: &str| {
@@ -133,7 +128,6 @@ pub fn omit_empty(given: &mut JsonObject, schema: &JsonObject) {
     });
 }
 
-/// The failure of a call whose arguments have these faults.
 pub fn invalid(faults: &[String]) -> Failure {
     let text = format!(
         "{}. Nothing was sent; call again with that changed.",
@@ -142,7 +136,6 @@ pub fn invalid(faults: &[String]) -> Failure {
     Failure::new(Code::InvalidArguments, text)
 }
 
-/// An argument that is refused by its type.
 struct Refused {
     name: String,
     accepted: String,
@@ -190,7 +183,6 @@ text_argument!(Search);
 
 pub(super) use text_argument;
 
-/// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
 
@@ -217,7 +209,6 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
-/// A choice between yes and no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch(pub bool);
 
@@ -235,7 +226,6 @@ impl<'de> Deserialize<'de> for Switch {
 pub struct Search(pub String);
 
 impl Search {
-    /// The texts that are accepted, in words.
     const ACCEPTED: Accepted = Accepted("text of 1 to 255 characters");
 
     fn parse(text: &str) -> Result<Self, Accepted> {

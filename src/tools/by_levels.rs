@@ -16,7 +16,6 @@ pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"
 /// The fields of results that are about deployments.
 const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
 
-/// The schema of a tool's result.
 pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
     let output = schema::output::<T>();
     match policy.levels {
@@ -29,7 +28,6 @@ pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
     }
 }
 
-/// Removes the fields about deployments, however deep they are.
 fn remove_fields(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -62,7 +60,6 @@ impl ByLevels {
         }
     }
 
-    /// The form for this server.
     pub fn under(&self, policy: &Policy) -> &JsonObject {
         match policy.levels {
             Levels::All => &self.all,

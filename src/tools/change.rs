@@ -88,7 +88,6 @@ impl AuditRecord {
         self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
     }
 
-    /// Notes the ids by which the call names a place.
     pub fn named_place(&mut self, named: &NamedPlace) {
         self.note(|attempt| {
             if let Some(id) = &named.workspace_id {
@@ -100,17 +99,14 @@ impl AuditRecord {
         });
     }
 
-    /// Notes the place that the call has found.
     pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
         self.note(|attempt| note_place(attempt, call, place));
     }
 
-    /// Notes the account.
     pub fn account(&mut self, id: &ServiceAccountId) {
         self.note(|attempt| attempt.service_account_id = Some(id.to_string()));
     }
 
-    /// Notes the label and the role.
     pub fn label_and_role(&mut self, label: Option<&str>, role: Option<&str>) {
         self.note(|attempt| {
             attempt.label = label.map(str::to_owned);
@@ -166,9 +162,7 @@ impl Drop for AuditRecord {
     }
 }
 
-/// A change that was made.
 pub struct Change {
-    /// The account as it was created, or as it was before its deletion.
     pub account: ServiceAccount,
     /// The file of a new account's key.
     pub key_file: Option<Published>,
@@ -215,7 +209,6 @@ pub async fn run_to_completion(
     task.await.unwrap_or_else(|_| Err(fault()))
 }
 
-/// Nothing is known of the change any more.
 fn fault() -> Failure {
     let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Wait 60 s, then look with get_service_accounts: if it was not made, it is safe to try again.";
     Failure::new(Code::OutcomeUnknown, text)

@@ -95,23 +95,18 @@ impl SharedState {
     }
 }
 
-/// One call: its installation, its user and its time.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) shared: Arc<SharedState>,
     pub(super) installation: Arc<Installation>,
     pub(super) user: Arc<dyn User>,
     pub(super) deadline: Instant,
-    /// The creations of dead processes that this call has found out about.
     pub(super) unfinished: Arc<Unfinished>,
-    /// The workspaces of the deployments that this call has seen.
     pub(super) homes: Arc<Homes>,
-    /// The progress that the client hears of.
     pub(super) progress: Arc<Progress>,
 }
 
 impl Call {
-    /// Begins a call to the installation as it is set up now.
     pub(super) async fn begin(
         shared: &Arc<SharedState>,
         user: Arc<dyn User>,
@@ -140,7 +135,6 @@ impl Call {
             .within(&self.installation, deadline.min(self.deadline))
     }
 
-    /// Reads the arguments of a tool.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         tool: &str,
@@ -215,17 +209,14 @@ impl Call {
         words::api_failure(error, &self.installation, self.secrets())
     }
 
-    /// One sentence on what happened to a request.
     pub(super) fn happened(&self, error: &ApiError) -> String {
         words::happened(error, &self.installation.url, self.secrets())
     }
 
-    /// The default workspace.
     pub(super) fn default_workspace(&self) -> Option<WorkspaceId> {
         self.shared.config.default_workspace(&self.installation)
     }
 
-    /// The failure of a request about a place.
     pub(super) fn failure_at(&self, error: &ApiError, place: &Place) -> Failure {
         match error {
             ApiError::PermissionDenied => denied(place, self.policy(), &self.installation),

@@ -30,7 +30,6 @@ pub enum Code {
 }
 
 impl Code {
-    /// The code as it stands in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidArguments => "invalid_arguments",
@@ -58,7 +57,6 @@ impl Code {
     }
 }
 
-/// A call that failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
@@ -67,7 +65,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure in words: what happened, why, and what to do next.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -76,7 +73,6 @@ impl Failure {
         }
     }
 
-    /// Names the account concerned, for programs.
     pub fn about_account(self, id: &ServiceAccountId) -> Self {
         self.with("service_account_id", json!(id.as_str()))
     }
@@ -116,7 +112,6 @@ impl Failure {
         matches!(self.code, Code::PermissionDenied | Code::NotFound)
     }
 
-    /// The words, without the code.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -129,7 +124,6 @@ impl Failure {
         self
     }
 
-    /// Adds a fact for programs.
     pub fn with(mut self, name: &'static str, fact: Value) -> Self {
         self.facts.push((name, fact));
         self

@@ -51,7 +51,6 @@ pub struct ToolOptions {
     pub policy: Policy,
 }
 
-/// One tool.
 struct ToolEntry {
     name: &'static str,
     title: &'static str,
@@ -65,7 +64,6 @@ struct ToolEntry {
 
 /// The function behind a tool. Its kind decides whether a read-only server has the tool, and is told to clients.
 enum Run {
-    /// Reads only.
     Read(for<'a> fn(&'a Call, JsonObject) -> ToolFuture<'a>),
     /// Changes something: such a call is recorded in the audit log.
     Change(for<'a> fn(&'a mut Call, JsonObject, &'a mut AuditRecord) -> ToolFuture<'a>),
@@ -118,7 +116,6 @@ pub fn definitions(options: &ToolOptions) -> Vec<Tool> {
 
 /// The reason why a call has no result.
 enum NoResult {
-    /// It failed.
     Failed(Failure),
     /// It ends with a question: a second call will bring the answer.
     InputRequired(Box<InputRequiredResult>),

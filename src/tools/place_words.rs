@@ -11,7 +11,6 @@ use crate::apc::{DeploymentId, Place, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
 
-/// The number of allowed workspaces that a refusal names.
 const NAMED: usize = 50;
 
 /// The fault of a call that needs a place and names none.
@@ -41,7 +40,6 @@ fn one_is_needed(fault: &str) -> String {
     )
 }
 
-/// The clause on arguments that are better left out than empty.
 pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
     format!(
         "leaving {arguments} out, or null, means the default workspace {}",
@@ -49,7 +47,6 @@ pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
     )
 }
 
-/// The failure of a call about a place that does not exist.
 pub fn unknown_place(place: &Place) -> Failure {
     let way_out = match place {
         Place::Workspace(_) => {
@@ -63,7 +60,6 @@ pub fn unknown_place(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
-/// The failure of a call about a place that the allow-list leaves out.
 pub fn place_not_allowed(place: &Place, policy: &Policy) -> Failure {
     let text = format!(
         "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows{}. Nothing was sent; whoever runs this server can allow it.",
@@ -72,7 +68,6 @@ pub fn place_not_allowed(place: &Place, policy: &Policy) -> Failure {
     Failure::new(Code::NotAllowed, text).about_place(place)
 }
 
-/// The failure of a call about a deployment that was found in no allowed workspace.
 pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: bool) -> Failure {
     let refused = match some_refused {
         true => {
@@ -88,7 +83,6 @@ pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: 
     Failure::new(Code::NotAllowed, text).about_place(&place)
 }
 
-/// The allowed workspaces, in brackets.
 fn allowed(policy: &Policy) -> String {
     let all = policy.allowed_workspaces.iter().flatten();
     let all: Vec<_> = all.map(|id| quoted(id.as_str())).collect();
@@ -96,7 +90,6 @@ fn allowed(policy: &Policy) -> String {
     named.map_or_else(String::new, |named| format!(" ({named})"))
 }
 
-/// The failure of a call whose deployment is not in the workspace that is named beside it.
 pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
     let text = format!(
         "There is no deployment {} in workspace {}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out.",
@@ -106,7 +99,6 @@ pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> F
     about_both(Failure::new(Code::NotFound, text), deployment, workspace)
 }
 
-/// The failure of a call whose deployment is in another workspace than the one that is named beside it.
 pub fn elsewhere(deployment: &DeploymentId, named: &WorkspaceId, home: &WorkspaceId) -> Failure {
     let text = format!(
         "Deployment {} is not in workspace {}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",

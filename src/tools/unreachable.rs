@@ -7,13 +7,11 @@ use crate::apc::unreachable::{CertificateFault, ProxyFault, Unreachable};
 use crate::config::setting::{API_URL, CA_CERT, DOMAIN};
 use crate::guards::text::{on_one_line, quoted};
 
-/// The most names of a certificate that are told.
 const NAMES_MAX: usize = 3;
 
 /// The way out of most faults of a certificate.
 const RENEW: &str = "Those who run the installation have to install another certificate.";
 
-/// The failure of a request that could not be sent.
 pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
     let at = url.address();
     let text = match why {

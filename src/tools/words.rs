@@ -74,7 +74,6 @@ pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secr
     Failure::new(code, text)
 }
 
-/// A number of accounts.
 pub fn accounts(count: usize) -> String {
     match count {
         1 => "1 account".to_owned(),
@@ -96,7 +95,6 @@ pub fn first_named<T>(
     (!named.is_empty()).then(|| named.join(", "))
 }
 
-/// The failure of a call to a tool that is not in the table.
 pub fn unknown_tool(name: &str) -> Failure {
     Failure::new(
         Code::InternalError,
@@ -104,7 +102,6 @@ pub fn unknown_tool(name: &str) -> Failure {
     )
 }
 
-/// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
     let highest = Role {
         rank: policy.max_role,
@@ -118,7 +115,6 @@ pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
     Failure::new(Code::NotAllowed, text)
 }
 
-/// The fault of a role that belongs to another level than the place.
 pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String {
     let accepted = policy.accepted_roles(level);
     let place = match (policy.has_deployments(), level) {
@@ -147,7 +143,6 @@ pub fn level_switched_off(argument: &str) -> Failure {
 /// The sentence about a server that only reads, to stand after others.
 pub const ONLY_READS: &str = " This server only reads: --read-only (APC_READ_ONLY) is set.";
 
-/// The failure of a change that would be one too many in a minute.
 pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
     let TooMany { seconds, fitting } = too_many;
     let changes = match fitting {
@@ -163,7 +158,6 @@ pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
         .with("changes_then", json!(fitting))
 }
 
-/// The failure of a change that cannot be recorded in the audit log.
 pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
     let path = log.path().map(|path| path.display().to_string());
     let text = format!(
@@ -175,7 +169,6 @@ pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
-/// The failure of a creation whose key could not be stored.
 pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
         "The directory for key files {}. Nothing was created. {}.",

@@ -47,7 +47,6 @@ struct Arguments {
     category: Option<Label>,
 }
 
-/// The schema of the arguments.
 pub(super) fn input(options: &ToolOptions) -> JsonObject {
     let policy = &options.policy;
     let mut input = INPUT.under(policy).clone();
@@ -82,7 +81,6 @@ fn place_description(options: &ToolOptions) -> &'static str {
     }
 }
 
-/// A clause on what each rank allows.
 fn rights(policy: &Policy) -> String {
     let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
     let offered = ranks.filter(|rank| *rank <= policy.max_role);

@@ -10,7 +10,6 @@ use crate::tools::context::Call;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::of_deployment;
 
-/// The failure of a look that failed: nothing is created without it.
 pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount, policy: &Policy) -> Failure {
     if failure.code() != Code::PermissionDenied {
         return failure;
@@ -66,7 +65,6 @@ pub(super) fn taken_unseen(new: &NewServiceAccount, list: &str) -> Failure {
     Failure::new(Code::AlreadyExists, text).about_place(&new.place)
 }
 
-/// The id, role and date of an account, in brackets.
 pub(super) fn particulars(account: &ServiceAccount) -> String {
     let role = account
         .role()
@@ -81,7 +79,6 @@ pub(super) fn particulars(account: &ServiceAccount) -> String {
     )
 }
 
-/// The failure of a creation that the API refused with an error, where nothing was made.
 pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
     let text = format!(
         "{what} Nothing was created: {} does not show {}. If the same label fails again, choose another one, since a label can stay taken by an account whose workspace was deleted; else ask those who run the installation.",
@@ -159,7 +156,6 @@ pub(super) fn key_not_kept(
     Failure::new(Code::OutcomeUnknown, text).about(account)
 }
 
-/// The note on a key file that is not synced.
 pub(super) fn not_synced(file: &Published) -> Option<String> {
     let error = file.unsynced.as_ref()?;
     Some(format!(
@@ -167,7 +163,6 @@ pub(super) fn not_synced(file: &Published) -> Option<String> {
     ))
 }
 
-/// The failure of a creation that the API answered with a key that is not whole.
 pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(

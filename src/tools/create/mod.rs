@@ -28,7 +28,6 @@ use crate::tools::failure::Failure;
 use crate::tools::recovery::SeenBefore;
 use crate::tools::{Run, ToolEntry, ToolOptions, success};
 
-/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Create service account",
@@ -59,7 +58,6 @@ fn description(options: &ToolOptions) -> String {
     )
 }
 
-/// The result.
 #[derive(Serialize, JsonSchema)]
 struct CreateResult {
     service_account: AccountView,
@@ -74,7 +72,6 @@ struct CreateResult {
     notes: Option<Vec<String>>,
 }
 
-/// Runs the tool.
 async fn run(
     call: &Call,
     mut given: JsonObject,
@@ -103,7 +100,6 @@ async fn run(
 struct Before {
     /// The ids of all its accounts, which tell a new account from an older one afterwards.
     seen: SeenBefore,
-    /// The time by which the API's clock is ahead of ours.
     clock_ahead: TimeDelta,
 }
 

@@ -55,7 +55,6 @@ pub(super) async fn send(
     }
 }
 
-/// The failure of a creation that was certainly not made.
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
         ApiError::LabelTaken => {
@@ -100,7 +99,6 @@ async fn answered(
     outcome_unknown(call, new, &what)
 }
 
-/// Finds the whole key of an account that the answer to its creation has named.
 async fn find_told(
     call: &Call,
     new: &NewServiceAccount,

@@ -28,9 +28,7 @@ pub(super) enum Cause {
     MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
-    /// The account was selected, and not named by its id.
     Selection,
-    /// The policy.
     Policy,
     /// The call brings an answer, so there was a question: a no may be in it.
     Answer,
@@ -53,7 +51,6 @@ impl Cause {
     }
 }
 
-/// An account to be deleted, as it was found.
 pub(super) struct Doomed {
     pub(super) account: ServiceAccount,
     /// The other places in whose lists it stands, where its bindings do not name them.
@@ -198,7 +195,6 @@ pub(super) fn other_rights(doomed: &Doomed) -> String {
     sentences.concat()
 }
 
-/// The reason why nothing was deleted, where the account is gone.
 pub(super) const DISAPPEARED: &str = "the account has disappeared since the question was asked";
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
@@ -225,7 +221,6 @@ pub(super) fn described(account: &ServiceAccount) -> String {
     format!("{label} (id {id}, role {role}, {created}last used {used})")
 }
 
-/// The place as people know it.
 pub(super) async fn known_place(call: &Call, place: &Place) -> String {
     let label = match place {
         Place::Workspace(id) => {

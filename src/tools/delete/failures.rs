@@ -28,7 +28,6 @@ pub(super) fn declined(why: &str) -> Failure {
     Failure::new(Code::Declined, text)
 }
 
-/// The failure of a question that was not answered with a yes.
 pub(super) fn refused(refusal: Refusal) -> Failure {
     declined(match refusal {
         Refusal::Declined => "the user declined",
@@ -46,7 +45,6 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
     })
 }
 
-/// The failure of a question that no person has answered.
 pub(super) fn nobody_answered(
     machine: Machine,
     what: &str,
@@ -61,7 +59,6 @@ pub(super) fn nobody_answered(
     Failure::new(Code::ConfirmationRequired, text)
 }
 
-/// The sign that no person has answered.
 fn sign(machine: Machine) -> &'static str {
     match machine {
         Machine::AtOnce => {
@@ -137,7 +134,6 @@ pub(super) fn nothing_there(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
-/// The failure of a selection from a list that shows no account and was not read in full.
 pub(super) fn nothing_seen(place: &Place, unread: &str) -> Failure {
     let text = format!(
         "The list of {place} shows no service account, but not everything could be read.{unread} Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation."
@@ -166,7 +162,6 @@ pub(super) fn listed(place: &Place, accounts: &[ServiceAccount], unread: &str) -
     Failure::new(Code::InvalidArguments, text).about_place(place)
 }
 
-/// The failure of a deletion that the API refused with an error, where the account is still listed.
 pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(

@@ -33,7 +33,6 @@ use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
 use crate::tools::recovery::unfinished;
 use crate::tools::{NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success};
 
-/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Delete service account",
@@ -80,7 +79,6 @@ fn input(options: &ToolOptions) -> JsonObject {
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
-/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Its id; default: the user selects one of the place.
@@ -91,7 +89,6 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
-/// The result.
 #[derive(Serialize, JsonSchema)]
 struct DeleteResult {
     service_account: AccountView,
@@ -105,7 +102,6 @@ struct DeleteResult {
     notes: Option<Vec<String>>,
 }
 
-/// Runs the tool.
 async fn run(
     call: &mut Call,
     mut given: JsonObject,
@@ -266,7 +262,6 @@ fn is_not_found(error: &ApiError) -> bool {
     matches!(error, ApiError::Rejected(rejection) if rejection.is_not_found())
 }
 
-/// An account after its deletion, as a list shows it.
 enum Sight {
     Gone,
     StillThere,

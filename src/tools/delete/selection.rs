@@ -16,7 +16,6 @@ use crate::tools::failure::{Code, Failure};
 use crate::tools::places::Gaps;
 use crate::tools::user::{Answer, Form, Question, Selection};
 
-/// The number of accounts that a user is given to choose from.
 const CHOICES: usize = 100;
 
 /// The first choice, since some clients preselect that. Its value cannot be an id.
@@ -25,7 +24,6 @@ const NONE: (&str, &str) = ("none of these", "None of these");
 /// The longest title of a choice, in characters. Clients cut longer ones.
 const TITLE_MAX: usize = 48;
 
-/// The longest role in a title, in characters.
 const ROLE_MAX: usize = 20;
 
 /// The numbers of an id's last characters that may stand in a title.
@@ -45,7 +43,6 @@ pub(super) async fn select(
     Ok((account, Selection { key, value }))
 }
 
-/// The account that was selected in an earlier round.
 async fn selected(call: &Call, place: &Place, id: &str) -> Result<ServiceAccount, Failure> {
     let id = ServiceAccountId::verbatim(id.to_owned());
     let found = find(call, &id, place).await;
@@ -106,7 +103,6 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
     }
 }
 
-/// The sentences on everything that the API could not read of the list.
 fn unread(place: &Place, listing: &Listing) -> String {
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, listing);

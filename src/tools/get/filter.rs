@@ -13,10 +13,8 @@ use crate::apc::{Accepted, ServiceAccountId, TEXT_MAX};
 use crate::guards::secret::{SHOWN, Secrets, visible_part};
 use crate::guards::text::quoted;
 
-/// The number of roles that a note names.
 const ROLES_NAMED: usize = 20;
 
-/// The beginning of the roles on deployments.
 const ON_DEPLOYMENTS: &str = "DEPLOYMENT_";
 
 /// The filters of a call. They hold together.
@@ -39,12 +37,9 @@ pub(super) enum Fact {
     LastUse,
 }
 
-/// The verdict on an account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It fits every filter.
     Match,
-    /// It does not fit.
     Other,
     /// It would fit, but for a fact that is not known.
     NotKnown(Fact),
@@ -159,7 +154,6 @@ impl KeyPrefix {
         }
     }
 
-    /// Compares the key as far as it shows.
     fn judge(&self, key: Option<&str>) -> Verdict {
         let Some(key) = key else {
             return Verdict::NotKnown(Fact::Key);
@@ -202,7 +196,6 @@ impl Moment {
     }
 }
 
-/// A moment as the API writes it.
 pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     Some(moment.to_utc())
@@ -224,7 +217,6 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts an account. Tells whether it fits.
     pub(super) fn count(&mut self, filter: &Filter, account: Candidate<'_>) -> bool {
         let id = filter.service_account_id.as_ref();
         self.has_id |= id.is_some_and(|id| id.as_str() == account.id);
@@ -249,7 +241,6 @@ impl Tally {
         }
     }
 
-    /// Adds the counts of another place.
     pub(super) fn add(&mut self, other: &Self) {
         self.matches += other.matches;
         self.has_id |= other.has_id;

@@ -27,7 +27,6 @@ use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Policy;
 
-/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "List service accounts",
@@ -61,7 +60,6 @@ const LIMIT_DEFAULT: u32 = 50;
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
-/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Id of one workspace; default all.
@@ -98,13 +96,11 @@ struct Query {
     filter: Filter,
     order: Order,
     limit: usize,
-    /// The end of the page before.
     after: Option<Position>,
     /// The other arguments, which a cursor is bound to.
     binding: Vec<u8>,
 }
 
-/// Runs the tool.
 async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
     let binding = binding(&given);
     let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
@@ -212,7 +208,6 @@ fn other_cursor() -> Failure {
     Failure::new(Code::InvalidArguments, text)
 }
 
-/// The accounts and counts of all places that were read.
 struct Found {
     first: Vec<ServiceAccount>,
     tally: Tally,

@@ -10,7 +10,6 @@ use crate::guards::text::quoted;
 use crate::tools::failure::{Code, Failure};
 use crate::tools::words::{accounts, first_named};
 
-/// The most places that a note names.
 const NAMED: usize = 20;
 
 /// Everything that a call could not read. It becomes notes of a result, and nothing in it is taken for gone.
@@ -26,14 +25,12 @@ pub struct Gaps {
     with_an_error: Vec<Place>,
     /// The code of the trouble that was met, denials aside; that of the API where it was of several kinds.
     trouble: Option<Code>,
-    /// True if the token was refused a place.
     is_denied: bool,
     /// True if an account may stand in something that was not read.
     may_hide_an_account: bool,
 }
 
 impl Gaps {
-    /// Adds the places that could not be read, with the reason.
     pub fn add_unread<T>(&mut self, reading: &Reading<T>) {
         let workspaces = reading.workspaces.iter().filter_map(|read| {
             let failure = read.outcome.as_ref().err()?;
@@ -105,7 +102,6 @@ impl Gaps {
         ));
     }
 
-    /// The failure of a call that could read nothing.
     pub(super) fn nothing_read(&self) -> Failure {
         let text = format!(
             "Nothing could be read. {} Nothing was changed. If the token lacks a role, ask an admin of the workspace for WORKSPACE_VIEWER; else call again later.",
@@ -114,7 +110,6 @@ impl Gaps {
         Failure::new(self.code(), text)
     }
 
-    /// Adds the accounts of a place that could not be read.
     pub fn add_unreadable_accounts(&mut self, place: &Place, listing: &Listing) {
         if listing.partly_read > 0 {
             self.partly_read.push((place.clone(), listing.partly_read));
@@ -211,7 +206,6 @@ impl Gaps {
         }
     }
 
-    /// Adds trouble that may hide an account.
     fn add_hiding(&mut self, code: Code) {
         self.add_trouble(code);
         self.may_hide_an_account = true;

@@ -20,14 +20,12 @@ use crate::tools::place_words::unknown_place;
 pub struct Homes(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
 
 impl Homes {
-    /// The workspace of a deployment.
     pub fn workspace_of(&self, id: &DeploymentId) -> Option<WorkspaceId> {
         self.locked()
             .get(id)
             .map(|(workspace, _)| workspace.clone())
     }
 
-    /// The label of a deployment.
     pub fn label_of(&self, id: &DeploymentId) -> Option<String> {
         self.locked().get(id)?.1.clone()
     }
@@ -65,11 +63,8 @@ pub(super) async fn deployments_of(
     Ok(listed)
 }
 
-/// The result of a search for the workspace of a deployment.
 pub(super) enum Search {
-    /// It is in this workspace.
     Found(WorkspaceId),
-    /// It is in none of them.
     NotThere,
     /// It is in none that could be read.
     Unclear(Vec<Failure>),

@@ -33,12 +33,10 @@ const AT_ONCE: usize = 16;
 pub struct NamedPlace {
     /// The workspace, or the one that the deployment has to be in.
     pub workspace_id: Option<WorkspaceId>,
-    /// The deployment.
     pub deployment_id: Option<DeploymentId>,
 }
 
 impl NamedPlace {
-    /// The level of the place.
     pub fn level(&self) -> Level {
         match self.deployment_id {
             Some(_) => Level::Deployment,
@@ -70,7 +68,6 @@ impl NamedPlace {
     }
 }
 
-/// Makes sure that the deployment is in the workspace that the call names beside it.
 async fn check_inside(
     call: &Call,
     deployment: &DeploymentId,

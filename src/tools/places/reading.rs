@@ -16,7 +16,6 @@ pub struct ReadPlace<P, T> {
     pub outcome: Result<T, Failure>,
 }
 
-/// A workspace whose list was asked for.
 pub type ReadWorkspace<T> = ReadPlace<Workspace, T>;
 
 /// A deployment whose list was asked for, after the workspace that it is in.
@@ -103,7 +102,6 @@ impl<T> Reading<T> {
         all.filter_map(|(place, outcome)| Some((place, outcome.ok()?)))
     }
 
-    /// Lists the deployments of all workspaces, several lists at once.
     async fn list_deployments(&mut self, call: &Call) -> Vec<(WorkspaceId, Deployment)> {
         let token_is_good = self.workspaces.iter().any(|read| read.outcome.is_ok());
         let api = &match token_is_good {
@@ -158,7 +156,6 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The failures of lists of accounts.
     fn failures(&self) -> impl Iterator<Item = &Failure> {
         let workspaces = self.workspaces.iter().map(|read| &read.outcome);
         let deployments = self.deployments.iter().map(|read| &read.outcome);

@@ -147,7 +147,6 @@ pub fn shortened(mut all: Vec<WorkspaceView>, most: usize) -> (Vec<WorkspaceView
     (shown.into_iter().map(with_deployments).collect(), unshown)
 }
 
-/// Takes the room that a place needs, if there is so much.
 fn takes(room: &mut usize, place: &impl Serialize) -> bool {
     match room.checked_sub(length(place) + ",".len()) {
         Some(left) => {

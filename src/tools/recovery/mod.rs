@@ -20,9 +20,7 @@ pub enum Trace {
     Nothing,
     /// Accounts that decide nothing, and the reason.
     Unclear {
-        /// Their ids.
         ids: Vec<ServiceAccountId>,
-        /// The reason, as a sentence.
         why: String,
     },
 }

@@ -24,7 +24,6 @@ use crate::tools::change::note_place;
 use crate::tools::context::Call;
 use crate::tools::places;
 
-/// The longest look for the accounts of unfinished creations.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// The tool of the lines in the audit log.
@@ -46,7 +45,6 @@ struct Untold {
 }
 
 impl Unfinished {
-    /// The sentences for the result of the call.
     pub fn notes(&self) -> Vec<String> {
         let untold = locked(&self.untold);
         untold.iter().map(|one| one.sentence.clone()).collect()
@@ -197,7 +195,6 @@ enum Verdict<'a> {
     Published(&'a ServiceAccount, PathBuf),
     /// The one account that fits but for the time of its making: it may be a later one, or the API has several clocks.
     Doubtful(&'a ServiceAccount),
-    /// No account.
     Nothing,
     /// Accounts, or gaps in the list, that decide nothing.
     Undecided,
@@ -233,7 +230,6 @@ fn verdict<'a>(
     }
 }
 
-/// The accounts among these whose key has no file.
 fn without_key<'a>(all: &[(&'a ServiceAccount, Option<PathBuf>)]) -> Vec<&'a ServiceAccount> {
     let open = all.iter().filter(|(_, file)| file.is_none());
     open.map(|(account, _)| *account).collect()
@@ -277,7 +273,6 @@ fn publish(call: &Call, directory: &Path, id: &str, key: &Secret) -> Result<Stri
     Ok(published.path.display().to_string())
 }
 
-/// The beginning of every sentence about an unfinished creation.
 fn unfinished(intent: &Intent) -> String {
     let label = quoted(&intent.plan.label);
     let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
@@ -286,7 +281,6 @@ fn unfinished(intent: &Intent) -> String {
     )
 }
 
-/// The sentence for the user.
 fn sentence(intent: &Intent, found: &Found) -> String {
     let id = quoted(&found.service_account_id);
     let unfinished = unfinished(intent);
@@ -303,7 +297,6 @@ fn sentence(intent: &Intent, found: &Found) -> String {
     }
 }
 
-/// The sentence about a key that could be read and has no file.
 fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason: &str) -> String {
     format!(
         "{} The account was made, with id {}, and its key cannot be written to {}: {reason}. Mend that, and call get_service_accounts here again within ten minutes of the creation: after that the key is lost.",
