@@ -141,7 +141,12 @@ impl Call {
         schema: &JsonObject,
         given: JsonObject,
     ) -> Result<T, Failure> {
-        self.check_levels(&given)?;
+        let mut about_deployments = ABOUT_DEPLOYMENTS.into_iter();
+        if !self.policy().has_deployments()
+            && let Some(name) = about_deployments.find(|name| is_given(&given, name))
+        {
+            return Err(words::level_switched_off(name));
+        }
         let level = match is_given(&given, "deployment_id") {
             true => Level::Deployment,
             false => Level::Workspace,
@@ -158,15 +163,6 @@ impl Call {
             accepted: &roles,
         };
         reader.read(given)
-    }
-
-    /// Refuses the arguments about deployments on a server that works on workspaces alone.
-    fn check_levels(&self, given: &JsonObject) -> Result<(), Failure> {
-        let mut off = ABOUT_DEPLOYMENTS.into_iter();
-        match off.find(|name| is_given(given, name)) {
-            Some(name) if !self.policy().has_deployments() => Err(words::level_switched_off(name)),
-            _ => Ok(()),
-        }
     }
 
     /// Fills in the default workspace where no place is given.
@@ -250,30 +246,15 @@ impl Call {
         most: usize,
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
-        unfinished::finish(self, place).await;
-        let listing = self
-            .list_known_first(&self.api(), place, most, rank)
-            .await?;
+        let api = self.api();
+        let listing = self.list_known_first(&api, place, most, rank).await?;
         if listing.is_empty() {
-            self.check_existence(&self.api(), place).await?;
+            self.check_existence(&api, place).await?;
         }
         Ok(listing)
     }
 
-    /// Lists the first accounts of a place that the API has named itself in this call, so that it exists and the token is
-    /// good. What dead processes left there is looked at first.
-    pub(super) async fn list_named_by_api<R: Ord>(
-        &self,
-        place: &Place,
-        most: usize,
-        rank: impl FnMut(Candidate<'_>) -> Option<R>,
-    ) -> Result<Listing, Failure> {
-        unfinished::finish(self, place).await;
-        let api = self.api().with_good_token();
-        self.list_known_first(&api, place, most, rank).await
-    }
-
-    /// Lists the first accounts of a place that the API has just listed itself.
+    /// The same for a place that the API has named itself in this call, so that it exists.
     pub(super) async fn list_known_first<R: Ord>(
         &self,
         api: &Api<'_>,
@@ -281,6 +262,7 @@ impl Call {
         most: usize,
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
+        unfinished::finish(self, place).await;
         let listing = operations::first_service_accounts(api, place, most, rank).await;
         listing.map_err(|error| match error {
             ApiError::PermissionDenied if api.token_is_good() => {
@@ -291,9 +273,6 @@ impl Call {
     }
 
     /// Makes sure that a place whose list is empty exists.
-    ///
-    /// # Errors
-    /// It does not exist, or that could not be found out.
     pub(super) async fn check_existence(
         &self,
         api: &Api<'_>,

@@ -30,7 +30,6 @@ use crate::tools::change::{
 use crate::tools::context::Call;
 use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
-use crate::tools::recovery::unfinished;
 use crate::tools::{NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success};
 
 pub const TOOL: ToolEntry = ToolEntry {
@@ -145,9 +144,8 @@ async fn find(
     id: &ServiceAccountId,
     place: &Place,
 ) -> Result<ServiceAccount, Failure> {
-    let listing = call
-        .list(place, |account| account.id == id.as_str())
-        .await?;
+    let is_it = |account: Candidate<'_>| account.id == id.as_str();
+    let listing = call.list(place, is_it).await?;
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let found = listing.accounts.into_iter().next();
@@ -169,7 +167,6 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
             false => call.api().with_good_token(),
         };
         let is_it = |account: Candidate<'_>| (account.id == id.as_str()).then_some(());
-        unfinished::finish(call, &place).await;
         call.list_known_first(&api, &place, usize::MAX, is_it).await
     };
     let may_be_in_deployments = |read: &[ReadWorkspace<Listing>]| {
@@ -221,9 +218,6 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Change, Failure> {
 }
 
 /// Makes sure that a deletion was done that ended in an error.
-///
-/// # Errors
-/// It was not done, or that could not be found out.
 async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> Result<(), Failure> {
     let (place, what) = (&account.place, call.happened(error));
     let sight = |listing| Sight::of(&listing, account);

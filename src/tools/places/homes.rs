@@ -44,9 +44,6 @@ impl Homes {
 }
 
 /// Lists the deployments of a workspace, each once, and remembers where they are.
-///
-/// # Errors
-/// They could not be listed.
 pub(super) async fn deployments_of(
     call: &Call,
     api: &Api<'_>,
