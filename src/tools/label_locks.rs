@@ -2,11 +2,12 @@
 //! Holds for this process alone.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
+use super::locked;
 use crate::apc::{Label, NewServiceAccount, Place};
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
@@ -29,7 +30,7 @@ impl LabelLocks {
     }
 
     fn lock_of(&self, new: &NewServiceAccount) -> Lock {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = locked(&self.locks);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         let label = (new.place.clone(), new.label.clone());
         Arc::clone(locks.entry(label).or_default())

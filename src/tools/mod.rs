@@ -19,7 +19,7 @@ mod unreachable;
 pub mod user;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rmcp::model::{
@@ -188,6 +188,11 @@ fn told(
         Err(NoResult::InputRequired(_)) => {}
     }
     result
+}
+
+/// Locks a mutex, even after a panic: nobody leaves one of these half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A result that succeeded: JSON as structured content, and the same as text for clients that read nothing else.

@@ -21,7 +21,7 @@ use super::by_levels::{self, ByLevels};
 use super::context::Call;
 use super::failure::Failure;
 use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
-use super::{Run, ToolEntry, schema, success};
+use super::{Run, ToolEntry, locked, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
@@ -305,7 +305,7 @@ async fn read_one(
         }
         false => call.list_first(&place, query.most(), rank).await?,
     };
-    let mut first = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut first = locked(shared);
     for account in std::mem::take(&mut listing.accounts) {
         first.push(Position::of_account(&account, query.order), account);
     }

@@ -23,7 +23,7 @@ pub use reading::{ReadWorkspace, read_all};
 pub use views::{Unshown, WorkspaceView, shortened};
 pub use visible::{Visible, visible};
 
-use homes::{Search, deployments_of, find};
+use homes::{deployments_of, find};
 
 /// The number of lists that one call reads at once.
 const AT_ONCE: usize = 16;
@@ -94,25 +94,20 @@ async fn check_allowed(
     let allowed = call.policy().allowed_workspaces.iter().flatten();
     let allowed = allowed.cloned().collect();
     let failures = match find(call, &call.api(), allowed, deployment).await {
-        Search::Found(home) => {
+        Ok(home) => {
             return match named.filter(|named| **named != home) {
                 Some(named) => Err(elsewhere(deployment, named, &home)),
                 None => Ok(()),
             };
         }
-        Search::NotThere => Vec::new(),
-        Search::Unclear(failures) => failures,
+        Err(failures) => failures,
     };
-    let decisive = |failure: &&Failure| !failure.is_denial();
-    match failures.iter().find(decisive) {
-        Some(failure) if failure.code() == Code::Unauthenticated => Err(failure.clone()),
-        Some(failure) => Err(homes::not_searched(failure, deployment)),
-        None => Err(deployment_not_allowed(
-            deployment,
-            call.policy(),
-            !failures.is_empty(),
-        )),
-    }
+    let some_refused = !failures.is_empty();
+    Err(match failures.iter().find(|failure| !failure.is_denial()) {
+        Some(failure) if failure.code() == Code::Unauthenticated => failure.clone(),
+        Some(failure) => homes::not_searched(failure, deployment),
+        None => deployment_not_allowed(deployment, call.policy(), some_refused),
+    })
 }
 
 /// Checks that the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
@@ -121,11 +116,10 @@ pub fn check(call: &Call, place: &Place) -> Result<(), Failure> {
     let policy = call.policy();
     let is_allowed = match place {
         Place::Workspace(id) => policy.allows(id),
+        Place::Deployment(_) if policy.allowed_workspaces.is_none() => policy.has_deployments(),
         Place::Deployment(id) => {
             let home = call.homes.workspace_of(id);
-            policy.has_deployments()
-                && (policy.allowed_workspaces.is_none()
-                    || home.is_some_and(|home| policy.allows(&home)))
+            policy.has_deployments() && home.is_some_and(|home| policy.allows(&home))
         }
     };
     match is_allowed {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +22,7 @@ use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 use crate::tools::change::note_place;
 use crate::tools::context::Call;
+use crate::tools::locked;
 use crate::tools::places;
 
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -60,10 +61,6 @@ impl Unfinished {
     fn add(&self, intent: Option<LeftIntent>, sentence: String) {
         locked(&self.untold).push(Untold { intent, sentence });
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Finds out what came of the creations in a place that dead processes left, once for every call.
