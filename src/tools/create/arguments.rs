@@ -13,13 +13,11 @@ use crate::apc::{DeploymentId, Label, Level, NewServiceAccount, Rank, Role, Work
 use crate::guards::policy::Policy;
 use crate::tools::arguments::invalid;
 use crate::tools::by_levels::ByLevels;
-use crate::tools::change::AuditRecord;
 use crate::tools::context::{Call, is_given};
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::{empty_place, left_out, no_place};
 use crate::tools::places::NamedPlace;
 use crate::tools::words::{role_not_allowed, role_of_other_level};
-use crate::tools::{ToolOptions, schema};
+use crate::tools::{AuditRecord, Code, Failure, ToolOptions, schema};
 
 /// The number of allowed workspaces up to which the schema lists them.
 const LISTED: usize = 20;

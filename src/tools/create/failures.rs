@@ -6,9 +6,8 @@ use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
 use crate::tools::account_view::to_the_second;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::of_deployment;
+use crate::tools::{Call, Code, Failure};
 
 pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount, policy: &Policy) -> Failure {
     if failure.code() != Code::PermissionDenied {

@@ -23,10 +23,8 @@ use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels;
 use crate::tools::change::{AuditRecord, Change, run_to_completion};
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
 use crate::tools::recovery::SeenBefore;
-use crate::tools::{Run, ToolEntry, ToolOptions, success};
+use crate::tools::{Call, Failure, Run, ToolEntry, ToolOptions, success};
 
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,

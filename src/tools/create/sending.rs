@@ -11,9 +11,8 @@ use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
 use crate::tools::change::{LOOKING_AGAIN, look_again, look_once};
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
+use crate::tools::{Call, Failure};
 
 /// The reason why there is no account to show.
 pub(super) enum NoAccount {

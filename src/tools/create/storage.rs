@@ -12,9 +12,8 @@ use crate::guards::key_files::{
     self, KeyDirectory, KeyFile, NotPublished, OwnIntent, Plan, Published, Sending,
 };
 use crate::guards::policy::KeyOutput;
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
 use crate::tools::words::key_dir_unusable;
+use crate::tools::{Call, Failure};
 
 /// The pause before asking again for a label that another process is creating.
 const PAUSE: Duration = Duration::from_millis(25);

@@ -10,11 +10,9 @@ use crate::apc::token::TokenKind;
 use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
-use crate::tools::NoResult;
 use crate::tools::account_view::to_the_second;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Answer, Form, Question, Refusal, Selection};
+use crate::tools::{Call, Code, Failure, NoResult};
 
 /// The text beside the box. Some clients show it over a choice of yes and no.
 pub(super) const BOX: &str = "Delete it (yes or no)";

@@ -5,9 +5,8 @@ use super::consent::{BOX, Cause, Doomed, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Machine, Refusal};
+use crate::tools::{Call, Code, Failure};
 
 /// The number of accounts that are listed where none was named and nobody can be asked.
 const LISTED: usize = 50;

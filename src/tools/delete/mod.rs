@@ -27,10 +27,10 @@ use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
     AuditRecord, Change, LOOKING_AGAIN, look_again, look_once, run_to_completion,
 };
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
 use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
-use crate::tools::{NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success};
+use crate::tools::{
+    Call, Failure, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
+};
 
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,

@@ -10,11 +10,9 @@ use super::find;
 use crate::apc::operations::Listing;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::text::harmless;
-use crate::tools::NoResult;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::places::Gaps;
 use crate::tools::user::{Answer, Form, Question, Selection};
+use crate::tools::{Call, Code, Failure, NoResult};
 
 const CHOICES: usize = 100;
 

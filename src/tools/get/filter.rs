@@ -196,7 +196,7 @@ impl Moment {
     }
 }
 
-pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     Some(moment.to_utc())
 }

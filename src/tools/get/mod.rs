@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use filter::moment;
+
 use cursor::{Cursor, Order, Position};
 use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
 use page::{GetResult, Matches};

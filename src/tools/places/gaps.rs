@@ -7,8 +7,8 @@ use crate::apc::operations::Listing;
 use crate::apc::{Place, ServiceAccountId, Workspace, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::words::{accounts, first_named};
+use crate::tools::{Code, Failure};
 
 const NAMED: usize = 20;
 

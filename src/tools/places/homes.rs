@@ -11,10 +11,8 @@ use crate::apc::exchange::Api;
 use crate::apc::operations::{self, Deployments};
 use crate::apc::{Deployment, DeploymentId, Place, WorkspaceId};
 use crate::guards::text::quoted;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
-use crate::tools::locked;
 use crate::tools::place_words::unknown_place;
+use crate::tools::{Call, Code, Failure, locked};
 
 /// The deployments that a call has seen listed, and the workspace of each.
 #[derive(Default)]

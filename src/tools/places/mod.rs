@@ -10,11 +10,10 @@ mod visible;
 
 use crate::apc::operations::Deployments;
 use crate::apc::{DeploymentId, Level, Place, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::{
     deployment_not_allowed, elsewhere, not_in_workspace, not_listed, place_not_allowed,
 };
+use crate::tools::{Call, Code, Failure};
 
 pub use gaps::Gaps;
 pub use homes::{Homes, check_deployment};

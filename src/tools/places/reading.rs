@@ -7,8 +7,7 @@ use super::homes::deployments_of;
 use super::{AT_ONCE, Gaps};
 use crate::apc::operations::Deployments;
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
+use crate::tools::{Call, Code, Failure};
 
 /// A place, and its list or the reason why there is none.
 pub struct ReadPlace<P, T> {

@@ -9,8 +9,7 @@ use super::{AT_ONCE, Gaps};
 use crate::apc::error::ApiError;
 use crate::apc::operations::{self, Workspaces};
 use crate::apc::{Place, Workspace, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
+use crate::tools::{Call, Code, Failure};
 
 #[derive(Default)]
 pub struct Visible {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use tokio::time::Instant;
 
 use super::{could_be, is_as_asked};
@@ -21,14 +21,9 @@ use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 use crate::tools::change::note_place;
-use crate::tools::context::Call;
-use crate::tools::locked;
-use crate::tools::places;
+use crate::tools::{Call, create, get, locked, places};
 
 const LOOK_MAX: Duration = Duration::from_secs(5);
-
-/// The tool of the lines in the audit log.
-const TOOL: &str = "create_service_account";
 
 /// The unfinished creations that a call has found out about. It holds their locks until they are told.
 #[derive(Default)]
@@ -216,7 +211,8 @@ fn verdict<'a>(
     let (in_time, others): (Vec<_>, Vec<_>) = fitting
         .map(|account| (account, key_file(&account.id)))
         .partition(|(account, _)| {
-            made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
+            let made_at = account.created_at.as_deref().and_then(get::moment);
+            made_at.is_none_or(|made_at| intent.covers(sending, made_at))
         });
     match (&*without_key(&in_time), &*in_time, &*without_key(&others)) {
         ([one], _, _) if is_as_asked(one, &plan.role) => Verdict::One(one),
@@ -230,11 +226,6 @@ fn verdict<'a>(
 fn without_key<'a>(all: &[(&'a ServiceAccount, Option<PathBuf>)]) -> Vec<&'a ServiceAccount> {
     let open = all.iter().filter(|(_, file)| file.is_none());
     open.map(|(account, _)| *account).collect()
-}
-
-fn made_at(account: &ServiceAccount) -> Option<DateTime<Utc>> {
-    let time = DateTime::parse_from_rfc3339(account.created_at.as_deref()?);
-    Some(time.ok()?.to_utc())
 }
 
 /// Gives the key its file, where there is a whole one: the one that the dead process had got, or else the API's.
@@ -305,7 +296,7 @@ fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason:
 
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
 fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
-    let mut attempt = Attempt::of_recovery(TOOL);
+    let mut attempt = Attempt::of_recovery(create::TOOL.name);
     note_place(&mut attempt, call, place);
     attempt.service_account_id = Some(found.service_account_id.clone());
     attempt.label = Some(intent.plan.label.clone());
