@@ -130,9 +130,8 @@ impl Call {
     }
 
     pub(super) fn api_until(&self, deadline: Instant) -> Api<'_> {
-        self.shared
-            .graphql
-            .within(&self.installation, deadline.min(self.deadline))
+        let deadline = deadline.min(self.deadline);
+        self.shared.graphql.within(&self.installation, deadline)
     }
 
     pub(super) fn read<T: DeserializeOwned>(
@@ -293,9 +292,8 @@ impl Call {
 
 /// Tells whether an argument says something. Null and empty text are as good as left out.
 pub(super) fn is_given(given: &JsonObject, name: &str) -> bool {
-    given
-        .get(name)
-        .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
+    let value = given.get(name);
+    value.is_some_and(|value| !value.is_null() && value != "")
 }
 
 #[cfg(test)]

@@ -152,10 +152,10 @@ impl Failure {
 fn scrubbed(fact: Value, secrets: &Secrets) -> Value {
     match fact {
         Value::String(text) => Value::String(secrets.scrubbed(text)),
-        Value::Array(facts) => facts
-            .into_iter()
-            .map(|fact| scrubbed(fact, secrets))
-            .collect(),
+        Value::Array(facts) => {
+            let facts = facts.into_iter();
+            facts.map(|fact| scrubbed(fact, secrets)).collect()
+        }
         other => other,
     }
 }

@@ -96,10 +96,8 @@ impl ToolEntry {
 
 /// The tools that the policy leaves.
 fn offered(policy: &Policy) -> impl Iterator<Item = &'static ToolEntry> {
-    let read_only = policy.read_only;
-    TOOLS
-        .iter()
-        .filter(move |tool| tool.only_reads() || !read_only)
+    let (tools, read_only) = (TOOLS.iter(), policy.read_only);
+    tools.filter(move |tool| tool.only_reads() || !read_only)
 }
 
 /// The names of the tools, sorted. They cost nothing; a [definition](definitions) is made of schemas.
@@ -109,9 +107,8 @@ pub fn names(policy: &Policy) -> impl Iterator<Item = &'static str> {
 
 /// The tools as clients see them, sorted by name.
 pub fn definitions(options: &ToolOptions) -> Vec<Tool> {
-    offered(&options.policy)
-        .map(|tool| tool.definition(options))
-        .collect()
+    let tools = offered(&options.policy);
+    tools.map(|tool| tool.definition(options)).collect()
 }
 
 /// The reason why a call has no result.
@@ -205,9 +202,8 @@ fn success<T: Serialize>(value: &T) -> CallToolResult {
 
 /// The words of a call that fails by this error of the API.
 pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
-    words::api_failure(error, installation, secrets)
-        .text()
-        .to_owned()
+    let failure = words::api_failure(error, installation, secrets);
+    failure.text().to_owned()
 }
 
 /// The result of a call that panicked.

@@ -2,7 +2,6 @@
 //! Claims nothing that the API does not tell: it refuses unknown, deleted and foreign places alike.
 
 use rmcp::model::JsonObject;
-use serde_json::json;
 
 use super::failure::{Code, Failure};
 use super::words::first_named;
@@ -21,12 +20,14 @@ pub fn no_place() -> String {
 /// The fault of a call that needs a place and has nothing but an empty text in the place of an id.
 pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String {
     let is_empty = |name: &str| given.get(name).is_some_and(|value| value == "");
-    let fault = match (is_empty("workspace_id"), is_empty("deployment_id")) {
-        (true, true) => one_is_needed("workspace_id and deployment_id are both ''"),
-        (true, false) => one_is_needed("workspace_id is '' and deployment_id is missing"),
-        (false, true) => one_is_needed("workspace_id is missing and deployment_id is ''"),
-        (false, false) => return no_place(),
-    };
+    let fault = one_is_needed(
+        match (is_empty("workspace_id"), is_empty("deployment_id")) {
+            (true, true) => "workspace_id and deployment_id are both ''",
+            (true, false) => "workspace_id is '' and deployment_id is missing",
+            (false, true) => "workspace_id is missing and deployment_id is ''",
+            (false, false) => return no_place(),
+        },
+    );
     match default {
         Some(id) => format!("{fault}; {}", left_out("both", id)),
         None => fault,
@@ -34,29 +35,25 @@ pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String 
 }
 
 fn one_is_needed(fault: &str) -> String {
+    let accepted = WorkspaceId::ACCEPTED.0;
     format!(
-        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {}",
-        WorkspaceId::ACCEPTED.0
+        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {accepted}"
     )
 }
 
 pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
-    format!(
-        "leaving {arguments} out, or null, means the default workspace {}",
-        quoted(default.as_str())
-    )
+    let default = quoted(default.as_str());
+    format!("leaving {arguments} out, or null, means the default workspace {default}")
 }
 
 pub fn unknown_place(place: &Place) -> Failure {
     let way_out = match place {
-        Place::Workspace(_) => {
-            "Call get_service_accounts with limit 0 to see the workspaces of this token."
-        }
-        Place::Deployment(_) => {
-            "Call get_service_accounts with include_deployments to see the deployments of each workspace."
-        }
+        Place::Workspace(_) => "limit 0 to see the workspaces of this token.",
+        Place::Deployment(_) => "include_deployments to see the deployments of each workspace.",
     };
-    let text = format!("There is no {place}. Nothing was changed. {way_out}");
+    let text = format!(
+        "There is no {place}. Nothing was changed. Call get_service_accounts with {way_out}"
+    );
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
@@ -91,10 +88,9 @@ fn allowed(policy: &Policy) -> String {
 }
 
 pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
+    let (id, workspace_id) = (quoted(deployment.as_str()), quoted(workspace.as_str()));
     let text = format!(
-        "There is no deployment {} in workspace {}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out.",
-        quoted(deployment.as_str()),
-        quoted(workspace.as_str())
+        "There is no deployment {id} in workspace {workspace_id}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out."
     );
     about_both(Failure::new(Code::NotFound, text), deployment, workspace)
 }
@@ -124,9 +120,8 @@ pub fn not_listed(failure: Failure, deployment: &DeploymentId, workspace: &Works
 }
 
 fn about_both(failure: Failure, deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
-    failure
-        .with("workspace_id", json!(workspace.as_str()))
-        .with("deployment_id", json!(deployment.as_str()))
+    let failure = failure.about_place(&workspace.clone().into());
+    failure.about_place(&deployment.clone().into())
 }
 
 /// The sentence for a token that may belong to a deployment, where a workspace was refused to it.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use failures::{
     already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, still_busy,
 };
-use sending::{NoAccount, send};
+use sending::create;
 use storage::Storage;
 
 use crate::apc::NewServiceAccount;
@@ -121,29 +121,6 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
         }),
         false => Err(not_all_readable(new)),
     }
-}
-
-async fn create(
-    call: &Call,
-    new: &NewServiceAccount,
-    before: &Before,
-    mut storage: Storage,
-) -> Result<Change, Failure> {
-    storage.mark_sent(before.clock_ahead)?;
-    let (account, recovered) = match send(call, new, &before.seen).await {
-        Ok(created) => created,
-        Err(NoAccount::Undecided(failure)) => return Err(failure),
-        Err(NoAccount::Decided(failure)) => {
-            storage.decide();
-            return Err(failure);
-        }
-    };
-    let key_file = storage.publish(call, &account)?;
-    Ok(Change {
-        account,
-        key_file,
-        recovered,
-    })
 }
 
 fn shown(created: Change, call: &Call) -> CreateResult {

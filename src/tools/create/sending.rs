@@ -3,55 +3,55 @@
 
 use std::ops::ControlFlow;
 
+use super::Before;
 use super::failures::{already_exists, outcome_unknown, refused_creation, taken_unseen, unclear};
+use super::storage::Storage;
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations;
 use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
-use crate::tools::change::{LOOKING_AGAIN, look_again, look_once};
+use crate::tools::change::{Change, LOOKING_AGAIN, look_again, look_once};
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
 use crate::tools::{Call, Failure};
 
-/// The reason why there is no account to show.
-pub(super) enum NoAccount {
-    /// It is known what came of the creation, as far as anybody here can know it.
-    Decided(Failure),
-    /// The account may still appear.
-    Undecided(Failure),
-}
-
-/// Sends the creation. Returns the account, and whether it had to be found again.
-pub(super) async fn send(
+/// Sends the creation, and finds out what came of it.
+pub(super) async fn create(
     call: &Call,
     new: &NewServiceAccount,
-    before: &SeenBefore,
-) -> Result<(ServiceAccount, bool), NoAccount> {
+    before: &Before,
+    mut storage: Storage,
+) -> Result<Change, Failure> {
+    storage.mark_sent(before.clock_ahead)?;
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let error = match operations::create_service_account(&api, new).await {
-        Ok(account) => return Ok((account, false)),
-        Err(ApiError::KeyNotTold { id }) => {
-            // No later call may take another account for the one that was named.
-            let told = find_told(call, new, &id).await;
-            return told
-                .map(|account| (account, true))
-                .map_err(NoAccount::Decided);
-        }
-        Err(error) => error,
-    };
-    match error.effect() {
-        Effect::None => Err(NoAccount::Decided(not_created(call, new, &error).await)),
-        // Nothing is taken for ours after an error, by no later call either.
-        Effect::AnsweredWithError => {
-            let failure = answered(call, new, before, &error).await;
-            Err(NoAccount::Decided(failure))
-        }
-        Effect::AnswerLost => match find_lost(call, new, before, &error).await {
-            Ok(account) => Ok((account, true)),
-            Err(failure) => Err(NoAccount::Undecided(failure)),
+    let created = operations::create_service_account(&api, new).await;
+    let recovered = created.is_err();
+    let found = match created {
+        Ok(account) => Ok(account),
+        // No later call may take another account for the one that was named.
+        Err(ApiError::KeyNotTold { id }) => find_told(call, new, &id).await,
+        Err(error) => match error.effect() {
+            Effect::None => Err(not_created(call, new, &error).await),
+            // Nothing is taken for ours after an error, by no later call either.
+            Effect::AnsweredWithError => Err(answered(call, new, &before.seen, &error).await),
+            // Without an account the intent stays: it may still appear.
+            Effect::AnswerLost => Ok(find_lost(call, new, &before.seen, &error).await?),
         },
-    }
+    };
+    let account = match found {
+        Ok(account) => account,
+        Err(failure) => {
+            storage.decide();
+            return Err(failure);
+        }
+    };
+    let key_file = storage.publish(call, &account)?;
+    Ok(Change {
+        account,
+        key_file,
+        recovered,
+    })
 }
 
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
