@@ -10,10 +10,8 @@ use serde_json::Value;
 use super::schema;
 use crate::guards::policy::{Levels, Policy};
 
-/// The arguments that are about deployments.
 pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"];
 
-/// The fields of results that are about deployments.
 const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
 
 pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {

@@ -164,7 +164,6 @@ impl Drop for AuditRecord {
 
 pub struct Change {
     pub account: ServiceAccount,
-    /// The file of a new account's key.
     pub key_file: Option<Published>,
     /// True if the answer was lost, and reading again has found out.
     pub recovered: bool,

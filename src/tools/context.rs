@@ -219,7 +219,6 @@ impl Call {
         }
     }
 
-    /// The failure of a change in a place whose list this call has read.
     pub(super) fn failure_of_change(&self, verb: &str, error: &ApiError, place: &Place) -> Failure {
         match error {
             ApiError::PermissionDenied => change_denied(verb, place, &self.installation),

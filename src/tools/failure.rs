@@ -51,7 +51,6 @@ impl Code {
         }
     }
 
-    /// Tells whether the same call may succeed later.
     fn is_retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
     }
@@ -82,7 +81,6 @@ impl Failure {
         self.about_account(&account.id).about_place(&account.place)
     }
 
-    /// Names several accounts concerned, for programs.
     pub fn about_accounts(self, ids: &[ServiceAccountId]) -> Self {
         let ids: Vec<_> = ids.iter().map(ServiceAccountId::as_str).collect();
         self.with("service_account_ids", json!(ids))
@@ -116,7 +114,6 @@ impl Failure {
         &self.text
     }
 
-    /// Adds sentences that the user should hear of as well.
     pub fn noting(mut self, notes: &[String]) -> Self {
         for note in notes {
             self.text += &format!(" {note}");
@@ -129,7 +126,6 @@ impl Failure {
         self
     }
 
-    /// The failure as a result that a model gets to read.
     pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
         let text = format!("{}: {}", self.code.name(), self.text);
         let mut error = json!({"code": self.code.name(), "retryable": self.code.is_retryable()});

@@ -12,7 +12,6 @@ use crate::guards::text::quoted;
 
 const NAMED: usize = 50;
 
-/// The fault of a call that needs a place and names none.
 pub fn no_place() -> String {
     one_is_needed("workspace_id and deployment_id are both missing")
 }
@@ -134,7 +133,6 @@ pub fn of_deployment(place: &Place, policy: &Policy) -> &'static str {
     }
 }
 
-/// The failure of a change that the API refuses to a token that has read the list of the place in this call.
 pub fn change_denied(verb: &str, place: &Place, installation: &Installation) -> Failure {
     let (source, host) = (&installation.token_source, installation.url.host());
     let way_out = match place {

@@ -132,7 +132,6 @@ pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String 
     )
 }
 
-/// The failure of a call with an argument about deployments, on a server that works on workspaces alone.
 pub fn level_switched_off(argument: &str) -> Failure {
     let text = format!(
         "{argument} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'. Nothing was sent; leave the argument out, or have whoever runs this server add the other level."
@@ -178,7 +177,6 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
-/// The way out where the path of the URL is not that of an API.
 fn without_version(url: &ApiUrl) -> String {
     format!(
         "The URL that is set has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as {}.",

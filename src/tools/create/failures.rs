@@ -65,17 +65,14 @@ pub(super) fn taken_unseen(new: &NewServiceAccount, list: &str) -> Failure {
 }
 
 pub(super) fn particulars(account: &ServiceAccount) -> String {
-    let role = account
-        .role()
-        .map(|role| format!(", role {}", quoted(role)));
-    let date = account.created_at.clone().map(to_the_second);
-    let date = date.map(|date| format!(", created {}", quoted(&date)));
-    format!(
-        " (id {}{}{})",
-        quoted(account.id.as_str()),
-        role.unwrap_or_default(),
-        date.unwrap_or_default()
-    )
+    let mut text = format!("id {}", quoted(account.id.as_str()));
+    if let Some(role) = account.role() {
+        text += &format!(", role {}", quoted(role));
+    }
+    if let Some(date) = account.created_at.clone().map(to_the_second) {
+        text += &format!(", created {}", quoted(&date));
+    }
+    format!(" ({text})")
 }
 
 pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {

@@ -94,7 +94,6 @@ async fn run(
     Ok(success(&shown(created, call)))
 }
 
-/// The place as it was before the creation.
 struct Before {
     /// The ids of all its accounts, which tell a new account from an older one afterwards.
     seen: SeenBefore,

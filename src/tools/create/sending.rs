@@ -117,7 +117,6 @@ async fn find_told(
     })
 }
 
-/// Finds the account of a creation whose answer was lost, or says what is there instead.
 async fn find_lost(
     call: &Call,
     new: &NewServiceAccount,

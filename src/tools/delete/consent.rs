@@ -20,7 +20,6 @@ pub(super) const BOX: &str = "Delete it (yes or no)";
 /// The cause for which the user is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The key of the account is the one that this server uses.
     OwnKey,
     /// Too little of its key shows to rule that out.
     MayBeOwnKey,
@@ -161,10 +160,8 @@ fn facts(doomed: &Doomed) -> String {
 /// The other bindings and places of an account as sentences, since one deletion ends them all.
 pub(super) fn other_rights(doomed: &Doomed) -> String {
     let Doomed { account, also_in } = doomed;
-    let all: Vec<_> = account
-        .other_bindings()
-        .map(|binding| quoted(&binding.to_string()))
-        .collect();
+    let all = account.other_bindings();
+    let all: Vec<_> = all.map(|binding| quoted(&binding.to_string())).collect();
     let is_unknown =
         |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
     let is_unclear =

@@ -128,15 +128,12 @@ async fn run(
         }
         (None, None) => return Err(neither(call.policy()).into()),
     };
-    note(call, record, &doomed.account);
-    confirm(call, &doomed, selection).await?;
-    Ok(delete(call, doomed.account, record).await?)
-}
-
-fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
+    let account = &doomed.account;
     record.account(&account.id);
     record.found_place(call, &account.place);
     record.label_and_role(account.label.as_deref(), account.role());
+    confirm(call, &doomed, selection).await?;
+    Ok(delete(call, doomed.account, record).await?)
 }
 
 async fn find(

@@ -55,7 +55,6 @@ impl From<bool> for Verdict {
 }
 
 impl Filter {
-    /// Tells whether it may drop an account.
     pub(super) fn is_set(&self) -> bool {
         *self != Self::default()
     }
@@ -276,7 +275,6 @@ impl Tally {
         ))
     }
 
-    /// A sentence for each fact for which accounts were left out.
     pub(super) fn notes(&self, shows_roles: bool) -> impl Iterator<Item = String> {
         self.left_out.iter().map(move |(fact, count)| {
             let accounts = accounts(*count);

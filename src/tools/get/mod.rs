@@ -285,7 +285,6 @@ async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, 
     })
 }
 
-/// The list of a place without its accounts, and their tally.
 type Read = (Listing, Tally);
 
 /// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named

@@ -26,7 +26,6 @@ pub struct Gaps {
     /// The code of the trouble that was met, denials aside; that of the API where it was of several kinds.
     trouble: Option<Code>,
     is_denied: bool,
-    /// True if an account may stand in something that was not read.
     may_hide_an_account: bool,
 }
 
@@ -146,7 +145,6 @@ impl Gaps {
         self.notes.iter().cloned().chain(kinds).collect()
     }
 
-    /// The sentences for a result; none where everything was read.
     pub fn into_notes(self) -> Option<Vec<String>> {
         Some(self.sentences()).filter(|notes| !notes.is_empty())
     }

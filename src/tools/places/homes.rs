@@ -111,7 +111,6 @@ pub async fn check_deployment(
     }
 }
 
-/// The failure of a look for a deployment in a list that the API could not read in full.
 pub(super) fn not_all_listed(unreadable: usize, workspace: &WorkspaceId) -> Failure {
     let place = Place::Workspace(workspace.clone());
     let text = format!(

@@ -27,7 +27,6 @@ pub struct Reading<T> {
     pub deployments: Vec<ReadDeployment<T>>,
     /// The workspaces whose deployments could not be listed.
     pub unlisted: Vec<(Workspace, Failure)>,
-    /// The number of deployments that the API itself could not read.
     pub unreadable_deployments: usize,
 }
 

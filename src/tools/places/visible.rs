@@ -48,9 +48,8 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
         Err(failure) if failure.code() == Code::Unauthenticated => return Err(failure),
         Err(failure) => Err(failure),
     };
-    visible
-        .workspaces
-        .retain(|workspace| call.policy().allows(&workspace.id));
+    let is_allowed = |workspace: &Workspace| call.policy().allows(&workspace.id);
+    visible.workspaces.retain(is_allowed);
     add_named(call, &mut visible).await?;
     match (visible.workspaces.is_empty(), level) {
         (true, Err(failure)) => Err(failure),

@@ -137,7 +137,6 @@ async fn look(call: &Call, place: &Place, sent: &[LeftIntent]) -> Option<Listing
     listing.await.ok()
 }
 
-/// Ends an intent, as far as the list decides it.
 fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, listing: &Listing) {
     let Some(intent) = left.intent().cloned() else {
         return;
