@@ -8,22 +8,18 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::schema;
-use crate::guards::policy::{Levels, Policy};
+use crate::guards::policy::Policy;
 
 pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"];
 
 const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
 
 pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
-    let output = schema::output::<T>();
-    match policy.levels {
-        Levels::All => output,
-        Levels::WorkspaceOnly => {
-            let mut output = Arc::unwrap_or_clone(output);
-            output.values_mut().for_each(remove_fields);
-            Arc::new(output)
-        }
+    let mut output = schema::output::<T>();
+    if !policy.has_deployments() {
+        output.values_mut().for_each(remove_fields);
     }
+    Arc::new(output)
 }
 
 fn remove_fields(schema: &mut Value) {
@@ -59,9 +55,9 @@ impl ByLevels {
     }
 
     pub fn under(&self, policy: &Policy) -> &JsonObject {
-        match policy.levels {
-            Levels::All => &self.all,
-            Levels::WorkspaceOnly => &self.workspace_only,
+        match policy.has_deployments() {
+            true => &self.all,
+            false => &self.workspace_only,
         }
     }
 }

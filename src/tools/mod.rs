@@ -16,7 +16,7 @@ mod places;
 mod recovery;
 mod schema;
 mod unreachable;
-pub mod user;
+pub(crate) mod user;
 mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,7 +2,6 @@
 //! Lets out no `$ref`, no combinators, no null types and no formats: clients drop or misread them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use rmcp::model::JsonObject;
 use schemars::generate::SchemaSettings;
@@ -19,11 +18,9 @@ pub fn input<T: JsonSchema>() -> JsonObject {
     flat::<T>(SchemaSettings::draft2020_12())
 }
 
-pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
+pub fn output<T: JsonSchema>() -> JsonObject {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    Arc::new(flat::<T>(
-        settings.with_transform(RecursiveTransform(without_bounds)),
-    ))
+    flat::<T>(settings.with_transform(RecursiveTransform(without_bounds)))
 }
 
 pub fn make_optional(schema: &mut JsonObject, argument: &str) {
