@@ -1,7 +1,7 @@
 //! A call that failed: a code for programs and words for the model.
 //! Every text is scrubbed of secrets on its way out.
 
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Value, json};
 
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
@@ -128,9 +128,11 @@ impl Failure {
 
     pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
         let text = format!("{}: {}", self.code.name(), self.text);
-        let mut error = json!({"code": self.code.name(), "retryable": self.code.is_retryable()});
+        let mut error = JsonObject::new();
+        error.insert("code".to_owned(), json!(self.code.name()));
+        error.insert("retryable".to_owned(), json!(self.code.is_retryable()));
         for (name, fact) in self.facts {
-            error[name] = scrubbed(fact, secrets);
+            error.insert(name.to_owned(), scrubbed(fact, secrets));
         }
         let text = match self.code {
             // Settings are quoted here, and one may hold a token by mistake.
@@ -139,7 +141,7 @@ impl Failure {
         };
         let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
         let mut meta = MetaObject::new();
-        meta.insert("apc-mcp/error".to_owned(), error);
+        meta.insert("apc-mcp/error".to_owned(), Value::Object(error));
         result.meta = Some(meta);
         result
     }
