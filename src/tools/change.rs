@@ -79,12 +79,11 @@ impl AuditRecord {
             workspace_id: text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok()),
             deployment_id: text("deployment_id").and_then(|id| DeploymentId::parse(id).ok()),
         });
-        let account = text("service_account_id").and_then(|id| ServiceAccountId::parse(id).ok());
+        if let Some(Ok(id)) = text("service_account_id").map(ServiceAccountId::parse) {
+            self.account(&id);
+        }
         let label = text("label").and_then(|label| Label::parse(label).ok());
         let role = text("role").and_then(|role| Role::parse(role).ok());
-        if let Some(id) = &account {
-            self.account(id);
-        }
         self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
     }
 

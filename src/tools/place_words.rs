@@ -95,10 +95,9 @@ pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> F
 }
 
 pub fn elsewhere(deployment: &DeploymentId, named: &WorkspaceId, home: &WorkspaceId) -> Failure {
+    let (id, named_id) = (quoted(deployment.as_str()), quoted(named.as_str()));
     let text = format!(
-        "Deployment {} is not in workspace {}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",
-        quoted(deployment.as_str()),
-        quoted(named.as_str()),
+        "Deployment {id} is not in workspace {named_id}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",
         quoted(home.as_str())
     );
     about_both(Failure::new(Code::NotFound, text), deployment, named)

@@ -24,14 +24,12 @@ use crate::tools::account_view::AccountView;
 use crate::tools::by_levels;
 use crate::tools::change::{AuditRecord, Change, run_to_completion};
 use crate::tools::recovery::SeenBefore;
-use crate::tools::{Call, Failure, Run, ToolEntry, ToolOptions, success};
+use crate::tools::{Call, Failure, NoResult, Run, ToolEntry, ToolOptions, success};
 
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Create service account",
-    run: Run::Change(|call, arguments, record| {
-        Box::pin(async move { Ok(run(call, arguments, record).await?) })
-    }),
+    run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
     destructive: false,
     idempotent: false,
     description,
@@ -74,7 +72,7 @@ async fn run(
     call: &Call,
     mut given: JsonObject,
     record: &mut AuditRecord,
-) -> Result<CallToolResult, Failure> {
+) -> Result<CallToolResult, NoResult> {
     call.add_default_workspace(&mut given);
     let new = arguments::read(call, given, record).await?;
     let until = call.half_time();

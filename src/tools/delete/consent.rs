@@ -166,28 +166,26 @@ pub(super) fn other_rights(doomed: &Doomed) -> String {
         |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
     let is_unclear =
         account.bindings == Bindings::Unreadable || account.bindings.known().iter().any(is_unknown);
-    let mut sentences = Vec::new();
+    let mut text = String::new();
     if !all.is_empty() {
-        sentences.push(format!(
-            " It has further roles, which end as well: {}.",
-            all.join(", ")
-        ));
+        let all = all.join(", ");
+        text += &format!(" It has further roles, which end as well: {all}.");
     }
     if is_unclear {
-        sentences.push(" The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned());
+        text += " The API could not show its roles in full, so it may have rights elsewhere that end as well.";
     }
-    if account.reaches_beyond() && sentences.is_empty() {
-        sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());
+    if account.reaches_beyond() && text.is_empty() {
+        text += " Its role reaches the whole installation, and ends everywhere.";
     }
     if !also_in.is_empty() {
         let places = std::iter::once(&account.place).chain(also_in);
         let places: Vec<_> = places.map(ToString::to_string).collect();
-        sentences.push(format!(
+        text += &format!(
             " It stands in the lists of several places, and its rights end in all of them: {}.",
             places.join(", ")
-        ));
+        );
     }
-    sentences.concat()
+    text
 }
 
 pub(super) const DISAPPEARED: &str = "the account has disappeared since the question was asked";
@@ -225,12 +223,10 @@ pub(super) async fn known_place(call: &Call, place: &Place) -> String {
         Place::Deployment(id) => call.homes.label_of(id),
     };
     match label {
-        Some(label) => format!(
-            "{} {} ({})",
-            place.kind(),
-            quoted(&label),
-            quoted(place.id())
-        ),
+        Some(label) => {
+            let (kind, id) = (place.kind(), quoted(place.id()));
+            format!("{kind} {} ({id})", quoted(&label))
+        }
         None => place.to_string(),
     }
 }

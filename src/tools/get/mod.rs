@@ -20,10 +20,8 @@ use page::{GetResult, Matches};
 
 use super::arguments::{Search, Switch, Whole, invalid};
 use super::by_levels::{self, ByLevels};
-use super::context::Call;
-use super::failure::Failure;
 use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
-use super::{Run, ToolEntry, locked, schema, success};
+use super::{Call, Failure, NoResult, Run, ToolEntry, locked, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
@@ -32,7 +30,7 @@ use crate::guards::policy::Policy;
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "List service accounts",
-    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
+    run: Run::Read(|call, arguments| Box::pin(run(call, arguments))),
     destructive: false,
     idempotent: true,
     description: |options| description(&options.policy),
@@ -103,7 +101,7 @@ struct Query {
     binding: Vec<u8>,
 }
 
-async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, NoResult> {
     let binding = binding(&given);
     let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
     let named = NamedPlace {
@@ -121,7 +119,8 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> 
     };
     if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
         let gaps = found.gaps;
-        return Err(gaps.missing_account(id, place.as_ref(), call.policy()));
+        let failure = gaps.missing_account(id, place.as_ref(), call.policy());
+        return Err(failure.into());
     }
     let matches = found.into_matches(&query, call);
     Ok(success(&matches.into_page(&query, call)))
