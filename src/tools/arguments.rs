@@ -14,10 +14,13 @@ use crate::guards::text::quoted;
 /// The argument that is there to search for a key.
 const KEY_SEARCH: &str = "key_prefix";
 
+/// The reader of one tool's arguments.
 pub struct Reader<'a> {
+    /// The tool's name.
     pub tool: &'a str,
     /// The schema that clients see: it lists the arguments, and those that are required.
     pub schema: &'a JsonObject,
+    /// The secrets that no message repeats.
     pub secrets: &'a Secrets,
     /// Words on what an argument accepts, where the policy has its say; else the type's own are taken.
     pub accepted: &'a dyn Fn(&str) -> Option<String>,
@@ -123,6 +126,7 @@ pub fn omit_empty(given: &mut JsonObject, schema: &JsonObject) {
     });
 }
 
+/// The failure of a call whose arguments have these faults.
 pub fn invalid(faults: &[String]) -> Failure {
     let faults = faults.join("; ");
     let text = format!("{faults}. Nothing was sent; call again with that changed.");
@@ -174,6 +178,7 @@ text_argument!(Search);
 
 pub(super) use text_argument;
 
+/// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
 
@@ -200,6 +205,7 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
+/// A choice between yes and no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch(pub bool);
 

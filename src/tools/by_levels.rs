@@ -10,10 +10,12 @@ use serde_json::Value;
 use super::schema;
 use crate::guards::policy::Policy;
 
+/// The arguments that are about deployments.
 pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"];
 
 const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
 
+/// The schema of a tool's result.
 pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
     let mut output = schema::output::<T>();
     if !policy.has_deployments() {
@@ -54,6 +56,7 @@ impl ByLevels {
         }
     }
 
+    /// The form for this server.
     pub fn under(&self, policy: &Policy) -> &JsonObject {
         match policy.has_deployments() {
             true => &self.all,

@@ -87,6 +87,7 @@ impl AuditRecord {
         self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
     }
 
+    /// Notes the ids by which the call names a place.
     pub fn named_place(&mut self, named: &NamedPlace) {
         self.note(|attempt| {
             if let Some(id) = &named.workspace_id {
@@ -102,10 +103,12 @@ impl AuditRecord {
         self.note(|attempt| note_place(attempt, call, place));
     }
 
+    /// Notes the account.
     pub fn account(&mut self, id: &ServiceAccountId) {
         self.note(|attempt| attempt.service_account_id = Some(id.to_string()));
     }
 
+    /// Notes the label and the role.
     pub fn label_and_role(&mut self, label: Option<&str>, role: Option<&str>) {
         self.note(|attempt| {
             attempt.label = label.map(str::to_owned);

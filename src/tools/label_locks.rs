@@ -12,6 +12,7 @@ use crate::apc::{Label, NewServiceAccount, Place};
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
 
+/// The labels for which a creation is under way.
 #[derive(Default)]
 pub struct LabelLocks {
     locks: Mutex<HashMap<(Place, Label), Lock>>,

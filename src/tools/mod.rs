@@ -64,6 +64,7 @@ struct ToolEntry {
 
 /// The function behind a tool. Its kind decides whether a read-only server has the tool, and is told to clients.
 enum Run {
+    /// Reads only.
     Read(for<'a> fn(&'a Call, JsonObject) -> ToolFuture<'a>),
     /// Changes something: such a call is recorded in the audit log.
     Change(for<'a> fn(&'a mut Call, JsonObject, &'a mut AuditRecord) -> ToolFuture<'a>),
@@ -113,6 +114,7 @@ pub fn definitions(options: &ToolOptions) -> Vec<Tool> {
 
 /// The reason why a call has no result.
 enum NoResult {
+    /// It failed.
     Failed(Failure),
     /// It ends with a question: a second call will bring the answer.
     InputRequired(Box<InputRequiredResult>),

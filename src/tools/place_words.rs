@@ -12,6 +12,7 @@ use crate::guards::text::quoted;
 
 const NAMED: usize = 50;
 
+/// The fault of a call that needs a place and names none.
 pub fn no_place() -> String {
     one_is_needed("workspace_id and deployment_id are both missing")
 }
@@ -40,11 +41,13 @@ fn one_is_needed(fault: &str) -> String {
     )
 }
 
+/// The clause on arguments that are better left out than empty.
 pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
     let default = quoted(default.as_str());
     format!("leaving {arguments} out, or null, means the default workspace {default}")
 }
 
+/// The failure of a call about a place that does not exist.
 pub fn unknown_place(place: &Place) -> Failure {
     let way_out = match place {
         Place::Workspace(_) => "limit 0 to see the workspaces of this token.",
@@ -56,6 +59,7 @@ pub fn unknown_place(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
+/// The failure of a call about a place that the allow-list leaves out.
 pub fn place_not_allowed(place: &Place, policy: &Policy) -> Failure {
     let text = format!(
         "This server may not touch {place}: it is not among those that --allow-workspace (APC_ALLOWED_WORKSPACES) allows{}. Nothing was sent; whoever runs this server can allow it.",
@@ -64,6 +68,7 @@ pub fn place_not_allowed(place: &Place, policy: &Policy) -> Failure {
     Failure::new(Code::NotAllowed, text).about_place(place)
 }
 
+/// The failure of a call about a deployment that was found in no allowed workspace.
 pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: bool) -> Failure {
     let refused = match some_refused {
         true => {
@@ -86,6 +91,7 @@ fn allowed(policy: &Policy) -> String {
     named.map_or_else(String::new, |named| format!(" ({named})"))
 }
 
+/// The failure of a call whose deployment is not in the workspace that is named beside it.
 pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
     let (id, workspace_id) = (quoted(deployment.as_str()), quoted(workspace.as_str()));
     let text = format!(
@@ -94,6 +100,7 @@ pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> F
     about_both(Failure::new(Code::NotFound, text), deployment, workspace)
 }
 
+/// The failure of a call whose deployment is in another workspace than the one that is named beside it.
 pub fn elsewhere(deployment: &DeploymentId, named: &WorkspaceId, home: &WorkspaceId) -> Failure {
     let (id, named_id) = (quoted(deployment.as_str()), quoted(named.as_str()));
     let text = format!(
@@ -132,6 +139,7 @@ pub fn of_deployment(place: &Place, policy: &Policy) -> &'static str {
     }
 }
 
+/// The failure of a change that the API refuses to a token that has read the list of the place in this call.
 pub fn change_denied(verb: &str, place: &Place, installation: &Installation) -> Failure {
     let (source, host) = (&installation.token_source, installation.url.host());
     let way_out = match place {

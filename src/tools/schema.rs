@@ -18,23 +18,27 @@ pub fn input<T: JsonSchema>() -> JsonObject {
     flat::<T>(SchemaSettings::draft2020_12())
 }
 
+/// The schema of a tool's result.
 pub fn output<T: JsonSchema>() -> JsonObject {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     flat::<T>(settings.with_transform(RecursiveTransform(without_bounds)))
 }
 
+/// Lets an argument be left out.
 pub fn make_optional(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Array(names)) = schema.get_mut("required") {
         names.retain(|name| name != argument);
     }
 }
 
+/// Makes an argument one that has to be given.
 pub fn make_required(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Array(names)) = schema.get_mut("required") {
         names.push(json!(argument));
     }
 }
 
+/// Takes an argument away.
 pub fn remove(schema: &mut JsonObject, argument: &str) {
     if let Some(Value::Object(arguments)) = schema.get_mut("properties") {
         arguments.remove(argument);

@@ -12,6 +12,7 @@ const NAMES_MAX: usize = 3;
 /// The way out of most faults of a certificate.
 const RENEW: &str = "Those who run the installation have to install another certificate.";
 
+/// The failure of a request that could not be sent.
 pub fn unreachable(why: &Unreachable, url: &ApiUrl) -> Failure {
     let at = url.address();
     let text = match why {

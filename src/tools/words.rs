@@ -95,6 +95,7 @@ pub fn first_named<T>(
     (!named.is_empty()).then(|| named.join(", "))
 }
 
+/// The failure of a call to a tool that is not in the table.
 pub fn unknown_tool(name: &str) -> Failure {
     Failure::new(
         Code::InternalError,
@@ -102,6 +103,7 @@ pub fn unknown_tool(name: &str) -> Failure {
     )
 }
 
+/// The failure of a creation whose role is above the highest that this server may give.
 pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
     let highest = Role {
         rank: policy.max_role,
@@ -115,6 +117,7 @@ pub fn role_not_allowed(role: Role, policy: &Policy) -> Failure {
     Failure::new(Code::NotAllowed, text)
 }
 
+/// The fault of a role that belongs to another level than the place.
 pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String {
     let accepted = policy.accepted_roles(level);
     let place = match (policy.has_deployments(), level) {
@@ -132,6 +135,7 @@ pub fn role_of_other_level(role: Role, level: Level, policy: &Policy) -> String 
     )
 }
 
+/// The failure of a call with an argument about deployments, on a server that works on workspaces alone.
 pub fn level_switched_off(argument: &str) -> Failure {
     let text = format!(
         "{argument} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'. Nothing was sent; leave the argument out, or have whoever runs this server add the other level."
@@ -142,6 +146,7 @@ pub fn level_switched_off(argument: &str) -> Failure {
 /// The sentence about a server that only reads, to stand after others.
 pub const ONLY_READS: &str = " This server only reads: --read-only (APC_READ_ONLY) is set.";
 
+/// The failure of a change that would be one too many in a minute.
 pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
     let TooMany { seconds, fitting } = too_many;
     let changes = match fitting {
@@ -157,6 +162,7 @@ pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
         .with("changes_then", json!(fitting))
 }
 
+/// The failure of a change that cannot be recorded in the audit log.
 pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
     let path = log.path().map(|path| path.display().to_string());
     let text = format!(
@@ -168,6 +174,7 @@ pub fn audit_unusable(log: &AuditLog, error: &std::io::Error) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
+/// The failure of a creation whose key could not be stored.
 pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     let text = format!(
         "The directory for key files {}. Nothing was created. {}.",

@@ -26,6 +26,7 @@ use crate::tools::change::{AuditRecord, Change, run_to_completion};
 use crate::tools::recovery::SeenBefore;
 use crate::tools::{Call, Failure, NoResult, Run, ToolEntry, ToolOptions, success};
 
+/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Create service account",

@@ -25,7 +25,9 @@ pub(super) enum Cause {
     MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
+    /// The account was selected, and not named by its id.
     Selection,
+    /// The policy.
     Policy,
     /// The call brings an answer, so there was a question: a no may be in it.
     Answer,

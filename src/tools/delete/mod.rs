@@ -32,6 +32,7 @@ use crate::tools::{
     Call, Failure, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
 };
 
+/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Delete service account",

@@ -39,7 +39,9 @@ pub(super) enum Fact {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
+    /// It fits every filter.
     Match,
+    /// It does not fit.
     Other,
     /// It would fit, but for a fact that is not known.
     NotKnown(Fact),
@@ -195,6 +197,7 @@ impl Moment {
     }
 }
 
+/// A moment as the API writes it.
 pub fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     Some(moment.to_utc())

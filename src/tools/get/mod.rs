@@ -27,6 +27,7 @@ use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::Policy;
 
+/// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "List service accounts",

@@ -30,6 +30,7 @@ pub struct Gaps {
 }
 
 impl Gaps {
+    /// Adds the places that could not be read, with the reason.
     pub fn add_unread<T>(&mut self, reading: &Reading<T>) {
         let workspaces = reading.workspaces.iter().filter_map(|read| {
             let failure = read.outcome.as_ref().err()?;
@@ -109,6 +110,7 @@ impl Gaps {
         Failure::new(self.code(), text)
     }
 
+    /// Adds the accounts of a place that could not be read.
     pub fn add_unreadable_accounts(&mut self, place: &Place, listing: &Listing) {
         if listing.partly_read > 0 {
             self.partly_read.push((place.clone(), listing.partly_read));
@@ -145,6 +147,7 @@ impl Gaps {
         self.notes.iter().cloned().chain(kinds).collect()
     }
 
+    /// The sentences for a result; none where everything was read.
     pub fn into_notes(self) -> Option<Vec<String>> {
         Some(self.sentences()).filter(|notes| !notes.is_empty())
     }

@@ -19,10 +19,12 @@ use crate::tools::{Call, Code, Failure, locked};
 pub struct Homes(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
 
 impl Homes {
+    /// The workspace of a deployment.
     pub fn workspace_of(&self, id: &DeploymentId) -> Option<WorkspaceId> {
         Some(locked(&self.0).get(id)?.0.clone())
     }
 
+    /// The label of a deployment.
     pub fn label_of(&self, id: &DeploymentId) -> Option<String> {
         locked(&self.0).get(id)?.1.clone()
     }

@@ -32,10 +32,12 @@ const AT_ONCE: usize = 16;
 pub struct NamedPlace {
     /// The workspace, or the one that the deployment has to be in.
     pub workspace_id: Option<WorkspaceId>,
+    /// The deployment.
     pub deployment_id: Option<DeploymentId>,
 }
 
 impl NamedPlace {
+    /// The level of the place.
     pub fn level(&self) -> Level {
         match self.deployment_id {
             Some(_) => Level::Deployment,

@@ -22,11 +22,13 @@ pub type ReadDeployment<T> = ReadPlace<(WorkspaceId, Deployment), T>;
 
 /// The places that a call has read, in the order given.
 pub struct Reading<T> {
+    /// The workspaces, in the order given.
     pub workspaces: Vec<ReadWorkspace<T>>,
     /// Empty unless they were wanted.
     pub deployments: Vec<ReadDeployment<T>>,
     /// The workspaces whose deployments could not be listed.
     pub unlisted: Vec<(Workspace, Failure)>,
+    /// The number of deployments that the API itself could not read.
     pub unreadable_deployments: usize,
 }
 

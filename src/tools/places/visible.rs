@@ -11,16 +11,20 @@ use crate::apc::operations::{self, Workspaces};
 use crate::apc::{Place, Workspace, WorkspaceId};
 use crate::tools::{Call, Code, Failure};
 
+/// The workspaces that calls without a place are about.
 #[derive(Default)]
 pub struct Visible {
+    /// The workspaces, within the allow-list.
     pub workspaces: Vec<Workspace>,
     /// The workspaces among them that the API has told nothing about: they may not exist, and the token may be bad.
     pub unproven: HashSet<Place>,
+    /// The workspaces that may be missing.
     pub gaps: Gaps,
 }
 
 /// The level of a token, as its lists of workspaces tell it.
 pub(super) enum Level {
+    /// Bound to workspaces.
     Workspaces,
     /// Bound to the whole installation, whose workspaces the release lists.
     System,
@@ -64,6 +68,7 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
 }
 
 impl Visible {
+    /// The one workspace that a call names.
     pub fn named(id: WorkspaceId) -> Self {
         Self {
             unproven: HashSet::from([id.clone().into()]),

@@ -41,6 +41,7 @@ struct Untold {
 }
 
 impl Unfinished {
+    /// The sentences for the result of the call.
     pub fn notes(&self) -> Vec<String> {
         let untold = locked(&self.untold);
         untold.iter().map(|one| one.sentence.clone()).collect()
@@ -186,6 +187,7 @@ enum Verdict<'a> {
     Published(&'a ServiceAccount, PathBuf),
     /// The one account that fits but for the time of its making: it may be a later one, or the API has several clocks.
     Doubtful(&'a ServiceAccount),
+    /// No account.
     Nothing,
     /// Accounts, or gaps in the list, that decide nothing.
     Undecided,
