@@ -1,6 +1,7 @@
 //! The settings of this process in the form that a client's configuration can hold, so that a server which a client
 //! starts has them as well. Holds no secret.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ pub struct Carried {
     /// The arguments of the server.
     pub arguments: Vec<String>,
     /// Its variables.
-    pub variables: Vec<(&'static str, String)>,
+    pub variables: BTreeMap<String, String>,
     /// The variables that are left out, each with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
 }
@@ -144,7 +145,7 @@ impl Carried {
         }
         match as_flags(setting, &text) {
             Some(flags) => self.arguments.extend(flags.arguments()?),
-            None => self.variables.push((name, text)),
+            None => drop(self.variables.insert(name.to_owned(), text)),
         }
         Ok(())
     }
@@ -172,7 +173,7 @@ impl Carried {
                     Err(_) => self.left_out.push((name, LeftOut::Unmeant)),
                 }
             }
-            Ok(text) => self.variables.push((name, text.to_owned())),
+            Ok(text) => drop(self.variables.insert(name.to_owned(), text.to_owned())),
         }
         Ok(())
     }
@@ -180,7 +181,8 @@ impl Carried {
     fn add_path(&mut self, name: &'static str, path: Option<PathBuf>) -> io::Result<()> {
         if let Some(path) = path {
             let path = std::path::absolute(path)?;
-            self.variables.push((name, path.display().to_string()));
+            self.variables
+                .insert(name.to_owned(), path.display().to_string());
         }
         Ok(())
     }
