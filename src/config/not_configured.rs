@@ -138,6 +138,7 @@ fn token_settings() -> String {
 
 impl InstallationProblem {
     fn way_out(&self, reader: Reader) -> String {
+        let set_token = reader.set(token_settings());
         match self {
             Self::Broken(AllBroken(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
@@ -149,22 +150,28 @@ impl InstallationProblem {
             Self::NoToken {
                 problem: LoginProblem::Home(home),
                 ..
-            } => {
-                let correct = reader.correct(home.setting);
-                format!("{correct}, or {}", reader.set(token_settings()))
-            }
+            } => format!("{}, or {set_token}", reader.correct(home.setting)),
             // No one can log in to an address by the astro CLI.
-            Self::NoToken { domain, .. } if is_address(domain) => reader.set(token_settings()),
-            Self::NoToken { domain, .. } => format!(
-                "{}, or {}",
-                reader.log_in(domain),
-                reader.set(token_settings())
-            ),
+            Self::NoToken { domain, .. } if is_address(domain) => set_token,
+            Self::NoToken { domain, .. } => format!("{}, or {set_token}", reader.log_in(domain)),
             Self::LoginElsewhere {
                 set_by,
                 lacks_version,
                 ..
-            } => elsewhere(set_by, *lacks_version, reader),
+            } => {
+                let hint = match lacks_version {
+                    true => "The URL that is set has no /v1 at its end. ",
+                    false => "",
+                };
+                let drop = if is_flag(set_by) {
+                    "leave out"
+                } else {
+                    "unset"
+                };
+                format!(
+                    "{hint}To use the astro login, correct or {drop} {set_by}; to use another token, {set_token}"
+                )
+            }
             Self::LocalDomain { .. } => reader.set(format!(
                 "{}, for instance to http://localhost:8871/v1, beside the token",
                 API_URL.variable()
@@ -190,26 +197,24 @@ fn is_flag(setting: &str) -> bool {
 
 fn correct(broken: &[Broken], reader: Reader) -> String {
     let are_flags = broken.iter().all(|one| one.origin == Origin::Flag);
-    let them = match broken {
-        [_] => "it",
-        _ => "them",
-    };
-    match reader {
+    let them = if broken.len() == 1 { "it" } else { "them" };
+    let advice = match reader {
         Reader::Terminal if are_flags => {
-            format!("Nothing was sent. Correct {them} in the command, or leave {them} out")
+            format!("Correct {them} in the command, or leave {them} out")
         }
-        _ => format!("Nothing was sent. {}", capitalised(&reader.correct(them))),
-    }
+        _ => capitalised(&reader.correct(them)),
+    };
+    format!("Nothing was sent. {advice}")
 }
 
 fn without_installation(login: &LoginProblem, reader: Reader) -> String {
     let settings = reader.set(format!("{} and {}", DOMAIN.variable(), token_settings()));
+    let log_in = reader.log_in("<domain>");
     match login {
         LoginProblem::Home(home) => format!("{}, or {settings}", reader.correct(home.setting)),
-        LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => format!(
-            "Correct that file, or {}, or {settings}",
-            reader.log_in("<domain>")
-        ),
+        LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => {
+            format!("Correct that file, or {log_in}, or {settings}")
+        }
         LoginProblem::Refused {
             refused: UrlRefused::Hosted,
             ..
@@ -219,24 +224,8 @@ fn without_installation(login: &LoginProblem, reader: Reader) -> String {
         LoginProblem::NoLocalUrl { .. } => {
             reader.set(format!("{} and {}", API_URL.variable(), token_settings()))
         }
-        _ => format!("{}, or {settings}", reader.log_in("<domain>")),
+        _ => format!("{log_in}, or {settings}"),
     }
-}
-
-fn elsewhere(set_by: &str, lacks_version: bool, reader: Reader) -> String {
-    let hint = match lacks_version {
-        true => "The URL that is set has no /v1 at its end. ",
-        false => "",
-    };
-    let drop = if is_flag(set_by) {
-        "leave out"
-    } else {
-        "unset"
-    };
-    format!(
-        "{hint}To use the astro login, correct or {drop} {set_by}; to use another token, {}",
-        reader.set(token_settings())
-    )
 }
 
 fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
@@ -247,10 +236,10 @@ fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
     ));
     match place {
         TokenPlace::CredentialsFile(_) => settings,
-        TokenPlace::ConfigFile | TokenPlace::Unknown(_) => format!(
-            "{}; if these words come again, {settings}",
-            reader.log_in(domain)
-        ),
+        TokenPlace::Unknown(_) => {
+            let log_in = reader.log_in(domain);
+            format!("{log_in}; if these words come again, {settings}")
+        }
     }
 }
 

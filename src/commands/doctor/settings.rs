@@ -91,10 +91,10 @@ impl Doctor<'_> {
 
     async fn astro_login(&mut self, installation: Option<&Installation>) -> io::Result<()> {
         let text = match self.config.astro_login().await {
-            Ok(login) if login.token.expose().trim().is_empty() => {
-                format!("{} {}", login.domain, login.token_place())
-            }
-            Ok(login) => format!("{}, token {}", login.domain, token_in_words(&login.token)),
+            Ok(login) => match login.token_elsewhere() {
+                Some(place) => format!("{} {place}", login.domain),
+                None => format!("{}, token {}", login.domain, token_in_words(&login.token)),
+            },
             Err(problem) => format!("none: {problem}"),
         };
         // Where nothing else is set up, a login that gives nothing is part of the fault.
