@@ -32,7 +32,7 @@ use values::Problem;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
-pub use carried::{Carried, NotCarried};
+pub use carried::Carried;
 pub use fields::{AllBroken, Broken, Config, Origin};
 pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
@@ -124,10 +124,9 @@ impl Config {
         if !config.sandbox {
             config.read_installation(flags, environment);
         }
-        let broken = config.broken.iter().cloned();
-        let usage: Vec<_> = broken
-            .filter(|broken| broken.origin == Origin::Flag)
-            .collect();
+        let usage = config.broken.iter();
+        let usage = usage.filter(|broken| broken.origin == Origin::Flag);
+        let usage: Vec<_> = usage.cloned().collect();
         match usage.is_empty() {
             true => Ok(config),
             false => Err(AllBroken(usage)),
@@ -177,10 +176,8 @@ impl Config {
     /// # Errors
     /// The setting is broken.
     pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
-        match self.broken(&SANDBOX_LINE) {
-            Some(broken) => Err(broken.clone()),
-            None => Ok(self.sandbox_line),
-        }
+        let broken = self.broken(&SANDBOX_LINE).cloned();
+        broken.map_or(Ok(self.sandbox_line), Err)
     }
 
     /// Tells whether key files go to the directory that is deleted with the sandbox.

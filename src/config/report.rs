@@ -51,13 +51,11 @@ impl Config {
     }
 
     fn current(&self, setting: &'static Setting) -> CurrentSetting {
+        let broken = self.broken(setting).cloned();
         CurrentSetting {
             setting,
             origin: self.origin(setting),
-            value: self
-                .broken(setting)
-                .cloned()
-                .map_or(Ok(setting.shown(self)), Err),
+            value: broken.map_or(Ok(setting.shown(self)), Err),
         }
     }
 

@@ -183,7 +183,7 @@ table! {
         flag: Some("--levels"), variables: &["APC_LEVELS"], form: List("LEVELS"),
         help: "Levels to work on: workspace,deployment, or workspace alone",
         fill: |config, text| values::levels(text).map(|levels| config.policy.levels = levels),
-        show: |config| values::levels_in_words(config.policy.levels),
+        show: |config| name_of(config.policy.levels, values::LEVELS_OF_WORK),
     }
     READ_ONLY {
         flag: Some("--read-only"), variables: &["APC_READ_ONLY"], form: Switch,
