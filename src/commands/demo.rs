@@ -84,7 +84,6 @@ async fn show_tools(client: &mut InProcessClient) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Calls a tool and shows both sides.
 async fn call(client: &mut InProcessClient, tool: &str, arguments: Value) -> Result<Value, Failed> {
     say(ASKED, &format!("\n> {tool} {arguments}"))?;
     let parameters = json!({"name": tool, "arguments": arguments});

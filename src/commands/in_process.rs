@@ -16,13 +16,11 @@ use crate::session::shutdown;
 /// The bytes that may be under way in either direction.
 const BUFFER: usize = 64 * 1024;
 
-/// The version of the protocol that is spoken.
 const VERSION: &str = "2025-11-25";
 
 /// The method by which a server asks the user.
 const QUESTION: &str = "elicitation/create";
 
-/// The reason why a request brought no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error("{0}")]
@@ -35,7 +33,6 @@ pub enum RequestError {
     Broken(#[from] io::Error),
 }
 
-/// A client, connected to a server of its own.
 pub struct InProcessClient {
     input: Lines<BufReader<ReadHalf<DuplexStream>>>,
     output: WriteHalf<DuplexStream>,

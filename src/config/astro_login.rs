@@ -22,25 +22,15 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// The CLI truncates and rewrites its file; a half-written one is whole again after this.
 const REWRITING: Duration = Duration::from_millis(60);
 
-/// The place of the CLI's file.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Place {
-    /// Nowhere: there is no home directory.
-    #[default]
-    NoHome,
-    /// Unknown: the variable that names its directory has a value that nobody meant.
-    Broken(Broken),
-    /// This file.
-    File(PathBuf),
-}
+/// The place of the CLI's file. It is broken if nobody meant the value of the variable that names its directory, and there is
+/// none without a home directory.
+pub(super) type Place = Option<Result<PathBuf, Broken>>;
 
-impl Place {
-    fn file(&self) -> Result<&Path, LoginProblem> {
-        match self {
-            Self::NoHome => Err(LoginProblem::NoHome),
-            Self::Broken(broken) => Err(LoginProblem::Home(Box::new(broken.clone()))),
-            Self::File(path) => Ok(path),
-        }
+fn file(place: &Place) -> Result<&Path, LoginProblem> {
+    match place {
+        None => Err(LoginProblem::NoHome),
+        Some(Err(broken)) => Err(LoginProblem::Home(Box::new(broken.clone()))),
+        Some(Ok(path)) => Ok(path),
     }
 }
 
@@ -146,14 +136,14 @@ pub(super) fn find_at_once(
     place: &Place,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    let path = place.file()?;
+    let path = file(place)?;
     load(path)?.login(domain, path)
 }
 
 /// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
 /// works only for the CLI.
 pub(super) fn skips_verification(place: &Place) -> bool {
-    let path = place.file().ok();
+    let path = file(place).ok();
     match path.and_then(|path| load(path).ok()?.houston?.skip_verify_tls) {
         Some(Value::Bool(on)) => on,
         Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),

@@ -78,9 +78,7 @@ pub enum NotCarried {
 
 impl Carried {
     /// The flags as they were typed, and the variables: a setting becomes a flag, which no other variable can overrule.
-    ///
-    /// # Errors
-    /// A setting is broken, or a path cannot be made absolute.
+    /// Fails if a setting is broken, or a path cannot be made absolute.
     pub fn of(
         config: &Config,
         flags: &Flags,

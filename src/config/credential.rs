@@ -19,10 +19,7 @@ use crate::guards::secret::Secret;
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
 impl Config {
-    /// The installation and the credential for it, as they are now.
-    ///
-    /// # Errors
-    /// Something is not set up; the text names it and the ways out.
+    /// The installation and the credential for it, as they are now. An error names what is not set up, and the ways out.
     pub async fn installation(&self) -> Result<Installation, NotConfigured> {
         let found = self.find_installation().await;
         found.map_err(|problem| NotConfigured {
@@ -73,9 +70,6 @@ impl Config {
     }
 
     /// The astro CLI's login for the domain set, or for its current context.
-    ///
-    /// # Errors
-    /// There is no login that can be used.
     pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
         astro_login::find(&self.login_place, self.domain.as_ref()).await
     }

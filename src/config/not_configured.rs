@@ -1,6 +1,6 @@
 //! The reasons why no call can be made, each with its own way out, for a reader at a client or at a terminal.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -43,14 +43,6 @@ impl Reader {
         }
     }
 
-    /// The words to name another file with, in place of that of a setting.
-    fn name_another_file(self, setting: &str) -> String {
-        match self {
-            Self::Terminal if is_flag(setting) => format!("give {setting} another file"),
-            _ => self.set(format!("{setting} to another file")),
-        }
-    }
-
     /// The words to log in with the astro CLI.
     fn log_in(self, domain: impl Display) -> String {
         match self {
@@ -63,7 +55,8 @@ impl Reader {
 }
 
 /// A reason why no call can be made: something is not set up. The text says what, and the way out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}. {}", self.advice())]
 pub struct NotConfigured {
     pub(super) problem: InstallationProblem,
     pub(super) reader: Reader,
@@ -80,14 +73,6 @@ impl NotConfigured {
         capitalised(&self.problem.way_out(self.reader))
     }
 }
-
-impl Display for NotConfigured {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}. {}", self.problem, self.advice())
-    }
-}
-
-impl std::error::Error for NotConfigured {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstallationProblem {
@@ -177,10 +162,15 @@ impl InstallationProblem {
                 API_URL.variable()
             )),
             Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
-            Self::TokenFile { setting, .. } => format!(
-                "Put a token into that file, which takes effect at the next call, or {}",
-                reader.name_another_file(setting)
-            ),
+            Self::TokenFile { setting, .. } => {
+                let name_another = match reader {
+                    Reader::Terminal if is_flag(setting) => format!("give {setting} another file"),
+                    _ => reader.set(format!("{setting} to another file")),
+                };
+                format!(
+                    "Put a token into that file, which takes effect at the next call, or {name_another}"
+                )
+            }
             Self::Token { origin, domain, .. } => another_token(origin, domain, reader),
         }
     }

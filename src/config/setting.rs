@@ -85,10 +85,10 @@ impl Setting {
     /// Parses a value and fills the field.
     pub(super) fn fill(&self, config: &mut Config, text: &str) -> Result<(), Problem> {
         values::not_a_placeholder(text, self.kind())?;
-        match *self == API_TOKEN {
-            true => (self.fill)(config, text),
-            false => (self.fill)(config, values::not_a_token(text)?),
+        if *self != API_TOKEN {
+            values::not_a_token(text)?;
         }
+        (self.fill)(config, text)
     }
 
     /// The use of the value.

@@ -12,7 +12,6 @@ use crate::guards::secret::without_secret_shapes;
 use crate::guards::text::harmless;
 use crate::session::LINE_MAX;
 
-/// The word that stands for standard input.
 const STDIN: &str = "-";
 
 /// The longest part of a refused text that is shown, in characters.
@@ -21,7 +20,6 @@ const SHOWN_MAX: usize = 60;
 /// The arguments as they were typed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Typed {
-    /// A JSON object.
     Object(Map<String, Value>),
     /// Words, the value of each a text.
     Words(BTreeMap<String, String>),

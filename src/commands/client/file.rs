@@ -24,10 +24,8 @@ const COPIES_MAX: u32 = 1000;
 pub enum NotEdited {
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is no JSON, not even with comments.
     #[error("it is not JSON: {0}")]
     NotJson(String),
-    /// The place of the entries holds something else.
     #[error("'{0}' in it is not an object")]
     NoObject(&'static str),
     #[error("it was changed while the question was open; run this command again")]
@@ -71,7 +69,6 @@ impl Configuration {
         })
     }
 
-    /// Tells if the file exists.
     pub fn exists(&self) -> bool {
         self.text.is_some()
     }
@@ -175,7 +172,6 @@ impl Configuration {
         Ok(())
     }
 
-    /// Puts the file back as it was.
     pub fn restore(&self) -> Result<(), NotEdited> {
         let text = self.text.as_ref();
         text.map_or(Ok(()), |text| self.replace(text))

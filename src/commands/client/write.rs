@@ -18,7 +18,6 @@ use crate::commands::terminal::{can_ask, is_yes, note};
 use crate::config::Environment;
 use crate::guards::text::quoted;
 
-/// A reason why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
     #[error(
@@ -37,7 +36,6 @@ pub enum NotWritten {
     NobodyToAsk,
     #[error("nothing was written")]
     Declined,
-    /// The client's own command failed.
     #[error("'{command}' failed ({outcome}). {after}")]
     Client {
         command: String,
@@ -49,7 +47,6 @@ pub enum NotWritten {
         path.display()
     )]
     NotSeen { path: PathBuf, command: String },
-    /// Nothing can be shown or asked.
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
@@ -67,11 +64,9 @@ pub enum After {
 
 /// The change to be made.
 pub struct Change<'a> {
-    /// The client.
     pub client: ClientName,
     /// True if nobody has to be asked.
     pub is_agreed: bool,
-    /// The new entry.
     pub entry: &'a Entry,
     /// The variables, for the places of programs and files.
     pub environment: &'a Environment,
@@ -139,7 +134,6 @@ impl Change<'_> {
         })
     }
 
-    /// The client as it is named on the command line.
     fn name(&self) -> String {
         let value = self.client.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
@@ -160,7 +154,6 @@ impl Change<'_> {
         Ok(Some(OwnCommand { program, adding }))
     }
 
-    /// The entry that is there.
     fn there(
         &self,
         file: &Configuration,
@@ -253,7 +246,6 @@ fn about_kept(old: Option<&Value>, kept: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks in the terminal.
 fn ask() -> Result<(), NotWritten> {
     if !can_ask() {
         return Err(NotWritten::NobodyToAsk);

@@ -69,32 +69,30 @@ impl Doctor<'_> {
         GraphqlClient::new(connecting, self.config.timeout, self.secrets.clone())
     }
 
-    /// Tells whether the API answers.
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.to_string())?;
         let proxy = match self.config.connecting.proxy(url) {
             Ok(proxy) => proxy,
-            Err(why) => {
-                let text = self.explained(&ApiError::Unreachable(why), found);
-                return self.fail("proxy", text).map(|()| false);
-            }
+            Err(why) => return self.unreachable(why, found),
         };
         self.ok("proxy", proxy.as_deref().unwrap_or("none"))?;
         if !self.dns(url, proxy.is_some()).await? {
             return Ok(false);
         }
         match operations::app_config(api).await {
-            Err(ApiError::Unreachable(why)) => {
-                let subject = subject(&why);
-                let text = self.explained(&ApiError::Unreachable(why), found);
-                self.fail(subject, text).map(|()| false)
-            }
+            Err(ApiError::Unreachable(why)) => self.unreachable(why, found),
             answer => {
                 self.tls(url)?;
                 self.platform(answer, found)
             }
         }
+    }
+
+    fn unreachable(&mut self, why: Unreachable, found: &Installation) -> io::Result<bool> {
+        let subject = subject(&why);
+        let text = self.explained(&ApiError::Unreachable(why), found);
+        self.fail(subject, text).map(|()| false)
     }
 
     async fn dns(&mut self, url: &ApiUrl, by_proxy: bool) -> io::Result<bool> {

@@ -15,7 +15,6 @@ use crate::guards::policy::{Confirm, KeyOutput};
 use crate::guards::text::quoted;
 
 impl Doctor<'_> {
-    /// Checks each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.left_behind()?;

@@ -43,7 +43,6 @@ impl Section {
     }
 }
 
-/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
@@ -99,7 +98,6 @@ impl<T: Into<String>, A: Into<String>> From<(T, A)> for Words {
     }
 }
 
-/// One check.
 #[derive(Debug, Serialize)]
 struct Check {
     section: Section,
@@ -111,7 +109,6 @@ struct Check {
 }
 
 impl Check {
-    /// The check in one line.
     fn sentences(&self) -> String {
         let Self {
             name, text, advice, ..
@@ -123,7 +120,6 @@ impl Check {
     }
 }
 
-/// The checks that were made.
 pub(super) struct Report<'a> {
     is_json: bool,
     secrets: &'a Secrets,

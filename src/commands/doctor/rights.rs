@@ -25,7 +25,6 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Reads the lists of the first workspaces.
     pub(super) async fn read(api: &Api<'_>, found: &Installation, caller: &Caller) -> Self {
         let is_key = TokenKind::of(&found.token) == TokenKind::ServiceAccountKey;
         let asked = match caller {
@@ -64,7 +63,6 @@ impl Lists {
 }
 
 impl Doctor<'_> {
-    /// Says what calls with this token can do.
     pub(super) fn rights(&mut self, caller: &Caller, lists: &Lists) -> io::Result<()> {
         if !lists.refused.is_empty() {
             let text = format!("may not list the accounts of {}", lists.refused.join(", "));
@@ -90,13 +88,8 @@ impl Doctor<'_> {
 /// The label of an account, each of its roles, and what the role is good for.
 fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
-    let role = account.role().unwrap_or("unknown");
-    let mut roles = vec![format!(
-        "{} in {} ({})",
-        quoted(role),
-        account.place,
-        abilities(role)
-    )];
+    let (role, place) = (account.role().unwrap_or("unknown"), &account.place);
+    let mut roles = vec![format!("{} in {place} ({})", quoted(role), abilities(role))];
     roles.extend(account.other_bindings().map(|binding| {
         let role = binding.role.as_deref().unwrap_or("unknown");
         format!("{} ({})", quoted(&binding.to_string()), abilities(role))
