@@ -43,7 +43,6 @@ pub struct AstroLogin {
     pub url: ApiUrl,
     /// The token as it stands in the file, unchecked; empty where the CLI has logged out.
     pub token: Secret,
-    /// The workspace that the CLI is switched to.
     pub workspace: Option<String>,
     /// The file that all of this stands in.
     file: PathBuf,
@@ -88,7 +87,6 @@ fn has_token(credentials: &Path, domain: &str) -> bool {
     token.is_some_and(|token| !token.trim().is_empty())
 }
 
-/// A reason why there is no login that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]

@@ -21,7 +21,6 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// The words to set something with.
     fn set(self, what: impl Display) -> String {
         match self {
             Self::Client => format!(
@@ -32,7 +31,6 @@ impl Reader {
         }
     }
 
-    /// The words to correct something that is set with.
     fn correct(self, what: &str) -> String {
         match self {
             Self::Client => format!(
@@ -43,7 +41,6 @@ impl Reader {
         }
     }
 
-    /// The words to log in with the astro CLI.
     fn log_in(self, domain: impl Display) -> String {
         match self {
             Self::Client => format!(

@@ -58,7 +58,6 @@ enum ProxyProblem {
 }
 
 impl Environment {
-    /// The proxies that the variables name.
     pub(super) fn proxies(&self) -> Proxies {
         let proxy = self.first(PROXY).map(|(name, text)| ProxyVariable {
             name,

@@ -28,9 +28,7 @@ pub struct Setting {
     pub form: Form,
     /// The meaning, in words.
     pub help: &'static str,
-    /// Parses a value into its field.
     fill: fn(&mut Config, &str) -> Result<(), Problem>,
-    /// Gives the shown form of the field.
     show: fn(&Config) -> String,
 }
 
@@ -91,7 +89,6 @@ impl Setting {
         (self.fill)(config, text)
     }
 
-    /// The use of the value.
     pub(super) fn kind(&self) -> Kind {
         match self.form {
             Path(_) => Kind::Path,
@@ -103,7 +100,6 @@ impl Setting {
 }
 
 impl Config {
-    /// The origin of the value of a setting.
     pub(super) fn origin(&self, setting: &Setting) -> Origin {
         let origin = self.origins.get(setting.name());
         origin.copied().unwrap_or(Origin::Default)

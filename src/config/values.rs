@@ -51,6 +51,11 @@ pub(super) enum Problem {
 }
 
 impl Problem {
+    fn refused(text: &str, reason: UrlRefused) -> Self {
+        let value = shown(text);
+        Self::UrlRefused { value, reason }
+    }
+
     fn not_accepted(text: &str, accepted: impl Into<String>) -> Self {
         Self::NotAccepted {
             value: shown(text),
@@ -165,10 +170,7 @@ pub(super) fn switch(text: &str) -> Result<bool, Problem> {
 }
 
 pub(super) fn api_url(text: &str) -> Result<ApiUrl, Problem> {
-    ApiUrl::parse(text.trim()).map_err(|reason| Problem::UrlRefused {
-        value: shown(text),
-        reason,
-    })
+    ApiUrl::parse(text.trim()).map_err(|reason| Problem::refused(text, reason))
 }
 
 /// Parses a domain. `instead` names the setting for a URL, which people mistake this one for.
@@ -178,10 +180,7 @@ pub(super) fn domain(text: &str, instead: impl Display) -> Result<Domain, Proble
             text,
             format!("a domain such as acme.dev; for an address or a path use {instead}"),
         ),
-        reason => Problem::UrlRefused {
-            value: shown(text),
-            reason,
-        },
+        reason => Problem::refused(text, reason),
     })
 }
 

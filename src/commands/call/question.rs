@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::commands::in_process::{list, text};
 use crate::commands::terminal::{is_yes, note, note_wrapped};
@@ -36,8 +36,11 @@ fn ask(question: &Value) -> io::Result<Option<Value>> {
     for line in text(question, "/message").lines() {
         note_wrapped(&on_one_line(line))?;
     }
+    // A question of this server has one field.
     let fields = question.pointer("/requestedSchema/properties");
-    let Some((name, field)) = fields.and_then(Value::as_object).and_then(only) else {
+    let fields = fields.and_then(Value::as_object);
+    let only = fields.filter(|fields| fields.len() == 1);
+    let Some((name, field)) = only.and_then(|fields| fields.iter().next()) else {
         return Ok(None);
     };
     let choices = choices(field);
@@ -64,18 +67,10 @@ fn ask(question: &Value) -> io::Result<Option<Value>> {
     }
 }
 
-/// The one field that a question of this server has.
-fn only(fields: &Map<String, Value>) -> Option<(&String, &Value)> {
-    let mut all = fields.iter();
-    all.next().filter(|_| all.next().is_none())
-}
-
 /// The choices, each with its title. A box to tick has none.
-fn choices(field: &Value) -> Vec<(&Value, &str)> {
-    let offered = list(field, "/oneOf").iter();
-    offered
-        .filter_map(|one| Some((one.get("const")?, one.get("title")?.as_str()?)))
-        .collect()
+fn choices<'a>(field: &'a Value) -> Vec<(&'a Value, &'a str)> {
+    let choice = |one: &'a Value| Some((one.get("const")?, one.get("title")?.as_str()?));
+    list(field, "/oneOf").iter().filter_map(choice).collect()
 }
 
 fn chosen(line: &str, field: &Value, choices: &[(&Value, &str)]) -> Option<Value> {

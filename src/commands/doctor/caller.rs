@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
 use super::rights::Lists;
-use super::{Doctor, Section, Words};
+use super::{Doctor, Words};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::installation::Installation;
@@ -66,7 +66,7 @@ impl Caller {
 impl Doctor<'_> {
     /// Checks the token, its kind, its workspaces, and its rights.
     pub(super) async fn caller(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<()> {
-        self.report.begin(Section::Token, "")?;
+        self.report.begin("token", "Token", "")?;
         let caller = match Caller::of(api).await {
             Ok(caller) => caller,
             Err(error) => return self.fail("token", self.not_accepted(&error, found)),
@@ -88,11 +88,10 @@ impl Doctor<'_> {
         match error {
             ApiError::TimedOut
             | ApiError::ConnectionLost
-            | ApiError::Status { status: 502..=504 } => (
+            | ApiError::Status { status: 502..=504 } => Words::from((
                 format!("the API answers without the token from {source}, and not with it"),
                 "The key of an account whose workspace was deleted does that. Set another token",
-            )
-                .into(),
+            )),
             error => self.explained(error, found),
         }
     }
@@ -115,7 +114,7 @@ impl Doctor<'_> {
     }
 
     fn kind(&mut self, caller: &Caller, found: &Installation) -> io::Result<()> {
-        let warning: Words = match caller {
+        let warning = match caller {
             Caller::Workspaces(bound) => {
                 return self.ok("workspaces", format!("bound to {}", counted(bound)));
             }
@@ -124,26 +123,23 @@ impl Doctor<'_> {
                 return self.ok("workspaces", text);
             }
             Caller::System(Some(_)) => {
-                "a system-level token; the platform has no workspace yet".into()
+                Words::from("a system-level token; the platform has no workspace yet")
             }
-            Caller::System(None) => (
+            Caller::System(None) => Words::from((
                 "a system-level token, and this release does not list all workspaces",
                 "Name a workspace_id in each call",
-            )
-                .into(),
+            )),
             Caller::Unclear(error) => self.explained(error, found).after(
                 "the token is bound to none by itself, and it is not known whether it is a system-level one: ",
             ),
-            Caller::Neither if self.config.policy.has_deployments() => (
+            Caller::Neither if self.config.policy.has_deployments() => Words::from((
                 "none: the token has no role in any workspace, or only roles on deployments",
                 "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
-            )
-                .into(),
-            Caller::Neither => (
+            )),
+            Caller::Neither => Words::from((
                 "none: the token has no role in any workspace",
                 "Ask an admin of a workspace for a role there",
-            )
-                .into(),
+            )),
         };
         self.warn("workspaces", warning)
     }
@@ -161,8 +157,8 @@ impl Doctor<'_> {
             return Ok(());
         }
         let is_listed = counts.iter().all(|(_, count)| count.is_ok());
+        let counts = counts.into_iter();
         let mut named: Vec<_> = counts
-            .into_iter()
             .map(|(workspace, count)| match count {
                 Ok(count) => format!("{count} in {workspace}"),
                 Err(ApiError::PermissionDenied) => format!("not to be listed in {workspace}"),

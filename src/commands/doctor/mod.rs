@@ -17,7 +17,7 @@ use crate::commands::Failed;
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::{Config, Environment};
 use crate::guards::secret::Secrets;
-use report::{Report, Section, Verdict, Words};
+use report::{Report, Verdict, Words};
 
 /// Checks everything that a call needs and prints what it finds.
 pub async fn run(
@@ -38,14 +38,15 @@ pub async fn run(
     };
     let found = installation.as_ref().ok();
     doctor.settings(found, &options).await?;
-    doctor.report.begin(Section::Connection, "")?;
+    doctor.report.begin("connection", "Connection", "")?;
     match &installation {
         Ok(found) => doctor.connection(found).await?,
         Err(missing) => doctor.without_installation(missing).await?,
     }
-    doctor.report.begin(Section::Machine, "")?;
+    doctor.report.begin("machine", "This machine", "")?;
     doctor.machine()?;
-    doctor.report.begin(Section::Clients, "")?;
+    let title = "Servers that a client starts";
+    doctor.report.begin("clients", title, "")?;
     doctor.clients(environment)?;
     Ok(doctor.report.end()?)
 }

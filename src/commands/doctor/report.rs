@@ -20,29 +20,6 @@ const FAIL: Style = AnsiColor::Red.on_default().bold();
 /// The columns of the verdict and the blanks after it.
 const VERDICT: usize = 6;
 
-/// The part of the setup that a check is about.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Section {
-    Settings,
-    Connection,
-    Token,
-    Machine,
-    Clients,
-}
-
-impl Section {
-    fn title(self) -> &'static str {
-        match self {
-            Self::Settings => "Settings",
-            Self::Connection => "Connection",
-            Self::Token => "Token",
-            Self::Machine => "This machine",
-            Self::Clients => "Servers that a client starts",
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
@@ -100,7 +77,7 @@ impl<T: Into<String>, A: Into<String>> From<(T, A)> for Words {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    section: Section,
+    section: &'static str,
     name: String,
     verdict: Verdict,
     text: String,
@@ -123,7 +100,7 @@ impl Check {
 pub(super) struct Report<'a> {
     is_json: bool,
     secrets: &'a Secrets,
-    section: Section,
+    section: &'static str,
     checks: Vec<Check>,
 }
 
@@ -132,16 +109,20 @@ impl<'a> Report<'a> {
         Self {
             is_json: options.json,
             secrets,
-            section: Section::Settings,
+            section: "",
             checks: Vec::new(),
         }
     }
 
-    /// Begins a section. The remark follows its title.
-    pub(super) fn begin(&mut self, section: Section, remark: &str) -> io::Result<()> {
-        self.section = section;
+    /// Begins a section, whose name is that in JSON. The remark follows its title.
+    pub(super) fn begin(
+        &mut self,
+        name: &'static str,
+        title: &str,
+        remark: &str,
+    ) -> io::Result<()> {
+        self.section = name;
         let gap = if self.checks.is_empty() { "" } else { "\n" };
-        let title = section.title();
         self.line(&format!("{gap}{TITLE}{title}{TITLE:#}{remark}"))
     }
 

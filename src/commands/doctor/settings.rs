@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Doctor, Section, Words};
+use super::{Doctor, Words};
 use crate::apc::installation::Installation;
 use crate::cli::DoctorOptions;
 use crate::config::setting::{
@@ -24,7 +24,7 @@ impl Doctor<'_> {
             false => "; --all shows those left at their default",
         };
         let remark = format!(" of apc-mcp {version}{hint}");
-        self.report.begin(Section::Settings, &remark)?;
+        self.report.begin("settings", "Settings", &remark)?;
         for current in self.config.settings(installation) {
             let is_default = current.origin == Origin::Default && current.value.is_ok();
             if options.all || !is_default {

@@ -60,10 +60,12 @@ fn lines(child: &mut Child) -> Result<Vec<String>, Failed> {
 }
 
 fn ending(id: u32) -> String {
-    match cfg!(windows) {
-        true => format!("Stop-Process {id}"),
-        false => format!("kill {id}"),
-    }
+    let program = if cfg!(windows) {
+        "Stop-Process"
+    } else {
+        "kill"
+    };
+    format!("{program} {id}")
 }
 
 /// The lines that a shell evaluates.
