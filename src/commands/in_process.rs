@@ -4,9 +4,7 @@
 use std::io;
 
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
-};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream, DuplexStream};
 use tokio::task::JoinHandle;
 
 use super::Failed;
@@ -34,8 +32,7 @@ pub enum RequestError {
 }
 
 pub struct InProcessClient {
-    input: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    output: WriteHalf<DuplexStream>,
+    server: BufStream<DuplexStream>,
     last_id: u64,
     session: JoinHandle<Result<(), String>>,
 }
@@ -49,10 +46,8 @@ impl InProcessClient {
             let ended = shutdown::serve(server, input, output).await;
             ended.map_err(|error| error.to_string())
         });
-        let (input, output) = tokio::io::split(near);
         Self {
-            input: BufReader::new(input).lines(),
-            output,
+            server: BufStream::new(near),
             last_id: 0,
             session,
         }
@@ -105,19 +100,22 @@ impl InProcessClient {
 
     /// Ends the input and waits for the server to go. Fails if the session did not end as it should.
     pub async fn close(self) -> Result<(), Failed> {
-        drop((self.input, self.output));
+        drop(self.server);
         Ok(self.session.await??)
     }
 
     async fn receive(&mut self) -> Result<Value, RequestError> {
-        let line = self.input.next_line().await?.ok_or(RequestError::Ended)?;
-        Ok(serde_json::from_str(&line)?)
+        let mut line = String::new();
+        match self.server.read_line(&mut line).await? {
+            0 => Err(RequestError::Ended),
+            _ => Ok(serde_json::from_str(&line)?),
+        }
     }
 
     async fn send(&mut self, message: &Value) -> Result<(), RequestError> {
         let line = format!("{message}\n");
-        self.output.write_all(line.as_bytes()).await?;
-        Ok(self.output.flush().await?)
+        self.server.write_all(line.as_bytes()).await?;
+        Ok(self.server.flush().await?)
     }
 }
 
