@@ -22,8 +22,8 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// The CLI truncates and rewrites its file; a half-written one is whole again after this.
 const REWRITING: Duration = Duration::from_millis(60);
 
-/// The place of the CLI's file. It is broken if nobody meant the value of the variable that names its directory, and there is
-/// none without a home directory.
+/// The place of the CLI's file: none without a home directory, and broken if nobody meant the value of the variable that
+/// names the CLI's directory.
 pub(super) type Place = Option<Result<PathBuf, Broken>>;
 
 fn file(place: &Place) -> Result<&Path, LoginProblem> {
@@ -48,7 +48,7 @@ pub struct AstroLogin {
     file: PathBuf,
 }
 
-/// The place of a token that a login does not hold itself, as far as it can be known. Its text follows the name of the login.
+/// The place of a token that a login does not hold itself, as far as known. Its text follows the name of the login.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TokenPlace {
     /// The file in which newer CLIs keep it apart.

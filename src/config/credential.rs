@@ -19,7 +19,7 @@ use crate::guards::secret::Secret;
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
 impl Config {
-    /// The installation and the credential for it, as they are now. An error names what is not set up, and the ways out.
+    /// The installation and the credential for it, as they are now. An error names what is missing and the ways out.
     pub async fn installation(&self) -> Result<Installation, NotConfigured> {
         let found = self.find_installation().await;
         found.map_err(|problem| NotConfigured {

@@ -120,14 +120,13 @@ fn token_settings() -> String {
 
 impl InstallationProblem {
     fn way_out(&self, reader: Reader) -> String {
+        let (domain_variable, url_variable) = (DOMAIN.variable(), API_URL.variable());
         let set_token = reader.set(token_settings());
         match self {
             Self::Broken(AllBroken(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
-                "{} (such as acme.dev) or {} beside it",
-                DOMAIN.variable(),
-                API_URL.variable()
+                "{domain_variable} (such as acme.dev) or {url_variable} beside it"
             )),
             Self::NoToken {
                 problem: LoginProblem::Home(home),
@@ -145,18 +144,16 @@ impl InstallationProblem {
                     true => "The URL that is set has no /v1 at its end. ",
                     false => "",
                 };
-                let drop = if is_flag(set_by) {
-                    "leave out"
-                } else {
-                    "unset"
+                let correct = match is_flag(set_by) {
+                    true => "correct or leave out",
+                    false => "correct or unset",
                 };
                 format!(
-                    "{hint}To use the astro login, correct or {drop} {set_by}; to use another token, {set_token}"
+                    "{hint}To use the astro login, {correct} {set_by}; to use another token, {set_token}"
                 )
             }
             Self::LocalDomain { .. } => reader.set(format!(
-                "{}, for instance to http://localhost:8871/v1, beside the token",
-                API_URL.variable()
+                "{url_variable}, for instance to http://localhost:8871/v1, beside the token"
             )),
             Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
             Self::TokenFile { setting, .. } => {
@@ -216,17 +213,14 @@ fn without_installation(login: &LoginProblem, reader: Reader) -> String {
 }
 
 fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
+    let (domain_variable, file_variable) = (DOMAIN.variable(), API_TOKEN_FILE.variable());
     let settings = reader.set(format!(
-        "{} to {domain}, and {} to a file that holds a token and nothing else,",
-        DOMAIN.variable(),
-        API_TOKEN_FILE.variable()
+        "{domain_variable} to {domain}, and {file_variable} to a file that holds a token and nothing else,"
     ));
+    let log_in = reader.log_in(domain);
     match place {
         TokenPlace::CredentialsFile(_) => settings,
-        TokenPlace::Unknown(_) => {
-            let log_in = reader.log_in(domain);
-            format!("{log_in}; if these words come again, {settings}")
-        }
+        TokenPlace::Unknown(_) => format!("{log_in}; if these words come again, {settings}"),
     }
 }
 

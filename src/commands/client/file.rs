@@ -89,8 +89,8 @@ impl Configuration {
             || text.contains(root) && lines.any(|line| line.starts_with(NAME))
     }
 
-    /// The entry of this server under the member `root`. Fails if the text is not a JSON object, `root` is none, or one of
-    /// the two names is there twice.
+    /// The entry of this server under the member `root`. Fails if the text or `root` is no JSON object, or one of the two
+    /// names is there twice.
     pub fn entry(&self, root: &'static str) -> Result<Option<Value>, NotEdited> {
         let document = self.parse()?;
         let Some(members) = document.object_value() else {
@@ -107,8 +107,8 @@ impl Configuration {
         Ok(entry.and_then(|entry| entry.value()?.to_serde_value()))
     }
 
-    /// The text with the entry set under the member `root`, and nothing else changed. Fails if the text is not a JSON object,
-    /// or `root` is none.
+    /// The text with the entry set under the member `root`, and nothing else changed. Fails if the text or `root` is no
+    /// JSON object.
     pub fn with_entry(&self, root: &'static str, entry: &Value) -> Result<String, NotEdited> {
         let document = self.parse()?;
         let members = document.object_value_or_create();
@@ -154,7 +154,7 @@ impl Configuration {
         Err(io::Error::other("there are too many copies of it already").into())
     }
 
-    /// Puts a text in the place of the whole file, at once. A link leads to the new text. Makes the directory of a new file.
+    /// Puts a text in the place of the whole file at once, and makes its directory. A link leads to the new text.
     pub fn replace(&self, text: &str) -> Result<(), NotEdited> {
         let target = match self.exists() {
             true => fs::canonicalize(&self.path)?,

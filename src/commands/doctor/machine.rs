@@ -160,10 +160,9 @@ fn unfinished(left: &LeftIntent) -> String {
         Phase::Prepared => format!("{what}, was never sent; the next call there removes it"),
         Phase::Found(found) => {
             let id = quoted(&found.service_account_id);
-            let doubt = if found.is_doubtful {
-                ", or another one"
-            } else {
-                ""
+            let doubt = match found.is_doubtful {
+                true => ", or another one",
+                false => "",
             };
             format!(
                 "{what}, is decided: its account is {id}{doubt}; the next successful call there tells what became of its key"

@@ -59,7 +59,7 @@ const PERSONAS: [(&str, Persona); 6] = [
     ("nobody", Persona::Nobody),
 ];
 
-/// Serves the sandbox until a signal comes, or has another process serve it. Fails if the setting of its line is broken, or
+/// Serves the sandbox until a signal comes, or has another process serve it. Fails if its line is a broken setting, or
 /// the port is taken.
 pub async fn run(options: SandboxOptions, config: &Config) -> Result<(), Failed> {
     let line = config.usable_sandbox_line()?;
