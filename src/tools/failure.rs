@@ -4,49 +4,32 @@
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Value, json};
 
-use crate::apc::{Place, ServiceAccountId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::config::NotConfigured;
 use crate::guards::secret::Secrets;
 
-/// The kind of a failure, for programs.
+/// The kind of a failure, for programs. README.md has a table of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// An argument is not accepted.
     InvalidArguments,
-    /// Something is not set up.
     NotConfigured,
-    /// The token is not accepted.
     Unauthenticated,
-    /// The token is good and may not do this.
     PermissionDenied,
-    /// This server's policy forbids it.
     NotAllowed,
-    /// The user said no.
     Declined,
-    /// The user has to be asked and cannot be.
     ConfirmationRequired,
-    /// There is no such thing.
     NotFound,
-    /// There is such a thing already.
     AlreadyExists,
-    /// Too much was asked in too short a time.
     RateLimited,
-    /// No connection.
     Unreachable,
-    /// A read got no answer in time.
     TimedOut,
-    /// A change was sent, and nobody knows whether it was made.
     OutcomeUnknown,
-    /// The API, or something before it, says no in words of its own.
     ApiError,
-    /// The API lacks what is needed.
     IncompatibleApi,
-    /// A fault of this server.
     InternalError,
 }
 
 impl Code {
-    /// The code as it stands in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidArguments => "invalid_arguments",
@@ -68,13 +51,11 @@ impl Code {
         }
     }
 
-    /// Tells whether the same call may succeed later.
     fn is_retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
     }
 }
 
-/// A call that failed: a code for programs and words for the model.
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
@@ -83,7 +64,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure in words: what happened, why, and what to do next.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -92,12 +72,15 @@ impl Failure {
         }
     }
 
-    /// Names the account concerned, for programs.
     pub fn about_account(self, id: &ServiceAccountId) -> Self {
         self.with("service_account_id", json!(id.as_str()))
     }
 
-    /// Names several accounts concerned, for programs.
+    /// Names the account concerned and its place, for programs.
+    pub fn about(self, account: &ServiceAccount) -> Self {
+        self.about_account(&account.id).about_place(&account.place)
+    }
+
     pub fn about_accounts(self, ids: &[ServiceAccountId]) -> Self {
         let ids: Vec<_> = ids.iter().map(ServiceAccountId::as_str).collect();
         self.with("service_account_ids", json!(ids))
@@ -118,7 +101,6 @@ impl Failure {
         self
     }
 
-    /// The code.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -128,27 +110,22 @@ impl Failure {
         matches!(self.code, Code::PermissionDenied | Code::NotFound)
     }
 
-    /// The words, without the code.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Adds sentences that the user should hear of as well.
     pub fn noting(mut self, notes: &[String]) -> Self {
         for note in notes {
-            self.text.push(' ');
-            self.text.push_str(note);
+            self.text += &format!(" {note}");
         }
         self
     }
 
-    /// Adds a fact for programs.
     pub fn with(mut self, name: &'static str, fact: Value) -> Self {
         self.facts.push((name, fact));
         self
     }
 
-    /// The failure as a result that a model gets to read.
     pub fn into_result(self, secrets: &Secrets) -> CallToolResult {
         let text = format!("{}: {}", self.code.name(), self.text);
         let mut error = JsonObject::new();
@@ -173,10 +150,10 @@ impl Failure {
 fn scrubbed(fact: Value, secrets: &Secrets) -> Value {
     match fact {
         Value::String(text) => Value::String(secrets.scrubbed(text)),
-        Value::Array(facts) => facts
-            .into_iter()
-            .map(|fact| scrubbed(fact, secrets))
-            .collect(),
+        Value::Array(facts) => {
+            let facts = facts.into_iter();
+            facts.map(|fact| scrubbed(fact, secrets)).collect()
+        }
         other => other,
     }
 }

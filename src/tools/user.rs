@@ -5,48 +5,36 @@ use futures_util::future::BoxFuture;
 use rmcp::model::InputRequiredResult;
 use serde::{Deserialize, Serialize};
 
-/// A question to the user.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The subject, for instance `delete:<id>`. An answer to another subject is no answer to this.
     pub key: String,
-    /// The text that the user reads.
     pub message: String,
     /// The facts that a yes is about. A yes is void if they are others by the time it arrives.
     pub facts: String,
-    /// The form that the user fills in.
     pub form: Form,
-    /// The selection that led to this question.
     pub selection: Option<Selection>,
 }
 
 /// A value that the user selected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// The key of the question that offered the value.
     pub key: String,
-    /// The value.
     pub value: String,
 }
 
-/// The form of an answer.
 #[derive(Debug, Clone)]
 pub enum Form {
     /// A box to tick.
-    Confirm {
-        /// The text beside the box.
-        title: String,
-    },
+    Confirm { title: String },
     /// One of several values.
     Select {
-        /// The text above the choices.
         title: String,
         /// The values, each with the text that stands for it.
         choices: Vec<(String, String)>,
     },
 }
 
-/// The answer to a question.
 #[derive(Debug)]
 pub enum Answer {
     /// The user ticked the box, or selected this value, which was offered.
@@ -55,7 +43,6 @@ pub enum Answer {
     No(Refusal),
     /// An answer, and not from a person.
     NoPerson(Machine),
-    /// The client cannot ask.
     CannotAsk,
     /// The call ends with the question; a second call will bring the answer.
     InputRequired(Box<InputRequiredResult>),
@@ -64,19 +51,12 @@ pub enum Answer {
 /// The reasons why a question was not answered with a yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The user said no.
     Declined,
-    /// The user closed the question.
     Cancelled,
-    /// The user accepted without ticking the box.
     NotTicked,
-    /// The answer is a value that was not offered.
     NotOffered,
-    /// The answer belongs to another question.
     OtherQuestion,
-    /// The facts have changed since the question.
     Changed,
-    /// The user did not answer in time.
     TimedOut,
     /// The call was taken back, or the session ended.
     CallEnded,
@@ -87,9 +67,7 @@ pub enum Refusal {
 pub enum Machine {
     /// The client said no faster than a person can.
     AtOnce,
-    /// The client sent an error in place of an answer.
     Error,
-    /// The client sent something that is no answer.
     Unreadable,
     /// The answer came with a state that this process did not issue for this call, or too long ago.
     ForeignState,
