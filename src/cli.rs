@@ -46,14 +46,7 @@ pub enum Command {
     Demo,
     /// Check settings, connection, token and directories, and say what to do
     #[command(after_help = after_help())]
-    Doctor {
-        /// Show the settings that are left at their default as well
-        #[arg(long)]
-        all: bool,
-        /// Print one JSON document: {"ok": true, "checks": [...]}
-        #[arg(long)]
-        json: bool,
-    },
+    Doctor(DoctorOptions),
     /// Call a tool and print its structured result
     #[command(after_help = after_help())]
     Call {
@@ -65,37 +58,13 @@ pub enum Command {
     },
     /// Print the tools as a model sees them under the settings given here
     #[command(after_help = after_help())]
-    Tools {
-        /// Print the list as a client gets it
-        #[arg(long)]
-        json: bool,
-    },
+    Tools(ToolsOptions),
     /// Print or write the entry of a client's configuration, with the settings given here
     #[command(after_help = EXIT_CODES)]
-    Client {
-        /// The client
-        #[arg(value_enum)]
-        name: ClientName,
-        /// Show the change of the client's configuration, ask, and make it
-        #[arg(long)]
-        write: bool,
-        /// With --write: do not ask
-        #[arg(long, requires = "write")]
-        yes: bool,
-    },
+    Client(ClientOptions),
     /// Serve the embedded sandbox on loopback, for any other program, until interrupted
     #[command(after_help = EXIT_CODES)]
-    Sandbox {
-        /// Port of 127.0.0.1; 0 takes any that is free
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-        /// Serve in the background and print the lines that a shell evaluates: eval "$(apc-mcp sandbox --env)"
-        #[arg(long)]
-        env: bool,
-        /// Be the process that --env starts
-        #[arg(long, hide = true)]
-        background: bool,
-    },
+    Sandbox(SandboxOptions),
     /// Print the completions for a shell
     #[command(after_help = EXIT_CODES)]
     Completions {
@@ -103,6 +72,53 @@ pub enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// Options of the doctor
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// Show the settings that are left at their default as well
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON document: {"ok": true, "checks": [...]}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of the list of tools
+#[derive(Debug, Args)]
+pub struct ToolsOptions {
+    /// Print the list as a client gets it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of the entry of a client
+#[derive(Debug, Args)]
+pub struct ClientOptions {
+    /// The client
+    #[arg(value_enum)]
+    pub name: ClientName,
+    /// Show the change of the client's configuration, ask, and make it
+    #[arg(long)]
+    pub write: bool,
+    /// With --write: do not ask
+    #[arg(long, requires = "write")]
+    pub yes: bool,
+}
+
+/// Options of the sandbox
+#[derive(Debug, Args)]
+pub struct SandboxOptions {
+    /// Port of 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Serve in the background and print the lines that a shell evaluates: eval "$(apc-mcp sandbox --env)"
+    #[arg(long)]
+    pub env: bool,
+    /// Be the process that --env starts
+    #[arg(long, hide = true)]
+    pub background: bool,
 }
 
 /// The clients whose configuration is known.

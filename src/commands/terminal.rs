@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use terminal_size::{Height, Width};
 
 const KEY: Style = AnsiColor::Cyan.on_default();
 const TEXT: Style = AnsiColor::Green.on_default();
@@ -12,18 +13,12 @@ const TEXT: Style = AnsiColor::Green.on_default();
 /// The width below which wrapping would only break words.
 const WIDTH_MIN: usize = 30;
 
-/// Prints a line on standard output.
-///
-/// # Errors
-/// It cannot be written although somebody reads it.
+/// Prints a line on standard output. Fails if it cannot be written although somebody reads it.
 pub fn print(line: impl Display) -> io::Result<()> {
     unless_gone(writeln!(anstream::stdout(), "{line}"))
 }
 
-/// Prints a line on standard error.
-///
-/// # Errors
-/// As for [`print()`].
+/// Prints a line on standard error. Fails as [`print()`] does.
 pub fn note(line: impl Display) -> io::Result<()> {
     unless_gone(writeln!(anstream::stderr(), "{line}"))
 }
@@ -35,30 +30,39 @@ fn unless_gone(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Prints a text on standard output, wrapped to the width of the terminal.
+pub fn print_wrapped(text: &str) -> io::Result<()> {
+    print(wrapped(text, 0, width()))
+}
+
+/// Prints a text on standard error, wrapped to the width of the terminal.
+pub fn note_wrapped(text: &str) -> io::Result<()> {
+    note(wrapped(text, 0, width_of_errors()))
+}
+
+/// Tells if somebody can see a question and answer it: both ends are a terminal.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Tells if a line that was typed is a yes.
+pub fn is_yes(line: &str) -> bool {
+    ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str())
+}
+
 /// The width of standard output in columns, if it is a terminal.
 pub fn width() -> Option<usize> {
-    width_of(io::stdout())
+    columns(terminal_size::terminal_size_of(io::stdout()))
 }
 
 /// The width of standard error in columns, if it is a terminal.
 pub fn width_of_errors() -> Option<usize> {
-    width_of(io::stderr())
+    columns(terminal_size::terminal_size_of(io::stderr()))
 }
 
-#[cfg(unix)]
-fn width_of(stream: impl IsTerminal + std::os::fd::AsFd) -> Option<usize> {
-    let size = stream
-        .is_terminal()
-        .then(|| terminal_size::terminal_size_of(stream))??;
-    Some(usize::from(size.0.0).max(WIDTH_MIN))
-}
-
-#[cfg(windows)]
-fn width_of(stream: impl IsTerminal + std::os::windows::io::AsHandle) -> Option<usize> {
-    let size = stream
-        .is_terminal()
-        .then(|| terminal_size::terminal_size_of(stream))??;
-    Some(usize::from(size.0.0).max(WIDTH_MIN))
+fn columns(size: Option<(Width, Height)>) -> Option<usize> {
+    let (Width(columns), _) = size?;
+    Some(usize::from(columns).max(WIDTH_MIN))
 }
 
 /// Breaks a text between words so that no line is longer than `width`, where there is one. The lines after the first begin
@@ -92,20 +96,16 @@ pub fn coloured(json: &str) -> String {
 }
 
 fn coloured_line(line: &str) -> String {
-    let start = line.len() - line.trim_start().len();
-    let (blanks, rest) = line.split_at(start);
+    let (blanks, rest) = line.split_at(line.len() - line.trim_start().len());
     let (key, value) = match rest.split_once("\": ") {
         Some((key, value)) if rest.starts_with('"') => (format!("{KEY}{key}\"{KEY:#}: "), value),
         _ => (String::new(), rest),
     };
-    match value.starts_with('"') {
-        true => {
-            let text = value.trim_end_matches(',');
-            let comma = value.get(text.len()..).unwrap_or_default();
-            format!("{blanks}{key}{TEXT}{text}{TEXT:#}{comma}")
-        }
-        false => format!("{blanks}{key}{value}"),
+    if !value.starts_with('"') {
+        return format!("{blanks}{key}{value}");
     }
+    let (text, comma) = value.split_at(value.trim_end_matches(',').len());
+    format!("{blanks}{key}{TEXT}{text}{TEXT:#}{comma}")
 }
 
 #[cfg(test)]

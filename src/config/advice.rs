@@ -8,30 +8,27 @@ use crate::guards::key_files::KeyDirProblem;
 /// The way out if the directory for key files cannot be used.
 pub fn on_key_dir(problem: &KeyDirProblem) -> String {
     let another = format!("et {KEY_DIR} to a directory of your own");
-    match problem {
+    let place = match problem {
         KeyDirProblem::Io { source, .. } | KeyDirProblem::NoRoom { source, .. }
             if is_full(source) =>
         {
-            format!(
+            return format!(
                 "Free some space there, raise the quota or the limit of file sizes (ulimit -f), or s{another} on another disk"
-            )
+            );
         }
         KeyDirProblem::Io { source, .. } | KeyDirProblem::NoRoom { source, .. }
             if has_too_many_files(source) =>
         {
-            "Raise the limit of open files (ulimit -n) for the program that starts this server, and start it again".to_owned()
+            return "Raise the limit of open files (ulimit -n) for the program that starts this server, and start it again".to_owned();
         }
-        KeyDirProblem::NoRoom { .. } => format!("S{another} on another disk"),
-        KeyDirProblem::NoModes { .. } => {
-            format!("S{another} on a file system that keeps them, such as a local disk")
-        }
-        KeyDirProblem::NoLocks { .. } => {
-            format!("S{another} on a file system with file locks, such as a local disk")
-        }
+        KeyDirProblem::NoRoom { .. } => "on another disk",
+        KeyDirProblem::NoModes { .. } => "on a file system that keeps them, such as a local disk",
+        KeyDirProblem::NoLocks { .. } => "on a file system with file locks, such as a local disk",
         KeyDirProblem::NoHome | KeyDirProblem::Io { .. } | KeyDirProblem::Unsafe { .. } => {
-            format!("S{another} that nobody else can write to")
+            "that nobody else can write to"
         }
-    }
+    };
+    format!("S{another} {place}")
 }
 
 fn is_full(error: &io::Error) -> bool {

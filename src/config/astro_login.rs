@@ -3,7 +3,6 @@
 //! Reads the user's file only, never a project's: a cloned repository could redirect the token.
 
 use std::collections::HashMap;
-use std::fmt::{self, Display};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,25 +22,15 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// The CLI truncates and rewrites its file; a half-written one is whole again after this.
 const REWRITING: Duration = Duration::from_millis(60);
 
-/// The place of the CLI's file.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Place {
-    /// Nowhere: there is no home directory.
-    #[default]
-    NoHome,
-    /// Unknown: the variable that names its directory has a value that nobody meant.
-    Broken(Broken),
-    /// This file.
-    File(PathBuf),
-}
+/// The place of the CLI's file: none without a home directory, and broken if nobody meant the value of the variable that
+/// names the CLI's directory.
+pub(super) type Place = Option<Result<PathBuf, Broken>>;
 
-impl Place {
-    fn file(&self) -> Result<&Path, LoginProblem> {
-        match self {
-            Self::NoHome => Err(LoginProblem::NoHome),
-            Self::Broken(broken) => Err(LoginProblem::Home(Box::new(broken.clone()))),
-            Self::File(path) => Ok(path),
-        }
+fn file(place: &Place) -> Result<&Path, LoginProblem> {
+    match place {
+        None => Err(LoginProblem::NoHome),
+        Some(Err(broken)) => Err(LoginProblem::Home(Box::new(broken.clone()))),
+        Some(Ok(path)) => Ok(path),
     }
 }
 
@@ -54,74 +43,50 @@ pub struct AstroLogin {
     pub url: ApiUrl,
     /// The token as it stands in the file, unchecked; empty where the CLI has logged out.
     pub token: Secret,
-    /// The workspace that the CLI is switched to.
     pub workspace: Option<String>,
     /// The file that all of this stands in.
     file: PathBuf,
 }
 
-/// The place of a login's token, as far as it can be known. Its text follows the name of the login.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The place of a token that a login does not hold itself, as far as known. Its text follows the name of the login.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum TokenPlace {
-    /// The CLI's configuration, where this server reads it.
-    ConfigFile,
     /// The file in which newer CLIs keep it apart.
+    #[error("has its token in {}, which this server does not read", .0.display())]
     CredentialsFile(PathBuf),
-    /// Neither: the CLI has logged out, or keeps it in the system's keychain.
+    /// None in this file: the CLI has logged out, or keeps it in the system's keychain.
+    #[error(
+        "holds no token in {}: it has logged out, or the astro CLI keeps the token in the system's keychain, which this \
+         server does not read",
+        .0.display()
+    )]
     Unknown(PathBuf),
 }
 
-impl Display for TokenPlace {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ConfigFile => formatter.write_str("has a token"),
-            Self::CredentialsFile(path) => write!(
-                formatter,
-                "has its token in {}, which this server does not read",
-                path.display()
-            ),
-            Self::Unknown(path) => write!(
-                formatter,
-                "holds no token in {}: it has logged out, or the astro CLI keeps the token in the system's keychain, \
-                 which this server does not read",
-                path.display()
-            ),
-        }
-    }
-}
-
 impl AstroLogin {
-    /// Finds out where the token of this login is.
-    pub fn token_place(&self) -> TokenPlace {
+    /// The place of the token, if this login does not hold it.
+    pub fn token_elsewhere(&self) -> Option<TokenPlace> {
         if !self.token.expose().trim().is_empty() {
-            return TokenPlace::ConfigFile;
+            return None;
         }
         let credentials = self.file.with_file_name("credentials.json");
-        match has_token(&credentials, &self.domain) {
+        Some(match has_token(&credentials, &self.domain) {
             true => TokenPlace::CredentialsFile(credentials),
             false => TokenPlace::Unknown(self.file.clone()),
-        }
+        })
     }
 }
 
 /// Tells if a file of newer CLIs holds a token for a domain.
 fn has_token(credentials: &Path, domain: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Entry {
-        token: Option<Secret>,
-    }
-    let Ok(text) = regular_file::read_text(credentials, FILE_MAX) else {
-        return false;
-    };
+    let text = regular_file::read_text(credentials, FILE_MAX).unwrap_or_default();
     let entries: HashMap<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
-    let mut entries = entries.into_iter();
+    let mut entries = entries.iter();
     let entry = entries.find(|(name, _)| name.eq_ignore_ascii_case(domain));
-    let entry = entry.and_then(|(_, entry)| serde_json::from_value::<Entry>(entry).ok());
-    let token = entry.and_then(|entry| entry.token);
-    token.is_some_and(|token| !token.expose().trim().is_empty())
+    let token = entry.and_then(|(_, entry)| entry.get("token")?.as_str());
+    token.is_some_and(|token| !token.trim().is_empty())
 }
 
-/// A reason why there is no login that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]
@@ -147,9 +112,6 @@ pub enum LoginProblem {
 }
 
 /// Finds the login for a domain, or for the CLI's current context if no domain is named.
-///
-/// # Errors
-/// There is no login that can be used.
 pub(super) async fn find(
     place: &Place,
     domain: Option<&Domain>,
@@ -168,21 +130,18 @@ pub(super) async fn find(
 }
 
 /// Finds the login as [`find`] does, without waiting for a file that is being rewritten.
-///
-/// # Errors
-/// There is no login that can be used.
 pub(super) fn find_at_once(
     place: &Place,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
-    let path = place.file()?;
+    let path = file(place)?;
     load(path)?.login(domain, path)
 }
 
 /// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
 /// works only for the CLI.
 pub(super) fn skips_verification(place: &Place) -> bool {
-    let path = place.file().ok();
+    let path = file(place).ok();
     match path.and_then(|path| load(path).ok()?.houston?.skip_verify_tls) {
         Some(Value::Bool(on)) => on,
         Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
@@ -249,8 +208,7 @@ impl File {
         let wanted = name.replace('.', "_");
         let contexts = self.contexts.take().into_iter().flatten();
         let mut contexts = contexts.filter(|(entry, _)| entry.eq_ignore_ascii_case(&wanted));
-        let found = contexts.find_map(|(_, context)| context);
-        let Some(context) = found else {
+        let Some(context) = contexts.find_map(|(_, context)| context) else {
             return Err(LoginProblem::UnknownContext { domain: name });
         };
         let domain = filled(context.domain).unwrap_or(name);
@@ -265,13 +223,12 @@ impl File {
 
     /// The URL, by the rule of the CLI.
     fn url(self, domain: &str) -> Result<ApiUrl, LoginProblem> {
-        let owned = || domain.to_owned();
-        let is_local = ["localhost", "houston"]
-            .iter()
-            .any(|name| domain.eq_ignore_ascii_case(name));
-        let text = if is_local {
+        let name = domain.to_owned();
+        let text = if ["localhost", "houston"].contains(&name.to_ascii_lowercase().as_str()) {
             let local = self.local.and_then(|local| filled(local.houston));
-            local.ok_or_else(|| LoginProblem::NoLocalUrl { domain: owned() })?
+            local.ok_or_else(|| LoginProblem::NoLocalUrl {
+                domain: name.clone(),
+            })?
         } else {
             let api = self.cloud.and_then(|cloud| cloud.api).unwrap_or_default();
             let protocol = filled(api.protocol).unwrap_or("https".to_owned());
@@ -279,7 +236,7 @@ impl File {
             format!("{protocol}://houston.{domain}:{port}/v1")
         };
         ApiUrl::parse(&text).map_err(|refused| LoginProblem::Refused {
-            domain: owned(),
+            domain: name,
             refused,
         })
     }

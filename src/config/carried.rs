@@ -1,12 +1,14 @@
 //! The settings of this process in the form that a client's configuration can hold, so that a server which a client
 //! starts has them as well. Holds no secret.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::fields::{AllBroken, Config};
 use super::flags::Flags;
 use super::placeholder::Kind;
+use super::proxy::{NO_PROXY, PROXY};
 use super::setting::{ALL, API_TOKEN, Form, Setting};
 use super::values::{self, Problem};
 use super::{ASTRO_HOME, Environment};
@@ -15,22 +17,13 @@ use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
 /// The variable for the directory of the states of programs, which the default directory for key files is in.
 const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 
-/// The variables that count beside the settings: the way through the network, and the places of login and keys.
-const BESIDE_SETTINGS: [&str; 10] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    ASTRO_HOME,
-    XDG_STATE_HOME,
-];
+/// The variables that hold the path of a file or directory.
+const PATHS: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR", ASTRO_HOME, XDG_STATE_HOME];
 
-/// Those of them that hold a path.
-const PATHS: [&str; 4] = ["SSL_CERT_FILE", "SSL_CERT_DIR", ASTRO_HOME, XDG_STATE_HOME];
+/// The variables that count beside the settings: the way through the network, and the places of login and keys.
+fn beside_settings() -> impl Iterator<Item = &'static str> {
+    [PROXY, NO_PROXY, PATHS].into_iter().flatten().copied()
+}
 
 /// The settings as a client's configuration can hold them.
 #[derive(Debug, Default)]
@@ -38,7 +31,7 @@ pub struct Carried {
     /// The arguments of the server.
     pub arguments: Vec<String>,
     /// Its variables.
-    pub variables: Vec<(&'static str, String)>,
+    pub variables: BTreeMap<String, String>,
     /// The variables that are left out, each with the reason.
     pub left_out: Vec<(&'static str, LeftOut)>,
 }
@@ -46,27 +39,20 @@ pub struct Carried {
 /// A reason to leave a variable out. Its text follows the name of the variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LeftOut {
-    /// It is the API token.
     #[error("is set in this shell and does not belong into a client's configuration")]
     Token,
-    /// It holds a password.
     #[error(
         "holds a password; add it to the entry's env yourself if the client keeps that file private"
     )]
     Password,
-    /// It is not UTF-8.
     #[error("is not UTF-8 text")]
     NotText,
-    /// It names an installation, and the sandbox is used.
     #[error("names an installation or its credential, and the sandbox does without them")]
     Sandbox,
-    /// It is a URL with a query.
     #[error("holds a query, which may be a secret; set it without the query")]
     Query,
-    /// It has the form of a token.
     #[error("holds a value that looks like a token; correct or unset it")]
     LooksLikeToken,
-    /// It is a placeholder, a reference or in quotes.
     #[error("holds a placeholder or quotes and not the value that was meant; correct or unset it")]
     Unmeant,
     /// It is a relative path, which this process ignores.
@@ -85,142 +71,125 @@ pub enum NotCarried {
         "{0}. Nothing was printed or written, since a server with such a setting refuses every call. Correct or unset it"
     )]
     Broken(AllBroken),
-    /// A path is relative, and there is no current directory.
+    /// There is no current directory for a relative path.
     #[error("a relative path cannot be made absolute: {0}")]
     Path(#[from] io::Error),
 }
 
 impl Carried {
     /// The flags as they were typed, and the variables: a setting becomes a flag, which no other variable can overrule.
-    ///
-    /// # Errors
-    /// A setting is broken, or a path cannot be made absolute.
+    /// Fails if a setting is broken, or a path cannot be made absolute.
     pub fn of(
         config: &Config,
         flags: &Flags,
         environment: &Environment,
     ) -> Result<Self, NotCarried> {
-        let broken = config.broken.iter().cloned();
-        let broken: Vec<_> = broken
-            .filter(|broken| broken.setting != API_TOKEN.name())
-            .collect();
+        let broken = config.broken.iter();
+        let broken = broken.filter(|broken| broken.setting != API_TOKEN.name());
+        let broken: Vec<_> = broken.cloned().collect();
         if !broken.is_empty() {
             return Err(NotCarried::Broken(AllBroken(broken)));
         }
         let mut carried = Self::default();
         for setting in ALL {
-            let source = super::source(setting, flags, environment);
-            let Some((origin, text)) = source else {
+            let Some((origin, text)) = super::source(setting, flags, environment) else {
                 continue;
             };
             let name = origin.name_of(setting.name());
-            if config.sandbox && setting.names_the_installation() {
-                carried.left_out.push((name, LeftOut::Sandbox));
-            } else if **setting == API_TOKEN {
-                carried.left_out.push((name, LeftOut::Token));
-            } else {
-                carried.add_setting(setting, name, text)?;
+            match of_setting(setting, text, config) {
+                Err(reason) => carried.left_out.push((name, reason)),
+                Ok(text) => match as_flags(setting, &text) {
+                    Some(flags) => carried.arguments.extend(flags.arguments()?),
+                    None => drop(carried.variables.insert(name.to_owned(), text)),
+                },
             }
         }
-        for name in BESIDE_SETTINGS {
-            carried.add_variable(name, config, environment)?;
+        for name in beside_settings() {
+            match of_variable(name, config, environment) {
+                None => {}
+                Some(Err(reason)) => carried.left_out.push((name, reason)),
+                Some(Ok(mut text)) => {
+                    if PATHS.contains(&name) {
+                        text = std::path::absolute(text)?.display().to_string();
+                    }
+                    carried.variables.insert(name.to_owned(), text);
+                }
+            }
         }
         Ok(carried)
     }
-
-    fn add_setting(
-        &mut self,
-        setting: &'static Setting,
-        name: &'static str,
-        text: Result<String, Problem>,
-    ) -> io::Result<()> {
-        let Ok(text) = text else {
-            self.left_out.push((name, LeftOut::NotText));
-            return Ok(());
-        };
-        if let Some(reason) = unfit(setting, &text) {
-            self.left_out.push((name, reason));
-            return Ok(());
-        }
-        match as_flags(setting, &text) {
-            Some(flags) => self.arguments.extend(flags.arguments()?),
-            None => self.variables.push((name, text)),
-        }
-        Ok(())
-    }
-
-    fn add_variable(
-        &mut self,
-        name: &'static str,
-        config: &Config,
-        environment: &Environment,
-    ) -> io::Result<()> {
-        let Some(value) = environment.get(name) else {
-            return Ok(());
-        };
-        let checked = value.to_str().ok_or(LeftOut::NotText);
-        match checked.and_then(|text| fit(name, text, config)) {
-            Err(reason) => self.left_out.push((name, reason)),
-            Ok(text) if PATHS.contains(&name) => {
-                let path = match name {
-                    ASTRO_HOME => environment.astro_home(),
-                    // Others read these as they stand.
-                    _ => Some(Ok(text.into())),
-                };
-                match path.transpose() {
-                    Ok(path) => self.add_path(name, path)?,
-                    Err(_) => self.left_out.push((name, LeftOut::Unmeant)),
-                }
-            }
-            Ok(text) => self.variables.push((name, text.to_owned())),
-        }
-        Ok(())
-    }
-
-    fn add_path(&mut self, name: &'static str, path: Option<PathBuf>) -> io::Result<()> {
-        if let Some(path) = path {
-            let path = std::path::absolute(path)?;
-            self.variables.push((name, path.display().to_string()));
-        }
-        Ok(())
-    }
 }
 
-/// The reason why an entry cannot hold the text of a setting. The name of a file may be a hash.
-fn unfit(setting: &Setting, text: &str) -> Option<LeftOut> {
-    if setting.kind() != Kind::Name {
-        return None;
+/// The text of a setting, if an entry can hold it.
+fn of_setting(
+    setting: &Setting,
+    text: Result<String, Problem>,
+    config: &Config,
+) -> Result<String, LeftOut> {
+    if config.sandbox && setting.names_the_installation() {
+        return Err(LeftOut::Sandbox);
     }
-    if without_secret_shapes(text) != text {
-        return Some(LeftOut::LooksLikeToken);
+    if *setting == API_TOKEN {
+        return Err(LeftOut::Token);
     }
-    text.contains(['?', '#']).then_some(LeftOut::Query)
-}
-
-/// The text of a variable, if an entry can hold it.
-fn fit<'a>(name: &str, text: &'a str, config: &Config) -> Result<&'a str, LeftOut> {
-    let is_path = PATHS.contains(&name);
-    let looks_like_token = match is_path {
-        // The name of a file may be a hash.
-        true => is_secret_shaped(text.trim()),
-        false => without_secret_shapes(text) != text,
-    };
-    // A login ends with this, also in a URL that is not well-formed.
-    if !is_path && text.contains('@') {
-        return Err(LeftOut::Password);
-    }
-    if looks_like_token {
+    let text = text.map_err(|_| LeftOut::NotText)?;
+    // The name of a file may be a hash.
+    let is_name = setting.kind() == Kind::Name;
+    if is_name && without_secret_shapes(&text) != text {
         return Err(LeftOut::LooksLikeToken);
     }
-    let kind = if is_path { Kind::Path } else { Kind::Word };
-    values::not_a_placeholder(text, kind).map_err(|_| LeftOut::Unmeant)?;
-    if name == XDG_STATE_HOME && !Path::new(text).is_absolute() {
-        return Err(LeftOut::Relative);
+    match is_name && text.contains(['?', '#']) {
+        true => Err(LeftOut::Query),
+        false => Ok(text),
     }
+}
+
+/// The text of a variable that is set, if an entry can hold it.
+fn of_variable(
+    name: &str,
+    config: &Config,
+    environment: &Environment,
+) -> Option<Result<String, LeftOut>> {
+    let Some(text) = environment.get(name)?.to_str() else {
+        return Some(Err(LeftOut::NotText));
+    };
+    let fit = match PATHS.contains(&name) {
+        true => is_fit_path(name, text),
+        false => is_fit(name, text, config),
+    };
+    if name != ASTRO_HOME || fit.is_err() {
+        return Some(fit.map(|()| text.to_owned()));
+    }
+    // Others read the other paths as they stand.
+    let home = environment.astro_home()?.map_err(|_| LeftOut::Unmeant);
+    Some(home.map(|home| home.display().to_string()))
+}
+
+fn is_fit(name: &str, text: &str, config: &Config) -> Result<(), LeftOut> {
+    // A login ends with this, also in a URL that is not well-formed.
+    if text.contains('@') {
+        return Err(LeftOut::Password);
+    }
+    if without_secret_shapes(text) != text {
+        return Err(LeftOut::LooksLikeToken);
+    }
+    values::not_a_placeholder(text, Kind::Word).map_err(|_| LeftOut::Unmeant)?;
     let proxy = config.connecting.proxies.proxy.as_ref();
     match proxy.is_some_and(|proxy| proxy.name == name && proxy.address.is_err()) {
         true => Err(LeftOut::Unusable),
-        false => Ok(text),
+        false => Ok(()),
+    }
+}
+
+fn is_fit_path(name: &str, text: &str) -> Result<(), LeftOut> {
+    // The name of a file may be a hash.
+    if is_secret_shaped(text.trim()) {
+        return Err(LeftOut::LooksLikeToken);
+    }
+    values::not_a_placeholder(text, Kind::Path).map_err(|_| LeftOut::Unmeant)?;
+    match name == XDG_STATE_HOME && !Path::new(text).is_absolute() {
+        true => Err(LeftOut::Relative),
+        false => Ok(()),
     }
 }
 
@@ -244,35 +213,28 @@ impl Environment {
             Some(origin.name_of(setting.name()))
         };
         let settings = ALL.iter().filter_map(of_setting);
-        let beside = BESIDE_SETTINGS.into_iter();
-        settings
-            .chain(beside.filter(|name| self.get(name).is_some()))
-            .collect()
+        let beside = beside_settings().filter(|name| self.get(name).is_some());
+        settings.chain(beside).collect()
     }
 
     /// The program that a command of this name starts.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
-        let directories = self.get("PATH")?;
-        let candidates =
-            std::env::split_paths(directories).flat_map(|directory| executables(&directory, name));
-        candidates.into_iter().find(|path| is_executable(path))
+        let endings: &[&str] = match cfg!(windows) {
+            true => &[".exe", ".cmd"],
+            false => &[""],
+        };
+        let files = |directory: PathBuf| {
+            let file = move |ending: &&str| directory.join(format!("{name}{ending}"));
+            endings.iter().map(file)
+        };
+        let mut files = std::env::split_paths(self.get("PATH")?).flat_map(files);
+        files.find(|path| is_executable(path))
     }
 
     /// The directory that a variable names.
     pub fn directory(&self, variable: &str) -> Option<PathBuf> {
         self.get(variable).map(PathBuf::from)
     }
-}
-
-/// The files that a command may mean in a directory.
-fn executables(directory: &Path, name: &str) -> Vec<PathBuf> {
-    let endings: &[&str] = if cfg!(windows) {
-        &[".exe", ".cmd"]
-    } else {
-        &[""]
-    };
-    let file = |ending: &&str| directory.join(format!("{name}{ending}"));
-    endings.iter().map(file).collect()
 }
 
 #[cfg(unix)]

@@ -19,17 +19,13 @@ use crate::guards::secret::Secret;
 const TOKEN_FILE_MAX: u64 = 64 * 1024;
 
 impl Config {
-    /// The installation and the credential for it, as they are now.
-    ///
-    /// # Errors
-    /// Something is not set up; the text names it and the ways out.
+    /// The installation and the credential for it, as they are now. An error names what is missing and the ways out.
     pub async fn installation(&self) -> Result<Installation, NotConfigured> {
-        self.find_installation()
-            .await
-            .map_err(|problem| NotConfigured {
-                problem,
-                reader: self.reader,
-            })
+        let found = self.find_installation().await;
+        found.map_err(|problem| NotConfigured {
+            problem,
+            reader: self.reader,
+        })
     }
 
     async fn find_installation(&self) -> Result<Installation, InstallationProblem> {
@@ -60,13 +56,11 @@ impl Config {
 
     /// Tells if there is such a workspace now.
     pub async fn has_default_workspace(&self) -> bool {
-        match &self.workspace_id {
-            Some(id) => self.policy.allows(id),
-            None => self
-                .installation()
-                .await
-                .is_ok_and(|found| self.default_workspace(&found).is_some()),
+        if let Some(id) = &self.workspace_id {
+            return self.policy.allows(id);
         }
+        let found = self.find_installation().await;
+        found.is_ok_and(|found| self.default_workspace(&found).is_some())
     }
 
     /// The URL that the settings name by themselves, without a login.
@@ -76,9 +70,6 @@ impl Config {
     }
 
     /// The astro CLI's login for the domain set, or for its current context.
-    ///
-    /// # Errors
-    /// There is no login that can be used.
     pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
         astro_login::find(&self.login_place, self.domain.as_ref()).await
     }
@@ -89,22 +80,18 @@ impl Config {
         setting: &Setting,
         token: Result<Secret, InstallationProblem>,
     ) -> Result<Installation, InstallationProblem> {
-        let origin = TokenSource::Setting(self.written_as(setting));
-        let url = self.url_for(setting)?;
+        let name = self.written_as(setting);
+        let url = self.url_from_settings();
+        let url = url.ok_or_else(|| match self.domain.clone() {
+            Some(domain) => InstallationProblem::LocalDomain { domain },
+            None => InstallationProblem::NoUrl { token: name },
+        })?;
+        let origin = TokenSource::Setting(name);
         Ok(Installation {
             token: bare(&token?, &origin, url.base_domain())?,
             url,
             token_source: origin,
             login_workspace: None,
-        })
-    }
-
-    fn url_for(&self, setting: &Setting) -> Result<ApiUrl, InstallationProblem> {
-        let token = self.written_as(setting);
-        let url = self.url_from_settings();
-        url.ok_or_else(|| match self.domain.clone() {
-            Some(domain) => InstallationProblem::LocalDomain { domain },
-            None => InstallationProblem::NoUrl { token },
         })
     }
 
@@ -120,11 +107,9 @@ impl Config {
                 login: login.url.to_string(),
             });
         }
-        if login.token.expose().trim().is_empty() {
-            return Err(InstallationProblem::LoggedOut {
-                place: login.token_place(),
-                domain: login.domain,
-            });
+        if let Some(place) = login.token_elsewhere() {
+            let domain = login.domain;
+            return Err(InstallationProblem::LoggedOut { domain, place });
         }
         Ok(Installation {
             login_workspace: workspace_of(&login),
@@ -168,9 +153,9 @@ impl Config {
 
     /// Tells if a token file is set and holds no token that can be used.
     pub fn token_file_is_unusable(&self) -> bool {
-        let is_usable = |token: &Secret| token::bare_token(token).is_ok();
-        let token = self.token_file.as_deref().map(read_token);
-        token.is_some_and(|token| !token.as_ref().is_ok_and(is_usable))
+        let is_usable = |token: Secret| token::bare_token(&token).is_ok();
+        let file = self.token_file.as_deref();
+        file.is_some_and(|path| !read_token(path).is_ok_and(is_usable))
     }
 
     fn read_token(&self, path: &Path) -> Result<Secret, InstallationProblem> {

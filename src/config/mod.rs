@@ -32,7 +32,7 @@ use values::Problem;
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
-pub use carried::{Carried, NotCarried};
+pub use carried::Carried;
 pub use fields::{AllBroken, Broken, Config, Origin};
 pub use flags::Flags;
 pub use not_configured::{NotConfigured, Reader};
@@ -81,13 +81,9 @@ impl Environment {
 
     /// The place where the astro CLI keeps its login.
     fn astro_login_place(&self) -> Place {
-        let home = match self.astro_home() {
-            Some(Err(broken)) => return Place::Broken(broken),
-            Some(Ok(home)) => Some(home),
-            None => std::env::home_dir(),
-        };
-        let file = home.map(|home| home.join(".astro").join("config.yaml"));
-        file.map_or(Place::NoHome, Place::File)
+        let home = self.astro_home();
+        let home = home.or_else(|| std::env::home_dir().map(Ok))?;
+        Some(home.map(|home| home.join(".astro").join("config.yaml")))
     }
 
     /// The directory that the variable of the astro CLI names. A blank one is unset.
@@ -108,10 +104,7 @@ impl Environment {
 
 impl Config {
     /// Reads flags and environment. A broken variable does not fail: clients hide the output of a server that does not
-    /// start, so the calls report it.
-    ///
-    /// # Errors
-    /// Each broken flag, which is a usage error.
+    /// start, so the calls report it. The error holds each broken flag, which is a usage error.
     pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, AllBroken> {
         let mut config = Self::default();
         config.connecting.proxies = environment.proxies();
@@ -124,10 +117,9 @@ impl Config {
         if !config.sandbox {
             config.read_installation(flags, environment);
         }
-        let broken = config.broken.iter().cloned();
-        let usage: Vec<_> = broken
-            .filter(|broken| broken.origin == Origin::Flag)
-            .collect();
+        let usage = config.broken.iter();
+        let usage = usage.filter(|broken| broken.origin == Origin::Flag);
+        let usage: Vec<_> = usage.cloned().collect();
         match usage.is_empty() {
             true => Ok(config),
             false => Err(AllBroken(usage)),
@@ -172,15 +164,10 @@ impl Config {
         self.mark_broken(&LOG_FILE, Problem::LogFile(Arc::new(error)));
     }
 
-    /// The line of the API that a sandbox of this configuration speaks.
-    ///
-    /// # Errors
-    /// The setting is broken.
+    /// The line of the API that a sandbox of this configuration speaks. Fails if the setting is broken.
     pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
-        match self.broken(&SANDBOX_LINE) {
-            Some(broken) => Err(broken.clone()),
-            None => Ok(self.sandbox_line),
-        }
+        let broken = self.broken(&SANDBOX_LINE).cloned();
+        broken.map_or(Ok(self.sandbox_line), Err)
     }
 
     /// Tells whether key files go to the directory that is deleted with the sandbox.

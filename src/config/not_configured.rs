@@ -1,6 +1,6 @@
 //! The reasons why no call can be made, each with its own way out, for a reader at a client or at a terminal.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -21,7 +21,6 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// The words to set something with.
     fn set(self, what: impl Display) -> String {
         match self {
             Self::Client => format!(
@@ -32,7 +31,6 @@ impl Reader {
         }
     }
 
-    /// The words to correct something that is set with.
     fn correct(self, what: &str) -> String {
         match self {
             Self::Client => format!(
@@ -43,15 +41,6 @@ impl Reader {
         }
     }
 
-    /// The words to name another file with, in place of that of a setting.
-    fn name_another_file(self, setting: &str) -> String {
-        match self {
-            Self::Terminal if is_flag(setting) => format!("give {setting} another file"),
-            _ => self.set(format!("{setting} to another file")),
-        }
-    }
-
-    /// The words to log in with the astro CLI.
     fn log_in(self, domain: impl Display) -> String {
         match self {
             Self::Client => format!(
@@ -63,7 +52,8 @@ impl Reader {
 }
 
 /// A reason why no call can be made: something is not set up. The text says what, and the way out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}. {}", self.advice())]
 pub struct NotConfigured {
     pub(super) problem: InstallationProblem,
     pub(super) reader: Reader,
@@ -80,14 +70,6 @@ impl NotConfigured {
         capitalised(&self.problem.way_out(self.reader))
     }
 }
-
-impl Display for NotConfigured {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}. {}", self.problem, self.advice())
-    }
-}
-
-impl std::error::Error for NotConfigured {}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstallationProblem {
@@ -138,42 +120,51 @@ fn token_settings() -> String {
 
 impl InstallationProblem {
     fn way_out(&self, reader: Reader) -> String {
+        let (domain_variable, url_variable) = (DOMAIN.variable(), API_URL.variable());
+        let set_token = reader.set(token_settings());
         match self {
             Self::Broken(AllBroken(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
-                "{} (such as acme.dev) or {} beside it",
-                DOMAIN.variable(),
-                API_URL.variable()
+                "{domain_variable} (such as acme.dev) or {url_variable} beside it"
             )),
             Self::NoToken {
                 problem: LoginProblem::Home(home),
                 ..
-            } => {
-                let correct = reader.correct(home.setting);
-                format!("{correct}, or {}", reader.set(token_settings()))
-            }
+            } => format!("{}, or {set_token}", reader.correct(home.setting)),
             // No one can log in to an address by the astro CLI.
-            Self::NoToken { domain, .. } if is_address(domain) => reader.set(token_settings()),
-            Self::NoToken { domain, .. } => format!(
-                "{}, or {}",
-                reader.log_in(domain),
-                reader.set(token_settings())
-            ),
+            Self::NoToken { domain, .. } if is_address(domain) => set_token,
+            Self::NoToken { domain, .. } => format!("{}, or {set_token}", reader.log_in(domain)),
             Self::LoginElsewhere {
                 set_by,
                 lacks_version,
                 ..
-            } => elsewhere(set_by, *lacks_version, reader),
+            } => {
+                let hint = match lacks_version {
+                    true => "The URL that is set has no /v1 at its end. ",
+                    false => "",
+                };
+                let correct = match is_flag(set_by) {
+                    true => "correct or leave out",
+                    false => "correct or unset",
+                };
+                format!(
+                    "{hint}To use the astro login, {correct} {set_by}; to use another token, {set_token}"
+                )
+            }
             Self::LocalDomain { .. } => reader.set(format!(
-                "{}, for instance to http://localhost:8871/v1, beside the token",
-                API_URL.variable()
+                "{url_variable}, for instance to http://localhost:8871/v1, beside the token"
             )),
             Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
-            Self::TokenFile { setting, .. } => format!(
-                "Put a token into that file, which takes effect at the next call, or {}",
-                reader.name_another_file(setting)
-            ),
+            Self::TokenFile { setting, .. } => {
+                let name_another = match reader {
+                    Reader::Terminal if is_flag(setting) => format!("give {setting} another file"),
+                    _ => reader.set(format!("{setting} to another file")),
+                };
+                format!(
+                    "Put a token into that file, which takes effect at the next call, or {name_another}"
+                )
+            }
             Self::Token { origin, domain, .. } => another_token(origin, domain, reader),
         }
     }
@@ -190,26 +181,24 @@ fn is_flag(setting: &str) -> bool {
 
 fn correct(broken: &[Broken], reader: Reader) -> String {
     let are_flags = broken.iter().all(|one| one.origin == Origin::Flag);
-    let them = match broken {
-        [_] => "it",
-        _ => "them",
-    };
-    match reader {
+    let them = if broken.len() == 1 { "it" } else { "them" };
+    let advice = match reader {
         Reader::Terminal if are_flags => {
-            format!("Nothing was sent. Correct {them} in the command, or leave {them} out")
+            format!("Correct {them} in the command, or leave {them} out")
         }
-        _ => format!("Nothing was sent. {}", capitalised(&reader.correct(them))),
-    }
+        _ => capitalised(&reader.correct(them)),
+    };
+    format!("Nothing was sent. {advice}")
 }
 
 fn without_installation(login: &LoginProblem, reader: Reader) -> String {
     let settings = reader.set(format!("{} and {}", DOMAIN.variable(), token_settings()));
+    let log_in = reader.log_in("<domain>");
     match login {
         LoginProblem::Home(home) => format!("{}, or {settings}", reader.correct(home.setting)),
-        LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => format!(
-            "Correct that file, or {}, or {settings}",
-            reader.log_in("<domain>")
-        ),
+        LoginProblem::Malformed { .. } | LoginProblem::Unreadable { .. } => {
+            format!("Correct that file, or {log_in}, or {settings}")
+        }
         LoginProblem::Refused {
             refused: UrlRefused::Hosted,
             ..
@@ -219,38 +208,19 @@ fn without_installation(login: &LoginProblem, reader: Reader) -> String {
         LoginProblem::NoLocalUrl { .. } => {
             reader.set(format!("{} and {}", API_URL.variable(), token_settings()))
         }
-        _ => format!("{}, or {settings}", reader.log_in("<domain>")),
+        _ => format!("{log_in}, or {settings}"),
     }
 }
 
-fn elsewhere(set_by: &str, lacks_version: bool, reader: Reader) -> String {
-    let hint = match lacks_version {
-        true => "The URL that is set has no /v1 at its end. ",
-        false => "",
-    };
-    let drop = if is_flag(set_by) {
-        "leave out"
-    } else {
-        "unset"
-    };
-    format!(
-        "{hint}To use the astro login, correct or {drop} {set_by}; to use another token, {}",
-        reader.set(token_settings())
-    )
-}
-
 fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
+    let (domain_variable, file_variable) = (DOMAIN.variable(), API_TOKEN_FILE.variable());
     let settings = reader.set(format!(
-        "{} to {domain}, and {} to a file that holds a token and nothing else,",
-        DOMAIN.variable(),
-        API_TOKEN_FILE.variable()
+        "{domain_variable} to {domain}, and {file_variable} to a file that holds a token and nothing else,"
     ));
+    let log_in = reader.log_in(domain);
     match place {
         TokenPlace::CredentialsFile(_) => settings,
-        TokenPlace::ConfigFile | TokenPlace::Unknown(_) => format!(
-            "{}; if these words come again, {settings}",
-            reader.log_in(domain)
-        ),
+        TokenPlace::Unknown(_) => format!("{log_in}; if these words come again, {settings}"),
     }
 }
 

@@ -9,10 +9,10 @@ use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable};
 use crate::guards::secret::{REDACTED, Secret, without_secret_shapes};
 
 /// The variables that name a proxy for https. The first one that is set counts.
-const PROXY: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+pub(super) const PROXY: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The variables that list hosts without a proxy. The first one that is set counts.
-const NO_PROXY: &[&str] = &["NO_PROXY", "no_proxy"];
+pub(super) const NO_PROXY: &[&str] = &["NO_PROXY", "no_proxy"];
 
 /// The characters that end a login too early where they are not encoded, each with its encoding.
 const TO_ENCODE: &[(char, &str)] = &[('#', "%23"), ('/', "%2F"), ('?', "%3F"), ('\\', "%5C")];
@@ -28,18 +28,7 @@ const UNFILLED: &[(&str, &str)] = &[
 ];
 
 /// The words that people set for no proxy. Each would be the name of a host.
-const NO_PROXY_WORDS: &[&str] = &[
-    "none",
-    "null",
-    "nil",
-    "undefined",
-    "direct",
-    "no",
-    "off",
-    "false",
-    "disable",
-    "disabled",
-];
+const NO_PROXY_WORDS: &str = "none null nil undefined direct no off false disable disabled";
 
 /// A reason why the value of a proxy variable cannot be used. Its text follows the name of the variable and shows no
 /// part of the value, which may hold a password.
@@ -69,7 +58,6 @@ enum ProxyProblem {
 }
 
 impl Environment {
-    /// The proxies that the variables name.
     pub(super) fn proxies(&self) -> Proxies {
         let proxy = self.first(PROXY).map(|(name, text)| ProxyVariable {
             name,
@@ -77,38 +65,26 @@ impl Environment {
                 .map_err(|problem| problem.to_string())
                 .and_then(|text| address(&text).map_err(|problem| problem.to_string())),
         });
-        match self.first(NO_PROXY) {
-            Some((name, text)) => with_exceptions(proxy, name, text),
-            None => Proxies {
+        let Some((name, text)) = self.first(NO_PROXY) else {
+            return Proxies {
                 proxy,
                 no_proxy: None,
-            },
+            };
+        };
+        let text = text.and_then(|text| match placeholder::find_in_hosts(&text) {
+            Some(problem) => Err(problem.into()),
+            None => Ok(text),
+        });
+        // If the exceptions cannot be read, no proxy can be used: it might not be meant for the host.
+        let address = text.as_ref().map_err(Problem::to_string).err();
+        let of_exceptions = address.map(|problem| ProxyVariable {
+            name,
+            address: Err(problem),
+        });
+        Proxies {
+            proxy: proxy.map(|proxy| of_exceptions.unwrap_or(proxy)),
+            no_proxy: text.ok(),
         }
-    }
-}
-
-/// Adds the hosts without a proxy. If they cannot be read, no proxy can be used: it might not be meant for the host.
-fn with_exceptions(
-    proxy: Option<ProxyVariable>,
-    name: &'static str,
-    text: Result<String, Problem>,
-) -> Proxies {
-    let text = text.and_then(|text| match placeholder::find_in_hosts(&text) {
-        Some(problem) => Err(problem.into()),
-        None => Ok(text),
-    });
-    match text {
-        Ok(text) => Proxies {
-            proxy,
-            no_proxy: Some(text),
-        },
-        Err(problem) => Proxies {
-            proxy: proxy.map(|_| ProxyVariable {
-                name,
-                address: Err(problem.to_string()),
-            }),
-            no_proxy: None,
-        },
     }
 }
 
@@ -145,7 +121,8 @@ fn is_meant(text: &str) -> Result<(), ProxyProblem> {
     if text.starts_with(['"', '\'', '`', '“', '‘']) {
         return Err(ProxyProblem::Quoted);
     }
-    if NO_PROXY_WORDS.contains(&text.to_ascii_lowercase().as_str()) {
+    let mut words = NO_PROXY_WORDS.split(' ');
+    if words.any(|word| text.eq_ignore_ascii_case(word)) {
         return Err(ProxyProblem::NoProxy);
     }
     let (login, host) = text.rsplit_once('@').unwrap_or(("", text));
@@ -181,14 +158,9 @@ fn has_whole_login(rest: &str) -> Result<(), ProxyProblem> {
     let Some((login, _)) = rest.rsplit_once('@') else {
         return Ok(());
     };
-    let found = TO_ENCODE
-        .iter()
-        .find(|(character, _)| login.contains(*character));
-    match found {
-        Some((character, encoded)) => Err(ProxyProblem::Login {
-            character: *character,
-            encoded,
-        }),
+    let mut characters = TO_ENCODE.iter().copied();
+    match characters.find(|(character, _)| login.contains(*character)) {
+        Some((character, encoded)) => Err(ProxyProblem::Login { character, encoded }),
         None => Ok(()),
     }
 }

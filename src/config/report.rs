@@ -21,11 +21,8 @@ pub struct CurrentSetting {
 impl Config {
     /// Every setting, completed by the astro login where the installation comes from it.
     pub fn settings(&self, installation: Option<&Installation>) -> Vec<CurrentSetting> {
-        let mut all: Vec<_> = ALL.iter().map(|setting| self.current(setting)).collect();
-        if let Some(found) = installation {
-            self.add_login(&mut all, found);
-        }
-        all
+        let current = |setting: &&'static Setting| self.current(setting, installation);
+        ALL.iter().map(current).collect()
     }
 
     /// Tells if a setting has a value that cannot be used. Then no call can be made.
@@ -50,35 +47,40 @@ impl Config {
         astro_login::skips_verification(&self.login_place)
     }
 
-    fn current(&self, setting: &'static Setting) -> CurrentSetting {
+    fn current(
+        &self,
+        setting: &'static Setting,
+        installation: Option<&Installation>,
+    ) -> CurrentSetting {
+        let mut origin = self.origin(setting);
+        let found = installation.filter(|_| origin == Origin::Default);
+        let of_login = found.and_then(|found| self.of_login(setting, found));
+        let value = match (of_login, self.broken(setting)) {
+            (Some(value), _) => {
+                origin = Origin::AstroLogin;
+                Ok(value)
+            }
+            (None, Some(broken)) => Err(broken.clone()),
+            (None, None) => Ok(setting.shown(self)),
+        };
         CurrentSetting {
             setting,
-            origin: self.origin(setting),
-            value: self
-                .broken(setting)
-                .cloned()
-                .map_or(Ok(setting.shown(self)), Err),
+            origin,
+            value,
         }
     }
 
-    fn add_login(&self, settings: &mut [CurrentSetting], found: &Installation) {
-        let workspace = self.default_workspace(found).filter(|_| !self.sandbox);
-        let workspace = workspace.map(WorkspaceId::into_string);
-        add(settings, &WORKSPACE_ID, workspace);
-        if found.token_source == TokenSource::AstroLogin {
-            add(settings, &DOMAIN, Some(found.login_domain().to_owned()));
-            add(settings, &API_TOKEN, Some(token_in_words(&found.token)));
+    /// The value that the astro login has for a setting that nobody has set.
+    fn of_login(&self, setting: &Setting, found: &Installation) -> Option<String> {
+        let is_login = found.token_source == TokenSource::AstroLogin;
+        if *setting == WORKSPACE_ID && !self.sandbox {
+            self.default_workspace(found).map(WorkspaceId::into_string)
+        } else if *setting == DOMAIN && is_login {
+            Some(found.login_domain().to_owned())
+        } else if *setting == API_TOKEN && is_login {
+            Some(token_in_words(&found.token))
+        } else {
+            None
         }
-    }
-}
-
-/// Adds what the astro login says to a setting that nobody has set.
-fn add(settings: &mut [CurrentSetting], setting: &Setting, value: Option<String>) {
-    let mut unset = settings
-        .iter_mut()
-        .filter(|one| one.origin == Origin::Default);
-    if let (Some(one), Some(value)) = (unset.find(|one| one.setting == setting), value) {
-        one.value = Ok(value);
-        one.origin = Origin::AstroLogin;
     }
 }

@@ -28,9 +28,7 @@ pub struct Setting {
     pub form: Form,
     /// The meaning, in words.
     pub help: &'static str,
-    /// Parses a value into its field.
     fill: fn(&mut Config, &str) -> Result<(), Problem>,
-    /// Gives the shown form of the field.
     show: fn(&Config) -> String,
 }
 
@@ -85,13 +83,12 @@ impl Setting {
     /// Parses a value and fills the field.
     pub(super) fn fill(&self, config: &mut Config, text: &str) -> Result<(), Problem> {
         values::not_a_placeholder(text, self.kind())?;
-        match *self == API_TOKEN {
-            true => (self.fill)(config, text),
-            false => (self.fill)(config, values::not_a_token(text)?),
+        if *self != API_TOKEN {
+            values::not_a_token(text)?;
         }
+        (self.fill)(config, text)
     }
 
-    /// The use of the value.
     pub(super) fn kind(&self) -> Kind {
         match self.form {
             Path(_) => Kind::Path,
@@ -103,7 +100,6 @@ impl Setting {
 }
 
 impl Config {
-    /// The origin of the value of a setting.
     pub(super) fn origin(&self, setting: &Setting) -> Origin {
         let origin = self.origins.get(setting.name());
         origin.copied().unwrap_or(Origin::Default)
@@ -183,7 +179,7 @@ table! {
         flag: Some("--levels"), variables: &["APC_LEVELS"], form: List("LEVELS"),
         help: "Levels to work on: workspace,deployment, or workspace alone",
         fill: |config, text| values::levels(text).map(|levels| config.policy.levels = levels),
-        show: |config| values::levels_in_words(config.policy.levels),
+        show: |config| name_of(config.policy.levels, values::LEVELS_OF_WORK),
     }
     READ_ONLY {
         flag: Some("--read-only"), variables: &["APC_READ_ONLY"], form: Switch,

@@ -51,6 +51,11 @@ pub(super) enum Problem {
 }
 
 impl Problem {
+    fn refused(text: &str, reason: UrlRefused) -> Self {
+        let value = shown(text);
+        Self::UrlRefused { value, reason }
+    }
+
     fn not_accepted(text: &str, accepted: impl Into<String>) -> Self {
         Self::NotAccepted {
             value: shown(text),
@@ -90,6 +95,11 @@ pub(super) const RANKS: &Choices<Rank> = &[
     ("DEPLOYMENT_VIEWER", Rank::Viewer),
     ("DEPLOYMENT_EDITOR", Rank::Editor),
     ("DEPLOYMENT_ADMIN", Rank::Admin),
+];
+
+pub(super) const LEVELS_OF_WORK: &Choices<Levels> = &[
+    ("workspace,deployment", Levels::All),
+    ("workspace", Levels::WorkspaceOnly),
 ];
 
 pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("2020", Line::Of2020)];
@@ -160,24 +170,17 @@ pub(super) fn switch(text: &str) -> Result<bool, Problem> {
 }
 
 pub(super) fn api_url(text: &str) -> Result<ApiUrl, Problem> {
-    ApiUrl::parse(text.trim()).map_err(|reason| Problem::UrlRefused {
-        value: shown(text),
-        reason,
-    })
+    ApiUrl::parse(text.trim()).map_err(|reason| Problem::refused(text, reason))
 }
 
 /// Parses a domain. `instead` names the setting for a URL, which people mistake this one for.
 pub(super) fn domain(text: &str, instead: impl Display) -> Result<Domain, Problem> {
     Domain::parse(text).map_err(|reason| match reason {
-        UrlRefused::Malformed => {
-            let accepted =
-                format!("a domain such as acme.dev; for an address or a path use {instead}");
-            Problem::not_accepted(text, accepted)
-        }
-        reason => Problem::UrlRefused {
-            value: shown(text),
-            reason,
-        },
+        UrlRefused::Malformed => Problem::not_accepted(
+            text,
+            format!("a domain such as acme.dev; for an address or a path use {instead}"),
+        ),
+        reason => Problem::refused(text, reason),
     })
 }
 
@@ -187,8 +190,7 @@ pub(super) fn workspace_id(text: &str) -> Result<WorkspaceId, Problem> {
 
 /// Parses ids between commas. An empty list is refused: it could mean all workspaces or none.
 pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, Problem> {
-    let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
-    let ids: BTreeSet<_> = ids.map(workspace_id).collect::<Result<_, _>>()?;
+    let ids: BTreeSet<_> = items(text).map(workspace_id).collect::<Result<_, _>>()?;
     match ids.is_empty() {
         true => Err(Problem::not_accepted(text, "ids of workspaces")),
         false => Ok(ids),
@@ -197,27 +199,22 @@ pub(super) fn workspace_ids(text: &str) -> Result<BTreeSet<WorkspaceId>, Problem
 
 /// Parses the levels, between commas and in any order.
 pub(super) fn levels(text: &str) -> Result<Levels, Problem> {
-    let names = text
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    let names: BTreeSet<_> = names.collect();
-    match names.into_iter().collect::<Vec<_>>().as_slice() {
-        ["workspace"] => Ok(Levels::WorkspaceOnly),
-        ["deployment", "workspace"] => Ok(Levels::All),
-        _ => Err(Problem::not_accepted(
-            text,
-            "workspace,deployment or workspace",
-        )),
+    let names: BTreeSet<_> = items(text).collect();
+    if names == BTreeSet::from(["workspace", "deployment"]) {
+        Ok(Levels::All)
+    } else if names == BTreeSet::from(["workspace"]) {
+        Ok(Levels::WorkspaceOnly)
+    } else {
+        let accepted = "workspace,deployment or workspace";
+        Err(Problem::not_accepted(text, accepted))
     }
 }
 
-pub(super) fn levels_in_words(levels: Levels) -> String {
-    match levels {
-        Levels::All => "workspace,deployment",
-        Levels::WorkspaceOnly => "workspace",
-    }
-    .to_owned()
+/// The items of a list with commas.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 pub(super) fn changes(text: &str) -> Result<u32, Problem> {
@@ -227,11 +224,10 @@ pub(super) fn changes(text: &str) -> Result<u32, Problem> {
 
 pub(super) fn seconds(text: &str) -> Result<Duration, Problem> {
     let number = text.trim().trim_end_matches('s').trim_end();
-    let number = number.parse::<f64>().ok();
-    number
-        .filter(|seconds| (0.1..=300.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| Problem::not_accepted(text, "seconds from 0.1 to 300"))
+    match number.parse() {
+        Ok(seconds) if (0.1..=300.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(Problem::not_accepted(text, "seconds from 0.1 to 300")),
+    }
 }
 
 /// A text without the byte order mark that some editors and shells put before it.

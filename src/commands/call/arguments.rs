@@ -12,7 +12,6 @@ use crate::guards::secret::without_secret_shapes;
 use crate::guards::text::harmless;
 use crate::session::LINE_MAX;
 
-/// The word that stands for standard input.
 const STDIN: &str = "-";
 
 /// The longest part of a refused text that is shown, in characters.
@@ -21,7 +20,6 @@ const SHOWN_MAX: usize = 60;
 /// The arguments as they were typed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Typed {
-    /// A JSON object.
     Object(Map<String, Value>),
     /// Words, the value of each a text.
     Words(BTreeMap<String, String>),
@@ -32,10 +30,7 @@ pub fn are_on_standard_input(words: &[String]) -> bool {
     matches!(words, [only] if only == STDIN)
 }
 
-/// Reads the words after the name of the tool.
-///
-/// # Errors
-/// A usage error that says what is wrong and how to write it.
+/// Reads the words after the name of the tool. A usage error says what is wrong and how to write it.
 pub fn read(tool: &str, words: &[String]) -> Result<Typed, clap::Error> {
     match words {
         [] => Ok(Typed::Object(Map::new())),
@@ -59,11 +54,8 @@ pub fn fitted(typed: Typed, schema: &Value) -> Map<String, Value> {
     let fit = |(key, word): (String, String)| {
         let kind = schema.pointer(&format!("/properties/{key}/type"));
         let is_text = kind.is_none_or(|kind| kind == "string");
-        let value = match is_text {
-            true => Value::String(word),
-            false => serde_json::from_str(&word).unwrap_or(Value::String(word)),
-        };
-        (key, value)
+        let parsed = serde_json::from_str(&word).ok().filter(|_| !is_text);
+        (key, parsed.unwrap_or(Value::String(word)))
     };
     words.into_iter().map(fit).collect()
 }
@@ -84,16 +76,15 @@ fn pairs(tool: &str, words: &[String]) -> Result<BTreeMap<String, String>, clap:
     let mut pairs = BTreeMap::new();
     for word in words {
         let pair = word.split_once('=').filter(|_| is_pair(word));
-        let Some((key, value)) = pair else {
-            return Err(usage(format!(
-                "{} is not of the form key=value. Write for instance: apc-mcp call {tool} label=ci",
-                shown(word)
-            )));
-        };
+        let (key, value) = pair.ok_or_else(|| {
+            let word = shown(word);
+            usage(format!(
+                "{word} is not of the form key=value. Write for instance: apc-mcp call {tool} label=ci"
+            ))
+        })?;
         if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(usage(format!(
-                "{key} is given twice. Give each argument once"
-            )));
+            let twice = format!("{key} is given twice. Give each argument once");
+            return Err(usage(twice));
         }
     }
     Ok(pairs)
@@ -110,10 +101,10 @@ fn object(tool: &str, text: &[u8], source: &str) -> Result<Typed, clap::Error> {
         true => " The shell has taken the quotes away, as PowerShell does.",
         false => "",
     };
+    let text = shown(&text);
     Err(usage(format!(
-        "{source} is not a JSON object such as '{{\"label\": \"ci\"}}': {problem}. It is {}.{quotes} Without JSON, write: \
-         apc-mcp call {tool} label=ci",
-        shown(&text)
+        "{source} is not a JSON object such as '{{\"label\": \"ci\"}}': {problem}. It is {text}.{quotes} Without JSON, \
+         write: apc-mcp call {tool} label=ci"
     )))
 }
 
@@ -127,17 +118,16 @@ fn shown(text: &str) -> String {
 
 /// Reads standard input, as much of it as a line of the protocol can hold.
 fn standard_input() -> Result<Vec<u8>, clap::Error> {
+    let unreadable = |error| usage(format!("standard input cannot be read: {error}"));
     let mut bytes = Vec::new();
-    let most = LINE_MAX as u64;
-    let read = io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|error| usage(format!("standard input cannot be read: {error}")))?;
-    match bytes.len() > LINE_MAX {
-        true => Err(usage(format!(
-            "the arguments of the tool are longer than {most} bytes"
-        ))),
-        false => encoding::utf8(bytes)
-            .map_err(|problem| usage(format!("standard input cannot be read: {problem}"))),
+    let mut input = io::stdin().lock().take(LINE_MAX as u64 + 1);
+    input.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > LINE_MAX {
+        return Err(usage(format!(
+            "the arguments of the tool are longer than {LINE_MAX} bytes"
+        )));
     }
+    encoding::utf8(bytes).map_err(unreadable)
 }
 
 fn usage(problem: String) -> clap::Error {

@@ -2,19 +2,20 @@
 //! Changes nothing about the call: the server's policy, questions and words are its own.
 
 mod arguments;
-pub mod question;
+mod question;
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use arguments::Typed;
 use serde_json::{Value, json};
 
-use crate::commands::in_process::{InProcessClient, RequestError};
+use crate::commands::Failed;
+use crate::commands::in_process::{InProcessClient, RequestError, list, text};
 use crate::commands::sandbox::EmbeddedSandbox;
-use crate::commands::terminal::{coloured, note, print, width_of_errors, wrapped};
+use crate::commands::terminal::{can_ask, coloured, note, print, width_of_errors, wrapped};
 use crate::config::Config;
 use crate::guards::secret::Secrets;
 use crate::guards::text::{harmless_json, on_one_line};
@@ -23,19 +24,15 @@ use crate::session::shutdown::{self, Shutdown};
 
 const CODE: Style = AnsiColor::Red.on_default().bold();
 
-type Failed = Box<dyn std::error::Error>;
-
 /// Calls the tool, prints its structured result, or its words on standard error.
-///
-/// # Errors
-/// The arguments cannot be read, or there is no server to call.
+/// Fails if the arguments cannot be read, or there is no server to call.
 pub async fn run(
     tool: &str,
     words: &[String],
     mut config: Config,
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
-    let asking = !arguments::are_on_standard_input(words) && has_terminal();
+    let asking = !arguments::are_on_standard_input(words) && can_ask();
     let typed = arguments::read(tool, words)?;
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let shutdown = Shutdown::default();
@@ -58,10 +55,9 @@ pub async fn run(
         is_asking.set(shutdown.signal.is_cancelled());
         answer
     };
-    let result = client
-        .request_answering("tools/call", parameters, answering)
-        .await;
-    let has_words = matches!(result, Ok(_) | Err(RequestError::Refused { .. }));
+    let called = client.request_answering("tools/call", parameters, answering);
+    let result = called.await;
+    let has_words = matches!(result, Ok(_) | Err(RequestError::Refused(_)));
     if is_asking.get() || (shutdown.signal.is_cancelled() && !has_words) {
         interrupted(is_asking.get())?;
         return Ok(ExitCode::FAILURE);
@@ -71,23 +67,13 @@ pub async fn run(
     Ok(code)
 }
 
-/// Tells whether somebody can see a question and answer it: both ends are a terminal.
-fn has_terminal() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
 /// The schema of the tool's arguments. A tool that does not exist has none; calling it says which there are.
 async fn schema(client: &mut InProcessClient, tool: &str) -> Result<Value, RequestError> {
     let listed = client.request("tools/list", json!({})).await?;
-    let tools = listed.get("tools").and_then(Value::as_array);
-    let found = tools
-        .into_iter()
-        .flatten()
-        .find(|one| one.get("name").is_some_and(|name| name == tool));
-    Ok(found
-        .and_then(|tool| tool.get("inputSchema"))
-        .cloned()
-        .unwrap_or_default())
+    let mut tools = list(&listed, "/tools").iter();
+    let found = tools.find(|one| text(one, "/name") == tool);
+    let schema = found.and_then(|tool| tool.get("inputSchema"));
+    Ok(schema.cloned().unwrap_or_default())
 }
 
 fn interrupted(at_a_question: bool) -> io::Result<()> {
@@ -100,20 +86,18 @@ fn interrupted(at_a_question: bool) -> io::Result<()> {
 }
 
 fn show(result: Result<Value, RequestError>) -> Result<ExitCode, Failed> {
-    let result = match result {
-        Err(RequestError::Refused { message }) => {
-            refuse(&message)?;
-            return Ok(ExitCode::FAILURE);
-        }
-        result => result?,
+    let words = match result {
+        Err(RequestError::Refused(message)) => message,
+        Err(error) => return Err(error.into()),
+        Ok(result) => match result.get("structuredContent") {
+            Some(result) => {
+                print(coloured(&harmless_json(&format!("{result:#}"))))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            None => text(&result, "/content/0/text").to_owned(),
+        },
     };
-    if let Some(structured) = result.get("structuredContent") {
-        let json = harmless_json(&serde_json::to_string_pretty(structured)?);
-        print(coloured(&json))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let words = result.pointer("/content/0/text").and_then(Value::as_str);
-    refuse(words.unwrap_or("the server gave no reason"))?;
+    refuse(&words)?;
     Ok(ExitCode::FAILURE)
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::commands::terminal::{note, width_of_errors, wrapped};
+use crate::commands::in_process::{list, text};
+use crate::commands::terminal::{is_yes, note, note_wrapped};
 use crate::guards::text::on_one_line;
 use crate::session::elicitation::REACTION_MIN;
 use crate::session::shutdown::Shutdown;
@@ -32,15 +33,19 @@ async fn typed(question: Value, shutdown: &Shutdown) -> Value {
 
 /// Has the form filled in. Returns nothing for a no.
 fn ask(question: &Value) -> io::Result<Option<Value>> {
-    let mut terminal = anstream::stderr();
-    show(question)?;
+    for line in text(question, "/message").lines() {
+        note_wrapped(&on_one_line(line))?;
+    }
+    // A question of this server has one field.
     let fields = question.pointer("/requestedSchema/properties");
-    let Some((name, field)) = fields.and_then(Value::as_object).and_then(only) else {
+    let fields = fields.and_then(Value::as_object);
+    let only = fields.filter(|fields| fields.len() == 1);
+    let Some((name, field)) = only.and_then(|fields| fields.iter().next()) else {
         return Ok(None);
     };
     let choices = choices(field);
     for (number, (_, title)) in choices.iter().enumerate() {
-        writeln!(terminal, "{:>3}  {}", number + 1, on_one_line(title))?;
+        note(format!("{:>3}  {}", number + 1, on_one_line(title)))?;
     }
     let title = field.get("title").and_then(Value::as_str).unwrap_or(name);
     let accepted = match choices.len() {
@@ -48,8 +53,7 @@ fn ask(question: &Value) -> io::Result<Option<Value>> {
         last => format!("1-{last}, nothing to cancel"),
     };
     loop {
-        write!(terminal, "{} [{accepted}] ", on_one_line(title))?;
-        terminal.flush()?;
+        write!(anstream::stderr(), "{} [{accepted}] ", on_one_line(title))?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         let line = line.trim();
@@ -59,38 +63,19 @@ fn ask(question: &Value) -> io::Result<Option<Value>> {
             return Ok(chosen.map(|value| json!({name: value})));
         }
         let last = choices.len();
-        writeln!(terminal, "That is no number from 1 to {last}.")?;
+        note(format!("That is no number from 1 to {last}."))?;
     }
-}
-
-/// Prints the words of a question.
-pub fn show(question: &Value) -> io::Result<()> {
-    let message = question.get("message").and_then(Value::as_str);
-    for line in message.unwrap_or_default().lines() {
-        note(wrapped(&on_one_line(line), 0, width_of_errors()))?;
-    }
-    Ok(())
-}
-
-/// The one field that a question of this server has.
-fn only(fields: &Map<String, Value>) -> Option<(&String, &Value)> {
-    let mut all = fields.iter();
-    all.next().filter(|_| all.next().is_none())
 }
 
 /// The choices, each with its title. A box to tick has none.
-fn choices(field: &Value) -> Vec<(&Value, &str)> {
-    let offered = field.get("oneOf").and_then(Value::as_array);
-    let offered = offered.into_iter().flatten();
-    offered
-        .filter_map(|one| Some((one.get("const")?, one.get("title")?.as_str()?)))
-        .collect()
+fn choices<'a>(field: &'a Value) -> Vec<(&'a Value, &'a str)> {
+    let choice = |one: &'a Value| Some((one.get("const")?, one.get("title")?.as_str()?));
+    list(field, "/oneOf").iter().filter_map(choice).collect()
 }
 
 fn chosen(line: &str, field: &Value, choices: &[(&Value, &str)]) -> Option<Value> {
-    if field.get("type").is_some_and(|kind| kind == "boolean") {
-        let yes = ["y", "yes"].contains(&line.to_ascii_lowercase().as_str());
-        return yes.then_some(Value::Bool(true));
+    if text(field, "/type") == "boolean" {
+        return is_yes(line).then_some(Value::Bool(true));
     }
     let number: usize = line.parse().ok()?;
     let (value, _) = choices.get(number.checked_sub(1)?)?;

@@ -17,10 +17,10 @@ pub fn lines(old: Option<&Entry>, new: &Entry) -> Vec<String> {
     let old = old.map(|old| shown(old, new)).unwrap_or_default();
     let new = shown(new, new);
     let gone = old.iter().filter(|line| !new.contains(line));
+    let gone = gone.map(|line| format!("- {line}"));
     let mark = |line: &String| if old.contains(line) { " " } else { "+" };
-    gone.map(|line| format!("- {line}"))
-        .chain(new.iter().map(|line| format!("{} {line}", mark(line))))
-        .collect()
+    let there = new.iter().map(|line| format!("{} {line}", mark(line)));
+    gone.chain(there).collect()
 }
 
 /// The lines of an entry. A value that is not in the new entry may be a secret of any form, so it is not shown.

@@ -12,11 +12,8 @@ pub const NAME: &str = "apc-mcp";
 /// The command that starts this server, with its arguments and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The program.
     pub command: String,
-    /// Its arguments.
     pub arguments: Vec<String>,
-    /// Its variables.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -29,25 +26,21 @@ impl Entry {
         }
     }
 
-    /// The entry as a value.
     pub fn json(&self, form: Form) -> Value {
+        let (command, arguments) = (&self.command, &self.arguments);
         let mut entry = match form {
             Form::Opencode => {
-                let command = [std::slice::from_ref(&self.command), &self.arguments].concat();
+                let command = [std::slice::from_ref(command), arguments].concat();
                 json!({"type": "local", "command": command, "enabled": true})
             }
-            _ => json!({"command": self.command, "args": self.arguments}),
-        };
-        match form {
-            Form::Vscode => set(&mut entry, "type", json!("stdio")),
+            Form::Vscode => json!({"command": command, "args": arguments, "type": "stdio"}),
             Form::Copilot => {
-                set(&mut entry, "type", json!("local"));
-                set(&mut entry, "tools", json!(["*"]));
+                json!({"command": command, "args": arguments, "type": "local", "tools": ["*"]})
             }
-            _ => {}
-        }
-        if !self.variables.is_empty() {
-            set(&mut entry, form.variables(), json!(self.variables));
+            _ => json!({"command": command, "args": arguments}),
+        };
+        if let Some(members) = entry.as_object_mut().filter(|_| !self.variables.is_empty()) {
+            members.insert(form.variables().to_owned(), json!(self.variables));
         }
         entry
     }
@@ -62,11 +55,8 @@ impl Entry {
         for name in ["command", "args", form.variables()] {
             replace(&mut merged, name, new.get(name));
         }
-        let starts_a_program = |kind: &Value| kind == "stdio" || kind == "local";
-        if merged
-            .get("type")
-            .is_some_and(|kind| !starts_a_program(kind))
-        {
+        let kind = merged.get("type");
+        if kind.is_some_and(|kind| kind != "stdio" && kind != "local") {
             replace(&mut merged, "type", new.get("type"));
         }
         Value::Object(merged)
@@ -75,16 +65,13 @@ impl Entry {
     /// The names of the members of an old entry that the new one does not have.
     pub fn kept<'a>(&self, old: &'a Value, form: Form) -> Vec<&'a str> {
         let (new, over) = (self.json(form), self.over(old, form));
-        let members = old.as_object().into_iter().flatten();
-        let is_kept = |name: &str, value: &Value| {
-            !["command", "args", "type", form.variables()].contains(&name)
-                && over.get(name) == Some(value)
-                && new.get(name) != Some(value)
+        let written = ["command", "args", "type", form.variables()];
+        let is_kept = |(name, value): &(&'a str, &Value)| {
+            !written.contains(name) && over.get(name) == Some(value) && new.get(name) != Some(value)
         };
-        members
-            .filter(|(name, value)| is_kept(name, value))
-            .map(|(name, _)| name.as_str())
-            .collect()
+        let members = old.as_object().into_iter().flatten();
+        let members = members.map(|(name, value)| (name.as_str(), value));
+        members.filter(is_kept).map(|(name, _)| name).collect()
     }
 
     /// Reads an entry that somebody else has written. One that starts no program has an empty command.
@@ -96,13 +83,12 @@ impl Entry {
         words.extend(value.get("args").map(texts).unwrap_or_default());
         let variables = value.get(form.variables()).and_then(Value::as_object);
         let variables = variables.into_iter().flatten();
+        let variables = variables.map(|(name, value)| (name.clone(), text(value)));
         let mut words = words.into_iter();
         Self {
             command: words.next().unwrap_or_default(),
             arguments: words.collect(),
-            variables: variables
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect(),
+            variables: variables.collect(),
         }
     }
 
@@ -121,12 +107,6 @@ impl Entry {
             table.push_str(&format!("\n{name} = {}", json!(value)));
         }
         table
-    }
-}
-
-fn set(entry: &mut Value, name: &str, value: Value) {
-    if let Some(members) = entry.as_object_mut() {
-        members.insert(name.to_owned(), value);
     }
 }
 

@@ -22,25 +22,19 @@ const COPIES_MAX: u32 = 1000;
 /// A reason why a configuration cannot be edited. Its text follows the path.
 #[derive(Debug, thiserror::Error)]
 pub enum NotEdited {
-    /// The file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is no JSON, not even with comments.
     #[error("it is not JSON: {0}")]
     NotJson(String),
-    /// The place of the entries holds something else.
     #[error("'{0}' in it is not an object")]
-    NoObject(String),
-    /// Somebody else wrote it after it was read.
+    NoObject(&'static str),
     #[error("it was changed while the question was open; run this command again")]
     Meanwhile,
-    /// The whole of it is a list or a single value.
     #[error("it is not an object")]
     NoObjectAtAll,
     /// A member is there twice, and each client takes another one.
     #[error("'{0}' is in it twice; remove one of them")]
     Twice(&'static str),
-    /// The text has two bytes a character.
     #[error("it is in UTF-16; save it as UTF-8 and run this command again")]
     Utf16,
     /// Codex has an entry and does not tell it.
@@ -48,7 +42,6 @@ pub enum NotEdited {
         "it has an entry of the name '{NAME}', and 'codex mcp get {NAME} --json' does not tell it; run that command to see why"
     )]
     NotTold,
-    /// The edited text does not hold the entry.
     #[error("the entry would not be read from it as it was meant")]
     Changed,
 }
@@ -60,10 +53,7 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Reads the file. One that does not exist has no entries.
-    ///
-    /// # Errors
-    /// The file is there and cannot be read as text.
+    /// Reads the file. One that does not exist has no entries. Fails if it is there and cannot be read as text.
     pub fn read(path: &Path) -> Result<Self, NotEdited> {
         let text = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => None,
@@ -79,15 +69,11 @@ impl Configuration {
         })
     }
 
-    /// Tells if the file exists.
     pub fn exists(&self) -> bool {
         self.text.is_some()
     }
 
-    /// Makes sure that the file is still as it was read.
-    ///
-    /// # Errors
-    /// Somebody else has changed it, or it cannot be read any more.
+    /// Makes sure that nobody else has changed the file since it was read.
     pub fn is_unchanged(&self) -> Result<(), NotEdited> {
         match Self::read(&self.path)?.text == self.text {
             true => Ok(()),
@@ -97,17 +83,14 @@ impl Configuration {
 
     /// Tells if the text, which is TOML, seems to have an entry of this server.
     pub fn seems_to_have_entry(&self, root: &str) -> bool {
-        let text = self.text.as_deref().unwrap_or_default();
-        let text = text.replace(['"', '\'', ' ', '\t'], "");
+        let text = self.text().replace(['"', '\'', ' ', '\t'], "");
         let mut lines = text.lines();
         text.contains(&format!("{root}.{NAME}"))
             || text.contains(root) && lines.any(|line| line.starts_with(NAME))
     }
 
-    /// The entry of this server under the member `root`.
-    ///
-    /// # Errors
-    /// The text is not a JSON object, `root` is none, or one of the two names is there twice.
+    /// The entry of this server under the member `root`. Fails if the text or `root` is no JSON object, or one of the two
+    /// names is there twice.
     pub fn entry(&self, root: &'static str) -> Result<Option<Value>, NotEdited> {
         let document = self.parse()?;
         let Some(members) = document.object_value() else {
@@ -119,24 +102,23 @@ impl Configuration {
         let Some(entries) = only(&members, root)? else {
             return Ok(None);
         };
-        let entries = entries.object_value();
-        let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
+        let entries = entries.object_value().ok_or(NotEdited::NoObject(root))?;
         let entry = only(&entries, NAME)?;
         Ok(entry.and_then(|entry| entry.value()?.to_serde_value()))
     }
 
-    /// The text with the entry set under the member `root`, and nothing else changed.
-    ///
-    /// # Errors
-    /// The text is not a JSON object, or `root` is none.
+    /// The text with the entry set under the member `root`, and nothing else changed. Fails if the text or `root` is no
+    /// JSON object.
     pub fn with_entry(&self, root: &'static str, entry: &Value) -> Result<String, NotEdited> {
         let document = self.parse()?;
         let members = document.object_value_or_create();
         let members = members.ok_or(NotEdited::NoObjectAtAll)?;
         let entries = members.object_value_or_create(root);
-        let entries = entries.ok_or_else(|| NotEdited::NoObject(root.to_owned()))?;
-        set(&entries, entry);
-        let mut text = format!("{}{document}", self.mark());
+        set(&entries.ok_or(NotEdited::NoObject(root))?, entry);
+        // Some editors on Windows write a mark, which stays.
+        let has_mark = self.text().starts_with(BYTE_ORDER_MARK);
+        let mark = if has_mark { BYTE_ORDER_MARK } else { "" };
+        let mut text = format!("{mark}{document}");
         if !text.ends_with('\n') && self.text.is_none() {
             text.push('\n');
         }
@@ -151,9 +133,6 @@ impl Configuration {
     }
 
     /// Copies the file as it was to a new file beside it, and returns the path of the copy.
-    ///
-    /// # Errors
-    /// The copy cannot be made.
     pub fn copy(&self) -> Result<Option<PathBuf>, NotEdited> {
         let Some(text) = &self.text else {
             return Ok(None);
@@ -175,10 +154,7 @@ impl Configuration {
         Err(io::Error::other("there are too many copies of it already").into())
     }
 
-    /// Puts a text in the place of the whole file, at once. A link leads to the new text.
-    ///
-    /// # Errors
-    /// The file, or the directory of a new one, cannot be written.
+    /// Puts a text in the place of the whole file at once, and makes its directory. A link leads to the new text.
     pub fn replace(&self, text: &str) -> Result<(), NotEdited> {
         let target = match self.exists() {
             true => fs::canonicalize(&self.path)?,
@@ -196,31 +172,19 @@ impl Configuration {
         Ok(())
     }
 
-    /// Puts the file back as it was.
-    ///
-    /// # Errors
-    /// It cannot be written.
     pub fn restore(&self) -> Result<(), NotEdited> {
-        match &self.text {
-            Some(text) => self.replace(text),
-            None => Ok(()),
-        }
+        let text = self.text.as_ref();
+        text.map_or(Ok(()), |text| self.replace(text))
     }
 
-    /// The byte order mark that the text begins with. Some editors on Windows write one.
-    fn mark(&self) -> &'static str {
-        let text = self.text.as_deref().unwrap_or_default();
-        match text.starts_with(BYTE_ORDER_MARK) {
-            true => BYTE_ORDER_MARK,
-            false => "",
-        }
+    fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
     }
 
     fn parse(&self) -> Result<CstRootNode, NotEdited> {
-        let text = self.text.as_deref().unwrap_or_default();
-        let text = text.trim_start_matches(BYTE_ORDER_MARK);
-        let options = ParseOptions::default();
-        CstRootNode::parse(text, &options).map_err(|error| NotEdited::NotJson(error.to_string()))
+        let text = self.text().trim_start_matches(BYTE_ORDER_MARK);
+        let parsed = CstRootNode::parse(text, &ParseOptions::default());
+        parsed.map_err(|error| NotEdited::NotJson(error.to_string()))
     }
 
     /// The mode of the file, and its owner's rights to read and write in any case.
@@ -238,7 +202,6 @@ impl Configuration {
     }
 }
 
-/// The text of a file.
 fn decoded(bytes: Vec<u8>) -> Result<String, NotEdited> {
     if encoding::is_utf16(&bytes) {
         return Err(NotEdited::Utf16);
@@ -278,11 +241,10 @@ fn set_members(object: &CstObject, members: &Map<String, Value>) {
             _ => {}
         }
     }
-    let missing = members
-        .iter()
-        .filter(|(name, _)| object.get(name).is_none());
-    for (name, value) in missing {
-        object.append(name, input(value));
+    for (name, value) in members {
+        if object.get(name).is_none() {
+            object.append(name, input(value));
+        }
     }
 }
 
@@ -294,9 +256,8 @@ fn input(value: &Value) -> CstInputValue {
         Value::String(value) => CstInputValue::String(value.clone()),
         Value::Array(values) => CstInputValue::Array(values.iter().map(input).collect()),
         Value::Object(members) => {
-            let members = members
-                .iter()
-                .map(|(name, value)| (name.clone(), input(value)));
+            let members = members.iter();
+            let members = members.map(|(name, value)| (name.clone(), input(value)));
             CstInputValue::Object(members.collect())
         }
     }

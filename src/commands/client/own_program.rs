@@ -8,10 +8,8 @@ use serde_json::Value;
 
 use super::entry::NAME;
 
-/// Runs a command of the client. Its words go to standard error, so that standard output stays empty.
-///
-/// # Errors
-/// The reason why it failed, in words.
+/// Runs a command of the client, or returns the reason why it failed. Its words go to standard error, so that standard
+/// output stays empty.
 pub fn run(program: &Path, words: &[String]) -> Result<(), String> {
     let ended = Command::new(program)
         .args(words.iter().skip(1))

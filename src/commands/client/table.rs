@@ -8,14 +8,11 @@ use super::entry::{Entry, NAME};
 use crate::cli::ClientName;
 use crate::config::Environment;
 
-/// The form of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Entries of a command and arguments under `mcpServers`.
     Common,
-    /// VS Code's.
     Vscode,
-    /// Zed's.
     Zed,
     /// Codex's, in TOML.
     Toml,
@@ -73,7 +70,7 @@ impl ClientName {
             Self::Vscode => return Some(to_vscode(entry)),
             _ => return None,
         };
-        let mut words: Words = start.iter().map(|word| (*word).to_owned()).collect();
+        let mut words = words(start);
         for (name, value) in &entry.variables {
             words.extend(["--env".to_owned(), format!("{name}={value}")]);
         }
@@ -97,7 +94,7 @@ impl ClientName {
             Self::Qwen => &["qwen", "mcp", "remove", "--scope", "user", NAME],
             _ => return None,
         };
-        Some(words.iter().map(|word| (*word).to_owned()).collect())
+        Some(self::words(words))
     }
 
     /// The file of the user's own configuration, where it is known for certain.
@@ -186,12 +183,11 @@ fn to_vscode(entry: &Entry) -> Words {
     if let Some(members) = server.as_object_mut() {
         members.insert("name".to_owned(), NAME.into());
     }
-    [
-        "code".to_owned(),
-        "--add-mcp".to_owned(),
-        server.to_string(),
-    ]
-    .into()
+    words(&["code", "--add-mcp", &server.to_string()])
+}
+
+fn words(words: &[&str]) -> Words {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// The directory in which desktop programs keep their configuration.

@@ -2,9 +2,10 @@
 //!
 //! It shows first what changes, and asks. It prints no secret of an entry that is there.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 use super::entry::Entry;
@@ -13,78 +14,39 @@ use super::table::{Form, Words};
 use super::{difference, own_program};
 use crate::cli::ClientName;
 use crate::commands::shell;
-use crate::commands::terminal::note;
+use crate::commands::terminal::{can_ask, is_yes, note};
 use crate::config::Environment;
 use crate::guards::text::quoted;
 
-/// The consent to a change of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// Given on the command line.
-    Given,
-    /// To be asked for.
-    Ask,
-}
-
-/// A reason why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
-    /// The place of the client's configuration is not known for certain.
     #[error(
         "the file is not known for certain, so nothing was written. Put the entry there yourself: 'apc-mcp client {client}' prints it and says where"
     )]
-    NoFile {
-        /// The client as it is named on the command line.
-        client: String,
-    },
-    /// The client's own program is missing.
+    NoFile { client: String },
     #[error(
         "'{program}' is not in the PATH, and only it can add the entry, so nothing was written. Install it, or put the entry there yourself: 'apc-mcp client {client}' prints it and says where"
     )]
-    NoProgram {
-        /// The program.
-        program: String,
-        /// The client as it is named on the command line.
-        client: String,
-    },
-    /// The file cannot be edited.
+    NoProgram { program: String, client: String },
     #[error("{}: {problem}. Nothing was changed", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The problem with it.
-        problem: NotEdited,
-    },
-    /// Nobody can be asked.
+    File { path: PathBuf, problem: NotEdited },
     #[error(
         "nothing was written, since there is no terminal to ask in. Repeat the command with --yes"
     )]
     NobodyToAsk,
-    /// The person said no.
     #[error("nothing was written")]
     Declined,
-    /// The client's own command failed.
     #[error("'{command}' failed ({outcome}). {after}")]
     Client {
-        /// The command.
         command: String,
-        /// Its exit status, or the reason why it did not start.
         outcome: String,
-        /// The state of the configuration after that.
         after: After,
     },
-    /// The client's own command succeeded, and the entry is not there.
     #[error(
         "{}: '{command}' ended without an error, and the entry does not show. Look at the client's own list of servers",
         path.display()
     )]
-    NotSeen {
-        /// The file.
-        path: PathBuf,
-        /// The command.
-        command: String,
-    },
-    /// Nothing can be shown or asked.
+    NotSeen { path: PathBuf, command: String },
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
@@ -92,24 +54,19 @@ pub enum NotWritten {
 /// The state of a configuration after the client's own command failed. Its text is advice.
 #[derive(Debug, thiserror::Error)]
 pub enum After {
-    /// It was put back, or there is none, as before.
     #[error("The configuration is as it was before")]
     AsBefore,
-    /// It could not be put back.
     #[error("Compare the configuration with the copy of it that is named above")]
     NotRestored,
-    /// There was none before.
     #[error("The client made {}, which was not there before: look at it", .0.display())]
     Made(PathBuf),
 }
 
 /// The change to be made.
 pub struct Change<'a> {
-    /// The client.
     pub client: ClientName,
-    /// The client's name on the command line.
-    pub name: &'a str,
-    /// The new entry.
+    /// True if nobody has to be asked.
+    pub is_agreed: bool,
     pub entry: &'a Entry,
     /// The variables, for the places of programs and files.
     pub environment: &'a Environment,
@@ -122,11 +79,8 @@ struct OwnCommand {
 }
 
 impl Change<'_> {
-    /// Shows the change, asks, and makes it.
-    ///
-    /// # Errors
-    /// Nothing was written, or not as it was meant.
-    pub fn make(&self, consent: Consent) -> Result<(), NotWritten> {
+    /// Shows the change, asks, and makes it. Fails if nothing was written, or not as it was meant.
+    pub fn make(&self) -> Result<(), NotWritten> {
         let path = self.path()?;
         let about = |problem| NotWritten::File {
             path: path.clone(),
@@ -136,25 +90,30 @@ impl Change<'_> {
         let file = Configuration::read(&path).map_err(about)?;
         let old = self.there(&file, own.as_ref()).map_err(about)?;
         if old.as_ref().is_some_and(|old| self.is_in(old)) {
-            self.say(&path, "the entry is there already. Nothing was changed.")?;
-            return about_kept(old.as_ref(), &[]);
+            say(&path, "the entry is there already. Nothing was changed.")?;
+            return Ok(about_kept(old.as_ref(), &[])?);
         }
         let form = self.client.form();
         let there = old.as_ref().map(|old| Entry::read(old, form));
         for line in difference::lines(there.as_ref(), self.entry) {
             note(line)?;
         }
-        self.say(&path, "this is the change of the entry.")?;
-        let kept = self.kept(old.as_ref());
+        say(&path, "this is the change of the entry.")?;
+        let kept = match &old {
+            Some(old) if form != Form::Toml => self.entry.kept(old, form),
+            _ => Vec::new(),
+        };
         about_kept(old.as_ref(), &kept)?;
-        agreed(consent)?;
+        if !self.is_agreed {
+            ask()?;
+        }
         file.is_unchanged().map_err(about)?;
         if let Some(copy) = file.copy().map_err(about)? {
             note(format!("The file as it was is in {}", copy.display()))?;
         }
         // A client would drop the members that stay.
         match own.as_ref().filter(|_| kept.is_empty()) {
-            Some(own) => self.by_client(own, old.is_some(), &file)?,
+            Some(own) => self.by_client(own, old.is_some(), &file, &path)?,
             None => self.by_hand(&file, old.as_ref()).map_err(about)?,
         }
         self.end(&path, own.as_ref())
@@ -168,19 +127,16 @@ impl Change<'_> {
         }
     }
 
-    /// The names of the members that stay beside those that are written.
-    fn kept<'a>(&self, old: Option<&'a Value>) -> Vec<&'a str> {
-        match (self.client.form(), old) {
-            (Form::Toml, _) | (_, None) => Vec::new(),
-            (form, Some(old)) => self.entry.kept(old, form),
-        }
-    }
-
     fn path(&self) -> Result<PathBuf, NotWritten> {
         let path = self.client.file(self.environment);
         path.ok_or_else(|| NotWritten::NoFile {
-            client: self.name.to_owned(),
+            client: self.name(),
         })
+    }
+
+    fn name(&self) -> String {
+        let value = self.client.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// The client's own command, unless the file is a link: some clients put a new file in its place.
@@ -193,12 +149,11 @@ impl Change<'_> {
         let found = self.environment.program(name);
         let program = found.ok_or_else(|| NotWritten::NoProgram {
             program: name.to_owned(),
-            client: self.name.to_owned(),
+            client: self.name(),
         })?;
         Ok(Some(OwnCommand { program, adding }))
     }
 
-    /// The entry that is there.
     fn there(
         &self,
         file: &Configuration,
@@ -213,37 +168,32 @@ impl Change<'_> {
         }
     }
 
-    /// Runs the client's own commands. If they fail, the file is put back.
+    /// Runs the client's own commands. If they fail, the file is put back. One that the client made stays for a person to
+    /// look at.
     fn by_client(
         &self,
         own: &OwnCommand,
         is_there: bool,
         file: &Configuration,
+        path: &Path,
     ) -> Result<(), NotWritten> {
         let removing = self.client.removing().filter(|_| is_there);
         for words in removing.iter().chain([&own.adding]) {
             if let Err(outcome) = own_program::run(&own.program, words) {
+                let after = match file.restore() {
+                    Err(_) => After::NotRestored,
+                    Ok(()) if !file.exists() && path.exists() => After::Made(path.to_owned()),
+                    Ok(()) => After::AsBefore,
+                };
+                let command = shell::line(words);
                 return Err(NotWritten::Client {
-                    command: shell::line(words),
+                    command,
                     outcome,
-                    after: self.after(file),
+                    after,
                 });
             }
         }
         Ok(())
-    }
-
-    /// Puts the file back after a failure. One that the client made stays for a person to look at.
-    fn after(&self, file: &Configuration) -> After {
-        match file.restore() {
-            Err(_) => After::NotRestored,
-            Ok(()) if file.exists() => After::AsBefore,
-            Ok(()) => {
-                let made = self.client.file(self.environment);
-                let made = made.filter(|path| path.exists());
-                made.map_or(After::AsBefore, After::Made)
-            }
-        }
     }
 
     fn by_hand(&self, file: &Configuration, old: Option<&Value>) -> Result<(), NotEdited> {
@@ -259,39 +209,35 @@ impl Change<'_> {
         let seen = seen.ok().flatten();
         let form = self.client.form();
         let is_seen = seen.is_some_and(|seen| Entry::read(&seen, form) == *self.entry);
-        match own {
-            _ if is_seen => self.say(
-                path,
-                "written. Restart the client, or have it reload its servers.",
-            ),
-            Some(own) if self.client != ClientName::Vscode => Err(NotWritten::NotSeen {
-                path: path.to_owned(),
-                command: shell::line(&own.adding),
-            }),
-            _ => self.say(
-                path,
-                "the entry does not show yet. Look at the client's own list of servers.",
-            ),
-        }
-    }
-
-    fn say(&self, path: &Path, words: &str) -> Result<(), NotWritten> {
-        Ok(note(format!("{}: {words}", path.display()))?)
+        let words = match own {
+            _ if is_seen => "written. Restart the client, or have it reload its servers.",
+            Some(own) if self.client != ClientName::Vscode => {
+                return Err(NotWritten::NotSeen {
+                    path: path.to_owned(),
+                    command: shell::line(&own.adding),
+                });
+            }
+            _ => "the entry does not show yet. Look at the client's own list of servers.",
+        };
+        Ok(say(path, words)?)
     }
 }
 
+fn say(path: &Path, words: &str) -> io::Result<()> {
+    note(format!("{}: {words}", path.display()))
+}
+
 /// Names the members that stay, and the one that switches the entry off.
-fn about_kept(old: Option<&Value>, kept: &[&str]) -> Result<(), NotWritten> {
+fn about_kept(old: Option<&Value>, kept: &[&str]) -> io::Result<()> {
     if !kept.is_empty() {
         let names: Vec<_> = kept.iter().map(|name| quoted(name)).collect();
+        let names = names.join(", ");
         note(format!(
-            "These members of the entry stay as they are: {}.",
-            names.join(", ")
+            "These members of the entry stay as they are: {names}."
         ))?;
     }
-    let has = |name, value| old.and_then(|old| old.get(name)) == Some(&Value::Bool(value));
     for (name, value) in [("disabled", true), ("enabled", false)] {
-        if has(name, value) {
+        if old.and_then(|old| old.get(name)) == Some(&Value::Bool(value)) {
             note(format!(
                 "The entry is switched off: '{name}' in it is {value}. Switch it on in the client."
             ))?;
@@ -300,18 +246,14 @@ fn about_kept(old: Option<&Value>, kept: &[&str]) -> Result<(), NotWritten> {
     Ok(())
 }
 
-/// Asks in the terminal, unless consent is given.
-fn agreed(consent: Consent) -> Result<(), NotWritten> {
-    if consent == Consent::Given {
-        return Ok(());
-    }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+fn ask() -> Result<(), NotWritten> {
+    if !can_ask() {
         return Err(NotWritten::NobodyToAsk);
     }
     write!(anstream::stderr(), "Write it? [y/N] ")?;
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
-    match ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) {
+    match is_yes(&line) {
         true => Ok(()),
         false => Err(NotWritten::Declined),
     }

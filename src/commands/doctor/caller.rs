@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
 use super::rights::Lists;
-use super::{Doctor, Section, Words};
+use super::{Doctor, Words};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::installation::Installation;
@@ -26,7 +26,6 @@ const AT_ONCE: usize = 8;
 
 /// The kind of caller that a token stands for.
 pub(super) enum Caller {
-    /// Bound to workspaces.
     Workspaces(Workspaces),
     /// Bound to the whole installation; its workspaces where the release lists them.
     System(Option<Workspaces>),
@@ -67,13 +66,10 @@ impl Caller {
 impl Doctor<'_> {
     /// Checks the token, its kind, its workspaces, and its rights.
     pub(super) async fn caller(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<()> {
-        self.report.begin(Section::Token, "")?;
+        self.report.begin("token", "Token", "")?;
         let caller = match Caller::of(api).await {
             Ok(caller) => caller,
-            Err(error) => {
-                let words = self.not_accepted(&error, found);
-                return self.fail("token", words);
-            }
+            Err(error) => return self.fail("token", self.not_accepted(&error, found)),
         };
         self.token(found)?;
         self.kind(&caller, found)?;
@@ -92,90 +88,60 @@ impl Doctor<'_> {
         match error {
             ApiError::TimedOut
             | ApiError::ConnectionLost
-            | ApiError::Status { status: 502..=504 } => (
+            | ApiError::Status { status: 502..=504 } => Words::from((
                 format!("the API answers without the token from {source}, and not with it"),
                 "The key of an account whose workspace was deleted does that. Set another token",
-            )
-                .into(),
+            )),
             error => self.explained(error, found),
         }
     }
 
     fn token(&mut self, found: &Installation) -> io::Result<()> {
         let source = &found.token_source;
-        match TokenKind::of(&found.token) {
-            TokenKind::ServiceAccountKey => {
-                let text = format!(
-                    "accepted; a service account's key from {source}, which does not expire"
-                );
-                self.ok("token", text)
-            }
-            TokenKind::UserToken { expires: None } => {
-                let text = format!(
-                    "accepted; a user's token from {source}, which does not say when it expires"
-                );
-                self.ok("token", text)
-            }
-            TokenKind::UserToken {
-                expires: Some(expires),
-            } => {
-                let text =
-                    format!("accepted; a user's token from {source}, which expires on {expires}");
-                let soon = expires < Utc::now() + Duration::from_secs(3600);
-                match soon {
-                    true => self.warn("token", format!("{text}, within the hour")),
-                    false => self.ok("token", text),
-                }
-            }
+        let TokenKind::UserToken { expires } = TokenKind::of(&found.token) else {
+            let text = "accepted; a service account's key from";
+            return self.ok("token", format!("{text} {source}, which does not expire"));
+        };
+        let text = format!("accepted; a user's token from {source}, which");
+        let Some(expires) = expires else {
+            return self.ok("token", format!("{text} does not say when it expires"));
+        };
+        let text = format!("{text} expires on {expires}");
+        match expires < Utc::now() + Duration::from_secs(3600) {
+            true => self.warn("token", format!("{text}, within the hour")),
+            false => self.ok("token", text),
         }
     }
 
     fn kind(&mut self, caller: &Caller, found: &Installation) -> io::Result<()> {
-        match caller {
-            Caller::Workspaces(found) => {
-                let text = format!("bound to {}: {}", counted(found), named(&found.listed));
-                self.ok("workspaces", text)
+        let warning = match caller {
+            Caller::Workspaces(bound) => {
+                return self.ok("workspaces", format!("bound to {}", counted(bound)));
             }
-            Caller::System(Some(found)) if found.listed.is_empty() => self.warn(
-                "workspaces",
-                "a system-level token; the platform has no workspace yet",
-            ),
-            Caller::System(Some(found)) => {
-                let text = format!(
-                    "a system-level token, which sees {}: {}",
-                    counted(found),
-                    named(&found.listed)
-                );
-                self.ok("workspaces", text)
+            Caller::System(Some(all)) if !all.listed.is_empty() => {
+                let text = format!("a system-level token, which sees {}", counted(all));
+                return self.ok("workspaces", text);
             }
-            Caller::System(None) => self.warn(
-                "workspaces",
-                (
-                    "a system-level token, and this release does not list all workspaces",
-                    "Name a workspace_id in each call",
-                ),
-            ),
-            Caller::Unclear(error) => {
-                let words = self.explained(error, found).after(
-                    "the token is bound to none by itself, and it is not known whether it is a system-level one: ",
-                );
-                self.warn("workspaces", words)
+            Caller::System(Some(_)) => {
+                Words::from("a system-level token; the platform has no workspace yet")
             }
-            Caller::Neither if self.config.policy.has_deployments() => self.warn(
-                "workspaces",
-                (
-                    "none: the token has no role in any workspace, or only roles on deployments",
-                    "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
-                ),
+            Caller::System(None) => Words::from((
+                "a system-level token, and this release does not list all workspaces",
+                "Name a workspace_id in each call",
+            )),
+            Caller::Unclear(error) => self.explained(error, found).after(
+                "the token is bound to none by itself, and it is not known whether it is a system-level one: ",
             ),
-            Caller::Neither => self.warn(
-                "workspaces",
-                (
-                    "none: the token has no role in any workspace",
-                    "Ask an admin of a workspace for a role there",
-                ),
-            ),
-        }
+            Caller::Neither if self.config.policy.has_deployments() => Words::from((
+                "none: the token has no role in any workspace, or only roles on deployments",
+                "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
+            )),
+            Caller::Neither => Words::from((
+                "none: the token has no role in any workspace",
+                "Ask an admin of a workspace for a role there",
+            )),
+        };
+        self.warn("workspaces", warning)
     }
 
     /// Counts the deployments of each of the first workspaces.
@@ -191,8 +157,8 @@ impl Doctor<'_> {
             return Ok(());
         }
         let is_listed = counts.iter().all(|(_, count)| count.is_ok());
+        let counts = counts.into_iter();
         let mut named: Vec<_> = counts
-            .into_iter()
             .map(|(workspace, count)| match count {
                 Ok(count) => format!("{count} in {workspace}"),
                 Err(ApiError::PermissionDenied) => format!("not to be listed in {workspace}"),
@@ -233,53 +199,41 @@ impl Doctor<'_> {
         found: &Installation,
         visible: &[Workspace],
     ) -> io::Result<()> {
-        let default = self.config.default_workspace(found);
-        let allowed = self.config.policy.allowed_workspaces.iter().flatten();
-        let named = default
-            .iter()
-            .map(|id| (WORKSPACE_ID.name(), id))
-            .chain(allowed.map(|id| (ALLOW_WORKSPACE.name(), id)));
-        let unseen = named.filter(|(_, id)| visible.iter().all(|workspace| workspace.id != **id));
-        for (setting, id) in unseen.collect::<Vec<_>>() {
-            self.unseen_workspace(api, found, setting, id).await?;
+        let config = self.config;
+        let default = config.default_workspace(found);
+        let default = default.iter().map(|id| (WORKSPACE_ID.name(), id));
+        let allowed = config.policy.allowed_workspaces.iter().flatten();
+        let allowed = allowed.map(|id| (ALLOW_WORKSPACE.name(), id));
+        let is_unseen = |id: &WorkspaceId| visible.iter().all(|workspace| workspace.id != *id);
+        for (setting, id) in default.chain(allowed).filter(|(_, id)| is_unseen(id)) {
+            match operations::workspace(api, id).await {
+                Ok(Some(workspace)) => self.ok(setting, in_words(&workspace))?,
+                Ok(None) => {
+                    let text = format!("there is no workspace {id}");
+                    self.fail(setting, (text, "Take one of those above"))?;
+                }
+                Err(error) => {
+                    let words = self.explained(&error, found).after(&format!("{id}: "));
+                    self.fail(setting, words)?;
+                }
+            }
         }
         Ok(())
     }
-
-    async fn unseen_workspace(
-        &mut self,
-        api: &Api<'_>,
-        found: &Installation,
-        setting: &str,
-        id: &WorkspaceId,
-    ) -> io::Result<()> {
-        match operations::workspace(api, id).await {
-            Ok(Some(workspace)) => self.ok(setting, in_words(&workspace)),
-            Ok(None) => {
-                let text = format!("there is no workspace {id}");
-                self.fail(setting, (text, "Take one of those above"))
-            }
-            Err(error) => {
-                let words = self.explained(&error, found).after(&format!("{id}: "));
-                self.fail(setting, words)
-            }
-        }
-    }
 }
 
+/// The number of workspaces, and the first of them.
 fn counted(found: &Workspaces) -> String {
-    match found.listed.len() + found.unreadable {
-        1 => "1 workspace".to_owned(),
-        many => format!("{many} workspaces"),
-    }
-}
-
-fn named(visible: &[Workspace]) -> String {
+    let visible = &found.listed;
     let mut named: Vec<_> = visible.iter().take(NAMED).map(in_words).collect();
     if visible.len() > NAMED {
         named.push(format!("and {} more", visible.len() - NAMED));
     }
-    named.join(", ")
+    let named = named.join(", ");
+    match visible.len() + found.unreadable {
+        1 => format!("1 workspace: {named}"),
+        many => format!("{many} workspaces: {named}"),
+    }
 }
 
 pub(super) fn in_words(workspace: &Workspace) -> String {

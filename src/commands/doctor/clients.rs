@@ -39,16 +39,17 @@ fn advice(counting: &[&str], carried: &Carried) -> String {
     let mut advice = match left_out.len() {
         0 => format!("{entry} them"),
         all if all == counting.len() => format!("{entry} none of them, and it says why"),
-        _ => format!(
-            "{entry} them, except {}, and it says why",
-            left_out.join(", ")
-        ),
+        _ => {
+            let left_out = left_out.join(", ");
+            format!("{entry} them, except {left_out}, and it says why")
+        }
     };
     if left_out.contains(&API_TOKEN.variable()) {
-        advice.push_str(&format!(
-            ". For the token run 'astro login', or put it into a file and name that with {}",
-            API_TOKEN_FILE.name()
-        ));
+        let flag = API_TOKEN_FILE.name();
+        advice.push_str(
+            ". For the token run 'astro login', or put it into a file and name that with ",
+        );
+        advice.push_str(flag);
     }
     advice
 }

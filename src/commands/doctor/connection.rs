@@ -56,47 +56,32 @@ impl Doctor<'_> {
             ..found.clone()
         };
         let until = Instant::now() + ASKING;
-        if !self
-            .reach(&client.within(&anonymous, until).once(), found)
-            .await?
-        {
-            return Ok(());
+        let without_token = client.within(&anonymous, until).once();
+        if self.reach(&without_token, found).await? {
+            let with_token = client.within(found, until).once();
+            self.caller(&with_token, found).await?;
         }
-        self.caller(&client.within(found, until).once(), found)
-            .await
+        Ok(())
     }
 
     fn client(&self) -> GraphqlClient {
-        let config = self.config;
-        GraphqlClient::new(
-            config.connecting.clone(),
-            config.timeout,
-            self.secrets.clone(),
-        )
+        let connecting = self.config.connecting.clone();
+        GraphqlClient::new(connecting, self.config.timeout, self.secrets.clone())
     }
 
-    /// Tells whether the API answers.
     async fn reach(&mut self, api: &Api<'_>, found: &Installation) -> io::Result<bool> {
         let url = &found.url;
         self.ok("API URL", url.to_string())?;
         let proxy = match self.config.connecting.proxy(url) {
             Ok(proxy) => proxy,
-            Err(why) => {
-                let text = self.explained(&ApiError::Unreachable(why), found);
-                return self.fail("proxy", text).map(|()| false);
-            }
+            Err(why) => return self.unreachable(why, found),
         };
         self.ok("proxy", proxy.as_deref().unwrap_or("none"))?;
         if !self.dns(url, proxy.is_some()).await? {
             return Ok(false);
         }
         match operations::app_config(api).await {
-            Err(ApiError::Unreachable(why)) => {
-                let subject = subject(&why);
-                let text = self.explained(&ApiError::Unreachable(why), found);
-                self.fail(subject, text)?;
-                Ok(false)
-            }
+            Err(ApiError::Unreachable(why)) => self.unreachable(why, found),
             answer => {
                 self.tls(url)?;
                 self.platform(answer, found)
@@ -104,47 +89,41 @@ impl Doctor<'_> {
         }
     }
 
+    fn unreachable(&mut self, why: Unreachable, found: &Installation) -> io::Result<bool> {
+        let subject = subject(&why);
+        let text = self.explained(&ApiError::Unreachable(why), found);
+        self.fail(subject, text).map(|()| false)
+    }
+
     async fn dns(&mut self, url: &ApiUrl, by_proxy: bool) -> io::Result<bool> {
         let host = url.host().trim_matches(['[', ']']);
-        if by_proxy {
-            return self.ok("DNS", "left to the proxy").map(|()| true);
-        }
-        if host.parse::<IpAddr>().is_ok() {
-            return self
-                .ok("DNS", "not needed, the URL holds an address")
-                .map(|()| true);
-        }
-        let addresses = timeout(DNS, tokio::net::lookup_host((host, url.port()))).await;
-        match addresses
-            .ok()
-            .and_then(Result::ok)
-            .and_then(|mut all| all.next())
-        {
-            Some(address) => self
-                .ok("DNS", format!("{host} is {}", address.ip()))
-                .map(|()| true),
-            None => {
+        let text = if by_proxy {
+            "left to the proxy".to_owned()
+        } else if host.parse::<IpAddr>().is_ok() {
+            "not needed, the URL holds an address".to_owned()
+        } else {
+            let found = timeout(DNS, tokio::net::lookup_host((host, url.port()))).await;
+            let mut found = found.into_iter().flatten().flatten();
+            let Some(address) = found.next() else {
                 let text = format!("{host} has no address");
                 let advice = "Check the domain for a typing error, and whether a VPN or a proxy (HTTPS_PROXY) is needed";
-                self.fail("DNS", (text, advice)).map(|()| false)
-            }
-        }
+                return self.fail("DNS", (text, advice)).map(|()| false);
+            };
+            format!("{host} is {}", address.ip())
+        };
+        self.ok("DNS", text).map(|()| true)
     }
 
     fn tls(&mut self, url: &ApiUrl) -> io::Result<()> {
         if url.is_plain() {
-            return self.ok("TLS", "none: plain http, which does not leave this machine");
+            self.ok("TLS", "none: plain http, which does not leave this machine")
+        } else if self.config.connecting.insecure {
+            let text = format!("the certificate is not verified: {INSECURE}");
+            self.warn("TLS", text)
+        } else {
+            let text = format!("the certificate of {} is trusted", url.host());
+            self.ok("TLS", text)
         }
-        if self.config.connecting.insecure {
-            return self.warn(
-                "TLS",
-                format!("the certificate is not verified: {INSECURE}"),
-            );
-        }
-        self.ok(
-            "TLS",
-            format!("the certificate of {} is trusted", url.host()),
-        )
     }
 
     /// A release that does not tell its version may work all the same; no API at all does not.
@@ -154,15 +133,16 @@ impl Doctor<'_> {
         found: &Installation,
     ) -> io::Result<bool> {
         match answer {
-            Ok(AppConfig {
-                version,
-                base_domain,
-            }) => {
-                let unknown = || "unknown".to_owned();
-                let version = version.map_or_else(unknown, |version| quoted(&version));
-                let domain = base_domain.map_or_else(unknown, |domain| quoted(&domain));
-                let text = format!("version {version}, base domain {domain}");
-                self.ok("platform", text).map(|()| true)
+            Ok(config) => {
+                let told = |text: Option<String>| match text {
+                    Some(text) => quoted(&text),
+                    None => "unknown".to_owned(),
+                };
+                let (version, domain) = (told(config.version), told(config.base_domain));
+                self.ok(
+                    "platform",
+                    format!("version {version}, base domain {domain}"),
+                )?;
             }
             Err(
                 ApiError::Incompatible { .. }
@@ -170,14 +150,13 @@ impl Doctor<'_> {
                 | ApiError::Refused
                 | ApiError::Unauthenticated
                 | ApiError::Rejected(_),
-            ) => self
-                .warn("platform", "does not tell its version")
-                .map(|()| true),
+            ) => self.warn("platform", "does not tell its version")?,
             Err(error) => {
-                let text = self.explained(&error, found);
-                self.fail("platform", text).map(|()| false)
+                self.fail("platform", self.explained(&error, found))?;
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// The words of an error of the API: the fact, and the advice after it.

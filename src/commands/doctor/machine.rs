@@ -15,40 +15,31 @@ use crate::guards::policy::{Confirm, KeyOutput};
 use crate::guards::text::quoted;
 
 impl Doctor<'_> {
-    /// Checks each.
     pub(super) fn machine(&mut self) -> io::Result<()> {
         self.key_directory()?;
         self.left_behind()?;
         self.audit_log()?;
-        match self.config.is_broken() {
-            true => self.warn(
-                "policy",
-                "not in force: no call is made while a setting is wrong",
-            ),
-            false => {
-                let policy = self.policy();
-                self.ok("policy", policy)
-            }
+        if self.config.is_broken() {
+            let text = "not in force: no call is made while a setting is wrong";
+            return self.warn("policy", text);
         }
+        self.ok("policy", self.policy())
     }
 
     fn key_directory(&mut self) -> io::Result<()> {
         let policy = &self.config.policy;
         if policy.read_only || policy.key_output == KeyOutput::Show {
-            return self.ok(
-                "key directory",
-                "not used: no key is kept under these settings",
-            );
+            let text = "not used: no key is kept under these settings";
+            return self.ok("key directory", text);
         }
         if let Some(broken) = self.config.broken(&KEY_DIR) {
             return self.warn("key directory", format!("not checked: {broken}"));
         }
-        let directory = KeyDirectory::open(self.config.key_dir.as_deref());
-        match directory.and_then(|directory| directory.key_file()) {
+        let path = self.config.key_dir.as_deref();
+        match KeyDirectory::open(path).and_then(|directory| directory.key_file()) {
             // The file is not published, so dropping it deletes it.
             Ok(_) => {
-                let path = self.config.key_dir.as_deref().map(|path| path.display());
-                let path = path.map(|path| path.to_string()).unwrap_or_default();
+                let path = path.unwrap_or(Path::new("")).display();
                 self.ok("key directory", format!("{path} can be used"))
             }
             Err(problem) => {
@@ -85,17 +76,15 @@ impl Doctor<'_> {
     }
 
     /// The reason why this server touches no intent, and what helps; none where it does.
-    fn leaves_intents(&self) -> Option<&'static str> {
-        let policy = &self.config.policy;
-        match policy.key_output {
-            _ if policy.read_only => {
-                Some("This takes a server without --read-only: this one leaves the file as it is")
-            }
-            KeyOutput::Show => Some(
-                "This takes a server without --key-output show: this one leaves the file as it is",
-            ),
-            KeyOutput::File => None,
-        }
+    fn leaves_intents(&self) -> Option<String> {
+        let flag = match self.config.policy.key_output {
+            _ if self.config.policy.read_only => "--read-only",
+            KeyOutput::Show => "--key-output show",
+            KeyOutput::File => return None,
+        };
+        Some(format!(
+            "This takes a server without {flag}: this one leaves the file as it is"
+        ))
     }
 
     fn audit_log(&mut self) -> io::Result<()> {
@@ -117,15 +106,14 @@ impl Doctor<'_> {
 
     fn policy(&self) -> String {
         let policy = &self.config.policy;
-        let place = match &policy.allowed_workspaces {
+        let mut place = match &policy.allowed_workspaces {
             None => "every workspace of the token".to_owned(),
             Some(allowed) if allowed.len() == 1 => "one workspace".to_owned(),
             Some(allowed) => format!("{} workspaces", allowed.len()),
         };
-        let place = match policy.has_deployments() {
-            true => format!("{place} and on deployments there"),
-            false => place,
-        };
+        if policy.has_deployments() {
+            place.push_str(" and on deployments there");
+        }
         if policy.read_only {
             return format!("only reads, in {place}");
         }
@@ -160,32 +148,26 @@ fn is_empty(path: &Path) -> bool {
 fn unfinished(left: &LeftIntent) -> String {
     let intent = match &left.content {
         Content::Intent(intent) => intent,
-        Content::Nothing => {
-            return "its process ended before it had sent anything; the next call removes it"
-                .to_owned();
-        }
-        Content::Unreadable => {
-            return "this version cannot read it. Look with get_service_accounts for accounts that nobody knows, then delete the file".to_owned();
-        }
+        Content::Nothing => return "its process ended before it had sent anything; the next call removes it".to_owned(),
+        Content::Unreadable => return "this version cannot read it. Look with get_service_accounts for accounts that nobody knows, then delete the file".to_owned(),
     };
-    let place = intent.plan.place().map(|place| place.to_string());
-    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    let place = intent.plan.place();
+    let place = place.map_or("an unknown place".to_owned(), |place| place.to_string());
     let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
-    let what = format!(
-        "a creation of {} in {place}, of {since}",
-        quoted(&intent.plan.label)
-    );
+    let label = quoted(&intent.plan.label);
+    let what = format!("a creation of {label} in {place}, of {since}");
     match &intent.phase {
         Phase::Prepared => format!("{what}, was never sent; the next call there removes it"),
-        Phase::Found(found) => format!(
-            "{what}, is decided: its account is {}{}; the next successful call there tells what became of its key",
-            quoted(&found.service_account_id),
-            if found.is_doubtful {
-                ", or another one"
-            } else {
-                ""
-            }
-        ),
+        Phase::Found(found) => {
+            let id = quoted(&found.service_account_id);
+            let doubt = match found.is_doubtful {
+                true => ", or another one",
+                false => "",
+            };
+            format!(
+                "{what}, is decided: its account is {id}{doubt}; the next successful call there tells what became of its key"
+            )
+        }
         Phase::Sent(_) => format!(
             "{what}, was sent, and its process ended before the answer came. Call get_service_accounts there: it recovers the key of the one account that fits, within ten minutes of the creation. If several fit, or the file stays, compare the accounts of that label, delete those that nobody uses, and then this file"
         ),

@@ -12,32 +12,20 @@ mod settings;
 use std::io;
 use std::process::ExitCode;
 
+use crate::cli::DoctorOptions;
+use crate::commands::Failed;
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::{Config, Environment};
 use crate::guards::secret::Secrets;
-
-pub use report::Form;
-use report::{Report, Section, Verdict, Words};
-
-/// The settings that are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// Those that somebody has set, and those that are wrong.
-    Set,
-    /// All of them, defaults included.
-    All,
-}
+use report::{Report, Verdict, Words};
 
 /// Checks everything that a call needs and prints what it finds.
-///
-/// # Errors
-/// The report cannot be printed, or the sandbox does not start.
 pub async fn run(
+    options: DoctorOptions,
     mut config: Config,
     secrets: Secrets,
     environment: &Environment,
-    (form, shown): (Form, Shown),
-) -> Result<ExitCode, Box<dyn std::error::Error>> {
+) -> Result<ExitCode, Failed> {
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let installation = config.installation().await;
     if let Ok(found) = &installation {
@@ -46,17 +34,19 @@ pub async fn run(
     let mut doctor = Doctor {
         config: &config,
         secrets: &secrets,
-        report: Report::new(form, &secrets),
+        report: Report::new(&options, &secrets),
     };
-    doctor.settings(installation.as_ref().ok(), shown).await?;
-    doctor.report.begin(Section::Connection, "")?;
+    let found = installation.as_ref().ok();
+    doctor.settings(found, &options).await?;
+    doctor.report.begin("connection", "Connection", "")?;
     match &installation {
         Ok(found) => doctor.connection(found).await?,
         Err(missing) => doctor.without_installation(missing).await?,
     }
-    doctor.report.begin(Section::Machine, "")?;
+    doctor.report.begin("machine", "This machine", "")?;
     doctor.machine()?;
-    doctor.report.begin(Section::Clients, "")?;
+    let title = "Servers that a client starts";
+    doctor.report.begin("clients", title, "")?;
     doctor.clients(environment)?;
     Ok(doctor.report.end()?)
 }

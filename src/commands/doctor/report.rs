@@ -1,6 +1,5 @@
 //! The report of the doctor: each check is printed as it comes, or all of them as one JSON document at the end.
 
-use std::borrow::Cow;
 use std::io;
 use std::process::ExitCode;
 
@@ -8,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::commands::terminal::{print, width, wrapped};
+use crate::cli::DoctorOptions;
+use crate::commands::terminal::{print, print_wrapped, width, wrapped};
 use crate::guards::secret::Secrets;
 use crate::guards::text::on_one_line;
 
@@ -20,39 +20,6 @@ const FAIL: Style = AnsiColor::Red.on_default().bold();
 /// The columns of the verdict and the blanks after it.
 const VERDICT: usize = 6;
 
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Lines for people.
-    Lines,
-    /// One JSON document for programs.
-    Json,
-}
-
-/// The part of the setup that a check is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Section {
-    Settings,
-    Connection,
-    Token,
-    Machine,
-    Clients,
-}
-
-impl Section {
-    fn title(self) -> &'static str {
-        match self {
-            Self::Settings => "Settings",
-            Self::Connection => "Connection",
-            Self::Token => "Token",
-            Self::Machine => "This machine",
-            Self::Clients => "Servers that a client starts",
-        }
-    }
-}
-
-/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
@@ -108,10 +75,9 @@ impl<T: Into<String>, A: Into<String>> From<(T, A)> for Words {
     }
 }
 
-/// One check.
 #[derive(Debug, Serialize)]
 struct Check {
-    section: Section,
+    section: &'static str,
     name: String,
     verdict: Verdict,
     text: String,
@@ -120,7 +86,6 @@ struct Check {
 }
 
 impl Check {
-    /// The check in one line.
     fn sentences(&self) -> String {
         let Self {
             name, text, advice, ..
@@ -132,31 +97,32 @@ impl Check {
     }
 }
 
-/// The checks that were made.
 pub(super) struct Report<'a> {
-    form: Form,
-    width: Option<usize>,
+    is_json: bool,
     secrets: &'a Secrets,
-    section: Section,
+    section: &'static str,
     checks: Vec<Check>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(form: Form, secrets: &'a Secrets) -> Self {
+    pub(super) fn new(options: &DoctorOptions, secrets: &'a Secrets) -> Self {
         Self {
-            form,
-            width: width(),
+            is_json: options.json,
             secrets,
-            section: Section::Settings,
+            section: "",
             checks: Vec::new(),
         }
     }
 
-    /// Begins a section. The remark follows its title.
-    pub(super) fn begin(&mut self, section: Section, remark: &str) -> io::Result<()> {
-        self.section = section;
+    /// Begins a section, whose name is that in JSON. The remark follows its title.
+    pub(super) fn begin(
+        &mut self,
+        name: &'static str,
+        title: &str,
+        remark: &str,
+    ) -> io::Result<()> {
+        self.section = name;
         let gap = if self.checks.is_empty() { "" } else { "\n" };
-        let title = section.title();
         self.line(&format!("{gap}{TITLE}{title}{TITLE:#}{remark}"))
     }
 
@@ -177,7 +143,7 @@ impl<'a> Report<'a> {
             advice: advice.map(clean),
         };
         let (style, word) = verdict.shown();
-        let sentences = wrapped(&check.sentences(), VERDICT, self.width);
+        let sentences = wrapped(&check.sentences(), VERDICT, width());
         self.line(&format!("{style}{word:<4}{style:#}  {sentences}"))?;
         self.checks.push(check);
         Ok(())
@@ -186,33 +152,27 @@ impl<'a> Report<'a> {
     /// Ends the report with what matters, by name, and gives the exit code.
     pub(super) fn end(&self) -> io::Result<ExitCode> {
         let is_ok = self.named(Verdict::Fail).is_empty();
-        match self.form {
-            Form::Lines => print(wrapped(&format!("\n{}", self.summary()), 0, self.width))?,
-            Form::Json => print(format!("{:#}", json!({"ok": is_ok, "checks": self.checks})))?,
+        match self.is_json {
+            true => print(format!("{:#}", json!({"ok": is_ok, "checks": self.checks})))?,
+            false => print_wrapped(&format!("\n{}", self.summary()))?,
         }
-        Ok(if is_ok {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(ExitCode::from(u8::from(!is_ok)))
     }
 
     fn summary(&self) -> String {
         let (failed, warned) = (self.named(Verdict::Fail), self.named(Verdict::Warn));
-        let failed = match failed.as_slice() {
-            [] if warned.is_empty() => Cow::from("All checks passed."),
-            [] => Cow::from("No check failed."),
-            [one] => Cow::from(format!("1 check failed: {one}.")),
-            many => Cow::from(format!(
-                "{} checks failed: {}. Begin with the first one.",
-                many.len(),
-                many.join(", ")
-            )),
+        let names = failed.join(", ");
+        let failed = match failed.len() {
+            0 if warned.is_empty() => "All checks passed.".to_owned(),
+            0 => "No check failed.".to_owned(),
+            1 => format!("1 check failed: {names}."),
+            many => format!("{many} checks failed: {names}. Begin with the first one."),
         };
-        match warned.as_slice() {
-            [] => failed.into_owned(),
-            [one] => format!("{failed} 1 warning: {one}."),
-            many => format!("{failed} {} warnings: {}.", many.len(), many.join(", ")),
+        let names = warned.join(", ");
+        match warned.len() {
+            0 => failed,
+            1 => format!("{failed} 1 warning: {names}."),
+            many => format!("{failed} {many} warnings: {names}."),
         }
     }
 
@@ -222,9 +182,9 @@ impl<'a> Report<'a> {
     }
 
     fn line(&self, line: &str) -> io::Result<()> {
-        match self.form {
-            Form::Lines => print(line),
-            Form::Json => Ok(()),
+        match self.is_json {
+            true => Ok(()),
+            false => print(line),
         }
     }
 }

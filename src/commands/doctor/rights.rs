@@ -15,6 +15,7 @@ use crate::apc::{Place, ServiceAccount, Workspace};
 use crate::guards::text::quoted;
 
 /// The answers to the first lists of accounts that the token asks for.
+#[derive(Default)]
 pub(super) struct Lists {
     /// Some answer came, be it a refusal. It tells the fields of the release.
     pub(super) were_answered: bool,
@@ -24,7 +25,6 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Reads the lists of the first workspaces.
     pub(super) async fn read(api: &Api<'_>, found: &Installation, caller: &Caller) -> Self {
         let is_key = TokenKind::of(&found.token) == TokenKind::ServiceAccountKey;
         let asked = match caller {
@@ -32,12 +32,7 @@ impl Lists {
             _ => NAMED,
         };
         let workspaces = caller.workspaces();
-        let mut lists = Self {
-            were_answered: false,
-            readable: Vec::new(),
-            refused: Vec::new(),
-            own: None,
-        };
+        let mut lists = Self::default();
         if workspaces.is_empty() {
             // Asked for the sake of its fields alone: a release tells them even to a caller that it refuses.
             lists.were_answered = operations::is_system_level(api).await.is_ok();
@@ -68,50 +63,33 @@ impl Lists {
 }
 
 impl Doctor<'_> {
-    /// Says what calls with this token can do.
     pub(super) fn rights(&mut self, caller: &Caller, lists: &Lists) -> io::Result<()> {
         if !lists.refused.is_empty() {
             let text = format!("may not list the accounts of {}", lists.refused.join(", "));
-            let words = (
-                text,
-                "Ask an admin of the workspace for WORKSPACE_VIEWER at least",
-            );
+            let advice = "Ask an admin of the workspace for WORKSPACE_VIEWER at least";
             match lists.refused.len() == caller.workspaces().len() {
-                true => self.fail("rights", words)?,
-                false => self.warn("rights", words)?,
+                true => self.fail("rights", (text, advice))?,
+                false => self.warn("rights", (text, advice))?,
             }
         }
-        if let Some(own) = &lists.own {
-            let text = format!("the token is the key of {}", described(own));
-            return self.ok("rights", text);
-        }
-        match caller {
-            Caller::System(_) => self.ok(
-                "rights",
-                "system level: may list the accounts of every workspace; creating and deleting usually takes SYSTEM_ADMIN, which shows at the first change",
+        let text = match (&lists.own, caller) {
+            (Some(own), _) => format!("the token is the key of {}", described(own)),
+            (None, Caller::System(_)) => "system level: may list the accounts of every workspace; creating and deleting usually takes SYSTEM_ADMIN, which shows at the first change".to_owned(),
+            (None, Caller::Workspaces(_)) if !lists.readable.is_empty() => format!(
+                "may list the accounts of {}; the API does not tell this token's role there, and creating and deleting usually takes WORKSPACE_EDITOR or WORKSPACE_ADMIN, which shows at the first change",
+                lists.readable.join(", ")
             ),
-            Caller::Workspaces(_) if !lists.readable.is_empty() => {
-                let text = format!(
-                    "may list the accounts of {}; the API does not tell this token's role there, and creating and deleting usually takes WORKSPACE_EDITOR or WORKSPACE_ADMIN, which shows at the first change",
-                    lists.readable.join(", ")
-                );
-                self.ok("rights", text)
-            }
-            Caller::Workspaces(_) | Caller::Neither | Caller::Unclear(_) => Ok(()),
-        }
+            _ => return Ok(()),
+        };
+        self.ok("rights", text)
     }
 }
 
 /// The label of an account, each of its roles, and what the role is good for.
 fn described(account: &ServiceAccount) -> String {
     let label = quoted(account.label.as_deref().unwrap_or_default());
-    let role = account.role().unwrap_or("unknown");
-    let mut roles = vec![format!(
-        "{} in {} ({})",
-        quoted(role),
-        account.place,
-        abilities(role)
-    )];
+    let (role, place) = (account.role().unwrap_or("unknown"), &account.place);
+    let mut roles = vec![format!("{} in {place} ({})", quoted(role), abilities(role))];
     roles.extend(account.other_bindings().map(|binding| {
         let role = binding.role.as_deref().unwrap_or("unknown");
         format!("{} ({})", quoted(&binding.to_string()), abilities(role))

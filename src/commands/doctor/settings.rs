@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::{Doctor, Section, Shown, Words};
+use super::{Doctor, Words};
 use crate::apc::installation::Installation;
+use crate::cli::DoctorOptions;
 use crate::config::setting::{
     ALLOW_WORKSPACE, API_TOKEN_FILE, CA_CERT, INSECURE, KEY_OUTPUT, SANDBOX, Setting, WORKSPACE_ID,
 };
@@ -15,24 +16,25 @@ impl Doctor<'_> {
     pub(super) async fn settings(
         &mut self,
         installation: Option<&Installation>,
-        shown: Shown,
+        options: &DoctorOptions,
     ) -> io::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
-        let remark = match shown {
-            Shown::Set => format!(" of apc-mcp {version}; --all shows those left at their default"),
-            Shown::All => format!(" of apc-mcp {version}"),
+        let hint = match options.all {
+            true => "",
+            false => "; --all shows those left at their default",
         };
-        self.report.begin(Section::Settings, &remark)?;
+        let remark = format!(" of apc-mcp {version}{hint}");
+        self.report.begin("settings", "Settings", &remark)?;
         for current in self.config.settings(installation) {
             let is_default = current.origin == Origin::Default && current.value.is_ok();
-            if shown == Shown::All || !is_default {
+            if options.all || !is_default {
                 self.setting(&current, installation)?;
             }
         }
-        match self.config.sandbox {
-            true => Ok(()),
-            false => self.astro_login(installation).await,
+        if !self.config.sandbox {
+            self.astro_login(installation).await?;
         }
+        Ok(())
     }
 
     fn setting(
@@ -66,35 +68,33 @@ impl Doctor<'_> {
     /// A warning about a value that can be used.
     fn warning(&self, setting: &Setting, value: &str) -> Option<Words> {
         let config = self.config;
-        if *setting == INSECURE && config.connecting.insecure {
+        let text = if *setting == INSECURE && config.connecting.insecure {
             let text = format!("{value}; anybody on the way can read the token");
             return Some((text, format!("Use {CA_CERT} instead")).into());
-        }
-        if *setting == KEY_OUTPUT && config.policy.key_output == KeyOutput::Show {
-            let text = format!("{value}; new keys pass through the model and its logs");
-            return Some(text.into());
-        }
-        if *setting == WORKSPACE_ID && !config.default_workspace_is_allowed() {
-            let text = format!(
+        } else if *setting == KEY_OUTPUT && config.policy.key_output == KeyOutput::Show {
+            format!("{value}; new keys pass through the model and its logs")
+        } else if *setting == WORKSPACE_ID && !config.default_workspace_is_allowed() {
+            format!(
                 "{value}; {ALLOW_WORKSPACE} does not allow it, so calls have no default workspace"
-            );
-            return Some(text.into());
-        }
-        if *setting == API_TOKEN_FILE && config.token_file_is_unusable() {
-            return Some(format!("{value}; no token can be read from this file").into());
-        }
-        let text = format!(
-            "{value}; this is a sandbox with invented accounts; domain, URL, token and login are not used"
-        );
-        (*setting == SANDBOX && config.sandbox).then(|| text.into())
+            )
+        } else if *setting == API_TOKEN_FILE && config.token_file_is_unusable() {
+            format!("{value}; no token can be read from this file")
+        } else if *setting == SANDBOX && config.sandbox {
+            format!(
+                "{value}; this is a sandbox with invented accounts; domain, URL, token and login are not used"
+            )
+        } else {
+            return None;
+        };
+        Some(text.into())
     }
 
     async fn astro_login(&mut self, installation: Option<&Installation>) -> io::Result<()> {
         let text = match self.config.astro_login().await {
-            Ok(login) if login.token.expose().trim().is_empty() => {
-                format!("{} {}", login.domain, login.token_place())
-            }
-            Ok(login) => format!("{}, token {}", login.domain, token_in_words(&login.token)),
+            Ok(login) => match login.token_elsewhere() {
+                Some(place) => format!("{} {place}", login.domain),
+                None => format!("{}, token {}", login.domain, token_in_words(&login.token)),
+            },
             Err(problem) => format!("none: {problem}"),
         };
         // Where nothing else is set up, a login that gives nothing is part of the fault.

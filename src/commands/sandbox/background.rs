@@ -1,12 +1,13 @@
 //! `apc-mcp sandbox --env`: a sandbox in a process of its own, and the lines by which a shell uses it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use apc_sandbox::{Line, Persona, Sandbox};
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::Failed;
 use crate::commands::shell::quoted;
 use crate::commands::terminal::{note, print};
 use crate::config::setting::{API_TOKEN, API_URL, SANDBOX_LINE};
@@ -17,12 +18,7 @@ const LAST: &str = "# ";
 /// The time between two looks at the session.
 const LOOK: Duration = Duration::from_secs(2);
 
-type Failed = Box<dyn std::error::Error>;
-
 /// Starts the process and prints its lines. It shares no stream with this one, so that no reader waits for its end.
-///
-/// # Errors
-/// The process cannot be started, or it cannot serve.
 pub(super) fn start(port: u16, line: Line) -> Result<(), Failed> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -43,43 +39,33 @@ pub(super) fn start(port: u16, line: Line) -> Result<(), Failed> {
         None => "until you end it",
     };
     let end = ending(child.id());
-    note(format!("A sandbox serves in the background {until}: {end}"))?;
-    Ok(())
+    Ok(note(format!(
+        "A sandbox serves in the background {until}: {end}"
+    ))?)
 }
 
 fn lines(child: &mut Child) -> Result<Vec<String>, Failed> {
     let mut lines = Vec::new();
-    for line in child
-        .stdout
-        .take()
-        .map(BufReader::new)
-        .into_iter()
-        .flat_map(BufRead::lines)
-    {
-        let line = line?;
-        let is_last = line.starts_with(LAST);
-        lines.push(line);
-        if is_last {
+    let output = child.stdout.take().map(BufReader::new);
+    for line in output.into_iter().flat_map(BufRead::lines) {
+        lines.push(line?);
+        if lines.last().is_some_and(|line| line.starts_with(LAST)) {
             return Ok(lines);
         }
     }
-    let mut words = String::new();
-    if let Some(mut errors) = child.stderr.take() {
-        errors.read_to_string(&mut words)?;
-    }
+    let words = child.stderr.take().map(io::read_to_string).transpose()?;
+    let words = words.unwrap_or_default();
     let words = words.trim();
-    Err(words
-        .strip_prefix("apc-mcp: ")
-        .unwrap_or(words)
-        .to_owned()
-        .into())
+    Err(words.strip_prefix("apc-mcp: ").unwrap_or(words).into())
 }
 
 fn ending(id: u32) -> String {
-    match cfg!(windows) {
-        true => format!("Stop-Process {id}"),
-        false => format!("kill {id}"),
-    }
+    let program = if cfg!(windows) {
+        "Stop-Process"
+    } else {
+        "kill"
+    };
+    format!("{program} {id}")
 }
 
 /// The lines that a shell evaluates.
@@ -117,9 +103,8 @@ type Leader = nix::unistd::Pid;
 /// The process that leads the session, such as the shell of a terminal, if it lives.
 #[cfg(unix)]
 fn leader() -> Option<Leader> {
-    nix::unistd::getsid(None)
-        .ok()
-        .filter(|leader| is_alive(*leader))
+    let leader = nix::unistd::getsid(None).ok();
+    leader.filter(|leader| is_alive(*leader))
 }
 
 /// Tells if there is such a process. A leader outside this container has the id 0, under which nothing can be asked of it.

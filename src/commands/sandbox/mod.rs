@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::apc::installation::ApiUrl;
+use crate::cli::SandboxOptions;
+use crate::commands::Failed;
 use crate::commands::terminal::print;
 use crate::config::Config;
 use crate::config::setting::{API_TOKEN, API_URL};
@@ -25,9 +27,6 @@ pub struct EmbeddedSandbox {
 
 impl EmbeddedSandbox {
     /// Starts a sandbox where the settings want one.
-    ///
-    /// # Errors
-    /// As for [`start`](Self::start).
     pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
         match config.sandbox {
             true => Self::start(config).await.map(Some),
@@ -35,15 +34,10 @@ impl EmbeddedSandbox {
         }
     }
 
-    /// Starts a sandbox and makes it the installation.
-    ///
-    /// # Errors
-    /// There is no port or no temporary directory to be had.
+    /// Starts a sandbox and makes it the installation. Fails if there is no port or no temporary directory to be had.
     pub async fn start(config: &mut Config) -> io::Result<Self> {
         let sandbox = Sandbox::start_line(0, config.sandbox_line).await?;
-        let keys = tempfile::Builder::new()
-            .prefix("apc-mcp-sandbox-")
-            .tempdir()?;
+        let keys = TempDir::with_prefix("apc-mcp-sandbox-")?;
         let url = ApiUrl::parse(&sandbox.url()).map_err(io::Error::other)?;
         let token = Secret::new(sandbox.token(Persona::WorkspaceAdmin));
         config.set_sandbox(url, token, keys.path().join("keys"));
@@ -65,24 +59,12 @@ const PERSONAS: [(&str, Persona); 6] = [
     ("nobody", Persona::Nobody),
 ];
 
-/// The part of a process in serving a sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Serve and tell a person about it.
-    Foreground,
-    /// Start a process that serves, and print what a shell evaluates.
-    Starter,
-    /// Be that process.
-    Background,
-}
-
-/// Serves the sandbox until a signal comes, or has another process serve it.
-///
-/// # Errors
-/// The setting of its line is broken, the port is taken, or the output cannot be written.
-pub async fn run(port: u16, role: Role, config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves the sandbox until a signal comes, or has another process serve it. Fails if its line is a broken setting, or
+/// the port is taken.
+pub async fn run(options: SandboxOptions, config: &Config) -> Result<(), Failed> {
     let line = config.usable_sandbox_line()?;
-    if role == Role::Starter {
+    let port = options.port;
+    if options.env && !options.background {
         return background::start(port, line);
     }
     let interrupted = CancellationToken::new();
@@ -90,7 +72,7 @@ pub async fn run(port: u16, role: Role, config: &Config) -> Result<(), Box<dyn s
     let sandbox = Sandbox::start_line(port, line)
         .await
         .map_err(|error| format!("port {port} of 127.0.0.1 cannot be served: {error}"))?;
-    if role == Role::Background {
+    if options.background {
         print(background::variables(&sandbox))?;
         background::until_the_session_ends(&interrupted).await;
     } else {
@@ -101,31 +83,29 @@ pub async fn run(port: u16, role: Role, config: &Config) -> Result<(), Box<dyn s
 }
 
 fn introduce(sandbox: &Sandbox) -> io::Result<()> {
-    let url = sandbox.url();
-    let line = sandbox.handle().line();
+    let (url, handle) = (sandbox.url(), sandbox.handle());
+    let (url_variable, token_variable) = (API_URL.variable(), API_TOKEN.variable());
+    let line = handle.line();
     print(format!(
         "{TITLE}A sandbox of the Private Cloud API (line: {line}), with invented accounts, until interrupted{TITLE:#}"
     ))?;
-    print(format!("{}={url}", API_URL.variable()))?;
-    print(format!(
-        "\n{TITLE}tokens, for {}{TITLE:#}",
-        API_TOKEN.variable()
-    ))?;
+    print(format!("{url_variable}={url}"))?;
+    print(format!("\n{TITLE}tokens, for {token_variable}{TITLE:#}"))?;
     for (name, persona) in PERSONAS {
         print(format!("{name:<17} {}", sandbox.token(persona)))?;
     }
-    print(format!("\n{TITLE}workspaces{TITLE:#}"))?;
-    for (id, label) in sandbox.handle().workspaces() {
-        print(format!("{id:<26} {label}"))?;
-    }
-    print(format!("\n{TITLE}deployments{TITLE:#}"))?;
-    for (id, label) in sandbox.handle().deployments() {
-        print(format!("{id:<26} {label}"))?;
+    for (kind, places) in [
+        ("workspaces", handle.workspaces()),
+        ("deployments", handle.deployments()),
+    ] {
+        print(format!("\n{TITLE}{kind}{TITLE:#}"))?;
+        for (id, label) in places {
+            print(format!("{id:<26} {label}"))?;
+        }
     }
     let token = sandbox.token(Persona::WorkspaceAdmin);
     print(format!(
-        "\nIn another terminal, as the workspace admin:\n\n{}={url} {}={token} apc-mcp call get_service_accounts",
-        API_URL.variable(),
-        API_TOKEN.variable()
+        "\nIn another terminal, as the workspace admin:\n\n{url_variable}={url} {token_variable}={token} apc-mcp call \
+         get_service_accounts"
     ))
 }
