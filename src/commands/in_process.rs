@@ -19,18 +19,24 @@ const VERSION: &str = "2025-11-25";
 /// The method by which a server asks the user.
 const QUESTION: &str = "elicitation/create";
 
+/// The reason why a request brought no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
+    /// The server refused the request itself.
     #[error("{0}")]
     Refused(String),
+    /// The server has gone.
     #[error("the server ended before it answered")]
     Ended,
+    /// The server's line is not JSON.
     #[error("the server's answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// The connection broke.
     #[error("the connection to the server broke: {0}")]
     Broken(#[from] io::Error),
 }
 
+/// A client, connected to a server of its own.
 pub struct InProcessClient {
     server: BufStream<DuplexStream>,
     last_id: u64,

@@ -43,6 +43,7 @@ pub struct AstroLogin {
     pub url: ApiUrl,
     /// The token as it stands in the file, unchecked; empty where the CLI has logged out.
     pub token: Secret,
+    /// The workspace that the CLI is switched to.
     pub workspace: Option<String>,
     /// The file that all of this stands in.
     file: PathBuf,
@@ -60,6 +61,7 @@ pub enum TokenPlace {
          server does not read",
         .0.display()
     )]
+    /// Neither: the CLI has logged out, or keeps it in the system's keychain.
     Unknown(PathBuf),
 }
 
@@ -87,6 +89,7 @@ fn has_token(credentials: &Path, domain: &str) -> bool {
     token.is_some_and(|token| !token.trim().is_empty())
 }
 
+/// A reason why there is no login that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]

@@ -39,20 +39,26 @@ pub struct Carried {
 /// A reason to leave a variable out. Its text follows the name of the variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LeftOut {
+    /// It is the API token.
     #[error("is set in this shell and does not belong into a client's configuration")]
     Token,
     #[error(
         "holds a password; add it to the entry's env yourself if the client keeps that file private"
     )]
     Password,
+    /// It is not UTF-8.
     #[error("is not UTF-8 text")]
     NotText,
+    /// It names an installation, and the sandbox is used.
     #[error("names an installation or its credential, and the sandbox does without them")]
     Sandbox,
+    /// It is a URL with a query.
     #[error("holds a query, which may be a secret; set it without the query")]
     Query,
+    /// It has the form of a token.
     #[error("holds a value that looks like a token; correct or unset it")]
     LooksLikeToken,
+    /// It is a placeholder, a reference or in quotes.
     #[error("holds a placeholder or quotes and not the value that was meant; correct or unset it")]
     Unmeant,
     /// It is a relative path, which this process ignores.

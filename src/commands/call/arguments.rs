@@ -20,6 +20,7 @@ const SHOWN_MAX: usize = 60;
 /// The arguments as they were typed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Typed {
+    /// A JSON object.
     Object(Map<String, Value>),
     /// Words, the value of each a text.
     Words(BTreeMap<String, String>),

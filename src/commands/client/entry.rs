@@ -12,8 +12,11 @@ pub const NAME: &str = "apc-mcp";
 /// The command that starts this server, with its arguments and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// The program.
     pub command: String,
+    /// Its arguments.
     pub arguments: Vec<String>,
+    /// Its variables.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -26,6 +29,7 @@ impl Entry {
         }
     }
 
+    /// The entry as a value.
     pub fn json(&self, form: Form) -> Value {
         let (command, arguments) = (&self.command, &self.arguments);
         let mut entry = match form {

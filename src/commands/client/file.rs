@@ -22,19 +22,25 @@ const COPIES_MAX: u32 = 1000;
 /// A reason why a configuration cannot be edited. Its text follows the path.
 #[derive(Debug, thiserror::Error)]
 pub enum NotEdited {
+    /// The file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// It is no JSON, not even with comments.
     #[error("it is not JSON: {0}")]
     NotJson(String),
+    /// The place of the entries holds something else.
     #[error("'{0}' in it is not an object")]
     NoObject(&'static str),
+    /// Somebody else wrote it after it was read.
     #[error("it was changed while the question was open; run this command again")]
     Meanwhile,
+    /// The whole of it is a list or a single value.
     #[error("it is not an object")]
     NoObjectAtAll,
     /// A member is there twice, and each client takes another one.
     #[error("'{0}' is in it twice; remove one of them")]
     Twice(&'static str),
+    /// The text has two bytes a character.
     #[error("it is in UTF-16; save it as UTF-8 and run this command again")]
     Utf16,
     /// Codex has an entry and does not tell it.
@@ -42,6 +48,7 @@ pub enum NotEdited {
         "it has an entry of the name '{NAME}', and 'codex mcp get {NAME} --json' does not tell it; run that command to see why"
     )]
     NotTold,
+    /// The edited text does not hold the entry.
     #[error("the entry would not be read from it as it was meant")]
     Changed,
 }
@@ -69,6 +76,7 @@ impl Configuration {
         })
     }
 
+    /// Tells if the file exists.
     pub fn exists(&self) -> bool {
         self.text.is_some()
     }
@@ -172,6 +180,10 @@ impl Configuration {
         Ok(())
     }
 
+    /// Puts the file back as it was.
+    ///
+    /// # Errors
+    /// It cannot be written.
     pub fn restore(&self) -> Result<(), NotEdited> {
         let text = self.text.as_ref();
         text.map_or(Ok(()), |text| self.replace(text))

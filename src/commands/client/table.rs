@@ -8,11 +8,14 @@ use super::entry::{Entry, NAME};
 use crate::cli::ClientName;
 use crate::config::Environment;
 
+/// The form of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Entries of a command and arguments under `mcpServers`.
     Common,
+    /// VS Code's.
     Vscode,
+    /// Zed's.
     Zed,
     /// Codex's, in TOML.
     Toml,

@@ -18,6 +18,7 @@ use crate::commands::terminal::{can_ask, is_yes, note};
 use crate::config::Environment;
 use crate::guards::text::quoted;
 
+/// A reason why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
     #[error(
@@ -34,8 +35,10 @@ pub enum NotWritten {
         "nothing was written, since there is no terminal to ask in. Repeat the command with --yes"
     )]
     NobodyToAsk,
+    /// The person said no.
     #[error("nothing was written")]
     Declined,
+    /// The client's own command failed.
     #[error("'{command}' failed ({outcome}). {after}")]
     Client {
         command: String,
@@ -47,6 +50,7 @@ pub enum NotWritten {
         path.display()
     )]
     NotSeen { path: PathBuf, command: String },
+    /// Nothing can be shown or asked.
     #[error(transparent)]
     Terminal(#[from] io::Error),
 }
@@ -54,19 +58,24 @@ pub enum NotWritten {
 /// The state of a configuration after the client's own command failed. Its text is advice.
 #[derive(Debug, thiserror::Error)]
 pub enum After {
+    /// It was put back, or there is none, as before.
     #[error("The configuration is as it was before")]
     AsBefore,
+    /// It could not be put back.
     #[error("Compare the configuration with the copy of it that is named above")]
     NotRestored,
+    /// There was none before.
     #[error("The client made {}, which was not there before: look at it", .0.display())]
     Made(PathBuf),
 }
 
 /// The change to be made.
 pub struct Change<'a> {
+    /// The client.
     pub client: ClientName,
     /// True if nobody has to be asked.
     pub is_agreed: bool,
+    /// The new entry.
     pub entry: &'a Entry,
     /// The variables, for the places of programs and files.
     pub environment: &'a Environment,

@@ -26,6 +26,7 @@ const AT_ONCE: usize = 8;
 
 /// The kind of caller that a token stands for.
 pub(super) enum Caller {
+    /// Bound to workspaces.
     Workspaces(Workspaces),
     /// Bound to the whole installation; its workspaces where the release lists them.
     System(Option<Workspaces>),
