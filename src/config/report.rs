@@ -66,7 +66,7 @@ impl Config {
         let workspace = workspace.map(WorkspaceId::into_string);
         add(settings, &WORKSPACE_ID, workspace);
         if found.token_source == TokenSource::AstroLogin {
-            add(settings, &DOMAIN, Some(found.login_domain().to_owned()));
+            add(settings, &DOMAIN, Some(found.url.base_domain().to_owned()));
             add(settings, &API_TOKEN, Some(token_in_words(&found.token)));
         }
     }
