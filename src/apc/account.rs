@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::{DeploymentId, Label, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
@@ -10,35 +12,32 @@ use crate::guards::text::quoted;
 /// A workspace as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
-    /// Its id.
     pub id: WorkspaceId,
-    /// Its label, where the API has one.
     pub label: Option<String>,
 }
 
 /// A deployment as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// Its id.
     pub id: DeploymentId,
-    /// Its label, where the API has one.
     pub label: Option<String>,
     /// The name of its release in the cluster, which people know it by as well.
     pub release_name: Option<String>,
 }
 
-/// A place that has service accounts of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place that has service accounts of its own. It serialises as the variable by which a document names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Place {
     /// A workspace.
+    #[serde(rename = "workspaceUuid")]
     Workspace(WorkspaceId),
     /// A deployment.
+    #[serde(rename = "deploymentUuid")]
     Deployment(DeploymentId),
 }
 
 impl Place {
-    /// The id of the workspace or deployment.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         match self {
             Self::Workspace(id) => id.as_str(),
             Self::Deployment(id) => id.as_str(),
@@ -78,7 +77,6 @@ impl fmt::Display for Place {
 pub enum Entity {
     /// The whole installation.
     System,
-    /// A workspace or deployment.
     Place(Place),
     /// The answer does not tell. Such a binding proves nothing.
     Unknown,
@@ -89,16 +87,14 @@ pub enum Entity {
 pub struct Binding {
     /// The role: free text, since releases 2.x have custom roles.
     pub role: Option<String>,
-    /// The entity that it is held on.
     pub entity: Entity,
 }
 
 impl Binding {
     /// Tells whether the role reaches the whole installation, wherever it is bound.
     pub fn is_system_role(&self) -> bool {
-        self.role
-            .as_deref()
-            .is_some_and(|role| role.starts_with("SYSTEM_"))
+        let role = self.role.as_deref();
+        role.is_some_and(|role| role.starts_with("SYSTEM_"))
     }
 }
 
@@ -145,20 +141,16 @@ impl Bindings {
         };
         for binding in &mut bindings {
             binding.role = binding.role.as_deref().map(&change);
-            match &mut binding.entity {
-                Entity::Place(Place::Workspace(id)) => {
-                    *id = WorkspaceId::verbatim(change(id.as_str()));
-                }
-                Entity::Place(Place::Deployment(id)) => {
-                    *id = DeploymentId::verbatim(change(id.as_str()));
-                }
-                Entity::System | Entity::Unknown => {}
+            if let Entity::Place(place) = &mut binding.entity {
+                *place = match place {
+                    Place::Workspace(id) => WorkspaceId::verbatim(change(id.as_str())).into(),
+                    Place::Deployment(id) => DeploymentId::verbatim(change(id.as_str())).into(),
+                };
             }
         }
         Self::Known(bindings)
     }
 
-    /// The role in a place.
     pub fn role_in(&self, place: &Place) -> Option<&str> {
         let here = self.known().get(self.index_of(place)?)?;
         here.role.as_deref()
@@ -191,7 +183,6 @@ impl Bindings {
 /// The category of an account, any text. Several releases make an empty text of none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Category {
-    /// The text, or none.
     Known(Option<String>),
     /// The release does not show it, or it could not be read.
     Unknown,
@@ -203,7 +194,6 @@ impl Category {
         Self::Known(text.filter(|text| !text.is_empty()))
     }
 
-    /// The text, where there is one.
     pub fn into_text(self) -> Option<String> {
         match self {
             Self::Known(text) => text,
@@ -216,7 +206,6 @@ impl Category {
 /// releases lack some. Times are the API's own text.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
-    /// Its id.
     pub id: ServiceAccountId,
     /// Its label, taken verbatim from the API: any text.
     pub label: Option<String>,
@@ -224,15 +213,11 @@ pub struct ServiceAccount {
     pub api_key: Option<Secret>,
     /// Its roles and the entities they are held on.
     pub bindings: Bindings,
-    /// Its category.
     pub category: Category,
     /// The place in whose list it stands.
     pub place: Place,
-    /// True if it may be used.
     pub active: Option<bool>,
-    /// When it was created.
     pub created_at: Option<String>,
-    /// When it was last changed.
     pub updated_at: Option<String>,
     /// When it was last used, as the API believes; several releases never write it.
     pub last_used_at: Option<String>,
@@ -246,9 +231,8 @@ impl ServiceAccount {
 
     /// Tells whether the API has shown its key, whole or masked.
     pub fn has_key_text(&self) -> bool {
-        self.api_key
-            .as_ref()
-            .is_some_and(|key| !key.expose().is_empty())
+        let key = self.api_key.as_ref();
+        key.is_some_and(|key| !key.expose().is_empty())
     }
 
     /// Tells whether its visible key is this one: it has to show at least as much as the API shows by default.
@@ -280,9 +264,8 @@ impl ServiceAccount {
     pub fn other_bindings(&self) -> impl Iterator<Item = &Binding> {
         let here = self.bindings.index_of(&self.place);
         let numbered = self.bindings.known().iter().enumerate();
-        numbered
-            .filter(move |(index, _)| Some(*index) != here)
-            .map(|(_, binding)| binding)
+        let others = numbered.filter(move |(index, _)| Some(*index) != here);
+        others.map(|(_, binding)| binding)
     }
 
     /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
@@ -302,13 +285,10 @@ impl ServiceAccount {
 /// A service account to be created.
 #[derive(Debug, Clone)]
 pub struct NewServiceAccount {
-    /// The place it belongs to.
     pub place: Place,
     /// Its label, unique within the place.
     pub label: Label,
-    /// Its role.
     pub role: Role,
-    /// Its category; left unset if absent.
     pub category: Option<Label>,
 }
 

@@ -43,10 +43,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Finds the value of a field.
-    ///
-    /// # Errors
-    /// The reason why there is no data: an error says so, or the answer is not GraphQL's.
+    /// Finds the value of a field. The error tells why there is no data.
     pub async fn of(reply: Reply, field: &'static str) -> Result<Self, Refusal> {
         if reply.body.len() < LARGE {
             return found(reply, field);
@@ -55,29 +52,20 @@ impl Answer {
         found.unwrap_or(Err(Refusal::Other(ApiError::MissingData)))
     }
 
-    /// Reads the value; none where it is null. It may borrow from the answer.
-    ///
-    /// # Errors
-    /// The first error beside a value of another form than the API promises, or that it has another form.
+    /// Reads the value; none where it is null. It may borrow from the answer. Of a value of another form than the API
+    /// promises the error is the first one beside it, where there is one.
     pub fn read<'a, D: Deserialize<'a>>(&'a self) -> Result<Option<D>, ApiError> {
         let value = self.value().map(serde_json::from_str);
         value.transpose().map_err(|_| self.of_another_form())
     }
 
-    /// Reads the value of a change. An error about a part of the answer leaves the rest certain; any other speaks against
-    /// the data, whatever it holds.
-    ///
-    /// # Errors
-    /// The first error that is about the whole; else as [`read`](Self::read).
+    /// Reads the value of a change. An error about a part of the answer leaves the rest certain.
     pub fn of_change<'a, D: Deserialize<'a>>(&'a self) -> Result<Option<D>, ApiError> {
         self.check_the_whole()?;
         self.read()
     }
 
-    /// Makes sure that no error is about the whole of the answer: such an error speaks against its data, whatever it holds.
-    ///
-    /// # Errors
-    /// The first error that is about the whole.
+    /// Fails with the first error that is about the whole of the answer: it speaks against the data, whatever they hold.
     pub fn check_the_whole(&self) -> Result<(), ApiError> {
         match self.errors.iter().find(|error| !error.is_partial()) {
             Some(error) => Err(error.classify(200, true)),
@@ -85,10 +73,8 @@ impl Answer {
         }
     }
 
-    /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
+    /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list. Fails as
+    /// [`read`](Self::read) does.
     pub async fn rows<'a, R: Deserialize<'a>>(
         &'a self,
         mut take: impl FnMut(Option<R>),
@@ -135,26 +121,19 @@ fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
     if is_page(status, &errors, has_data) {
         return Err(Refusal::Other(ApiError::Status { status }));
     }
-    match data.flatten() {
-        Some(Some(value)) if status == 200 => {
-            let value = Some(range_within(&text, value.get()));
-            Ok(Answer {
-                value,
-                text,
-                errors,
-                date,
-            })
-        }
-        _ if !errors.is_empty() => Err(refused(&errors, status, has_data)),
-        Some(None) if status == 200 => Ok(Answer {
-            value: None,
-            text,
-            errors,
-            date,
-        }),
-        None if status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
-        _ => Err(unreadable(status, text.as_bytes())),
-    }
+    // What is no page has status 200 or errors.
+    let value = match data.flatten() {
+        Some(value) if status == 200 && (value.is_some() || errors.is_empty()) => value,
+        _ if !errors.is_empty() => return Err(refused(&errors, status, has_data)),
+        _ if has_data => return Err(Refusal::Other(ApiError::MissingData)),
+        _ => return Err(Refusal::Other(ApiError::NotGraphql)),
+    };
+    Ok(Answer {
+        value: value.map(|value| range_within(&text, value.get())),
+        text,
+        errors,
+        date,
+    })
 }
 
 /// The place of a part in the text that it was borrowed from.
@@ -324,7 +303,7 @@ fn has_data_member(body: &[u8]) -> bool {
 }
 
 /// A member that is there, even if it is null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)

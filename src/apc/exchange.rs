@@ -32,7 +32,8 @@ pub struct GraphqlClient {
     http: HttpClient,
     timeout: Duration,
     secrets: Secrets,
-    lacking: Mutex<HashMap<DocumentAt, Lacking>>,
+    /// The fields that releases lack, and the time since when that is known.
+    lacking: Mutex<HashMap<DocumentAt, (Instant, Fields)>>,
     /// The warnings that were given, each once per installation.
     warned: Mutex<HashSet<(ApiUrl, &'static str)>>,
 }
@@ -40,10 +41,7 @@ pub struct GraphqlClient {
 /// A document, by its field, at one installation.
 type DocumentAt = (ApiUrl, &'static str);
 
-struct Lacking {
-    since: Instant,
-    fields: Arc<BTreeSet<&'static str>>,
-}
+type Fields = Arc<BTreeSet<&'static str>>;
 
 impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
@@ -78,23 +76,18 @@ impl GraphqlClient {
         }
     }
 
-    fn lacking(&self, place: &DocumentAt) -> Arc<BTreeSet<&'static str>> {
+    fn lacking(&self, place: &DocumentAt) -> Fields {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, lacking| lacking.since.elapsed() < LACKING);
-        all.get(place)
-            .map(|lacking| Arc::clone(&lacking.fields))
+        all.retain(|_, (since, _)| since.elapsed() < LACKING);
+        let known = all.get(place);
+        known
+            .map(|(_, fields)| Arc::clone(fields))
             .unwrap_or_default()
     }
 
-    fn remember_lacking(&self, place: DocumentAt, fields: Arc<BTreeSet<&'static str>>) {
+    fn remember_lacking(&self, place: DocumentAt, fields: Fields) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(
-            place,
-            Lacking {
-                since: Instant::now(),
-                fields,
-            },
-        );
+        all.insert(place, (Instant::now(), fields));
     }
 }
 
@@ -140,11 +133,11 @@ impl Api<'_> {
 
     /// Remembers the keys of an answer. What comes back scrubs texts of that very answer, however many keys it has.
     pub fn remember_keys<'a>(&self, keys: Vec<Cow<'a, str>>) -> Scrubber<'a> {
-        keys.iter()
-            .for_each(|key| self.client.secrets.remember(key));
+        let secrets = self.client.secrets.clone();
+        keys.iter().for_each(|key| secrets.remember(key));
         Scrubber {
             keys: keys.into_iter().collect(),
-            secrets: self.client.secrets.clone(),
+            secrets,
         }
     }
 
@@ -153,10 +146,7 @@ impl Api<'_> {
         self.client.secrets.scrubbed(text)
     }
 
-    /// Reads. Passing faults are tried again within the time for one request.
-    ///
-    /// # Errors
-    /// The error of the last try, if no try brought an answer.
+    /// Reads. Passing faults are tried again within the time for one request; the error is that of the last try.
     pub async fn query<V: Serialize>(
         &self,
         document: &Document,
@@ -165,11 +155,8 @@ impl Api<'_> {
         self.exchange(document, variables, Purpose::Read).await
     }
 
-    /// Changes. Sent again only where the request certainly never left, or was refused before
-    /// anything was done.
-    ///
-    /// # Errors
-    /// The error of the request; [`ApiError::effect`] tells whether the change may have been made.
+    /// Changes. Sent again only where the request certainly never left, or was refused before anything was done. The
+    /// error's `effect` tells whether the change may have been made.
     pub async fn mutate<V: Serialize>(
         &self,
         document: &Document,
@@ -220,12 +207,9 @@ impl Api<'_> {
             if left.is_zero() {
                 return Err(ApiError::Unreachable(Unreachable::NoTimeLeft));
             }
-            let error = match self
-                .client
-                .http
-                .post(self.installation, body.clone(), connection, left)
-                .await
-            {
+            let http = &self.client.http;
+            let posted = http.post(self.installation, body.clone(), connection, left);
+            let error = match posted.await {
                 Ok(reply) => match gateway_failure(&reply, purpose) {
                     None => return Ok(reply),
                     Some(error) => error,
@@ -279,9 +263,7 @@ fn may_send_again(error: &ApiError, purpose: Purpose) -> bool {
 
 fn wait_before_again(error: &ApiError, pause: Duration) -> Duration {
     match error {
-        ApiError::RateLimited {
-            retry_after: Some(wait),
-        } => *wait,
+        ApiError::RateLimited { retry_after } => retry_after.unwrap_or(pause),
         _ => pause,
     }
 }
@@ -296,13 +278,9 @@ fn request_body<V: Serialize>(
         query: &'a str,
         variables: &'a V,
     }
-    let query = document.without(lacking);
+    let query = &document.without(lacking);
     // Variables are structs of strings: serialising them cannot fail.
-    serde_json::to_vec(&Body {
-        query: &query,
-        variables,
-    })
-    .unwrap_or_default()
+    serde_json::to_vec(&Body { query, variables }).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,14 +6,11 @@ use super::{Accepted, Place};
 /// The level on which a role is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// A workspace.
     Workspace,
-    /// A deployment.
     Deployment,
 }
 
 impl Level {
-    /// The level of a place.
     pub fn of(place: &Place) -> Self {
         match place {
             Place::Workspace(_) => Self::Workspace,
@@ -30,7 +27,6 @@ impl Level {
 /// The rank of a role, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Reads.
     Viewer,
     /// Deploys and edits.
     Editor,
@@ -42,9 +38,7 @@ pub enum Rank {
 /// does not check who may give which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Role {
-    /// The level on which it is held.
     pub level: Level,
-    /// Its rank there.
     pub rank: Rank,
 }
 
@@ -62,7 +56,6 @@ impl Role {
             .flat_map(Level::roles)
     }
 
-    /// The API's name of the role.
     pub fn name(self) -> &'static str {
         match (self.level, self.rank) {
             (Level::Workspace, Rank::Viewer) => "WORKSPACE_VIEWER",

@@ -7,9 +7,7 @@ pub enum Unreachable {
     Dns,
     /// The connection was refused, or the network is down.
     Connect,
-    /// The connection took too long.
     ConnectTimedOut,
-    /// The server's certificate was not accepted.
     Certificate(CertificateFault),
     /// The answer to the handshake is not TLS.
     NotTls,
@@ -23,32 +21,26 @@ pub enum Unreachable {
     HandshakeEnded,
     /// Any other failure to agree on TLS.
     Tls,
-    /// The proxy on the way is at fault.
     Proxy {
         /// Scheme, host and port of the proxy, where they are known.
         address: Option<String>,
         /// The variable that names it; none where it is the system's configuration.
         variable: Option<&'static str>,
-        /// Its fault.
         fault: ProxyFault,
     },
     /// The answer is that of a proxy that wants a login, and no proxy is on the way.
     UnknownProxy,
     /// The proxy variable that applies cannot be used.
     ProxySetting {
-        /// The variable.
         variable: &'static str,
         /// The reason, as it follows the name of the variable.
         problem: String,
     },
-    /// There are no trusted authorities on this machine.
     NoTrustStore {
         /// The variable that names the authorities in place of the system's.
         variable: Option<&'static str>,
     },
-    /// The file with further authorities cannot be used.
     CaFile {
-        /// The reason.
         problem: String,
     },
     /// The server's own time for the call was used up before it could be sent.
@@ -65,13 +57,10 @@ pub enum CertificateFault {
     },
     /// It names an authority that is known here, and another key has signed it.
     AnotherKey,
-    /// It has expired.
     Expired,
-    /// It is not valid yet.
     NotYetValid,
     /// It is for other names.
     AnotherName {
-        /// The names that it is for.
         names: Vec<String>,
     },
     /// It has no subjectAltName.
@@ -84,7 +73,6 @@ pub enum CertificateFault {
     NotForServers,
     /// It was issued by a certificate that must not issue any.
     IssuerIsNone,
-    /// It was revoked.
     Revoked,
     /// It is of an old form, or signed in an old way.
     Outdated,
@@ -95,16 +83,12 @@ pub enum CertificateFault {
 /// The fault of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyFault {
-    /// It could not be reached.
     NotReached,
     /// It is to be reached by TLS, and answers with something else.
     NotTls,
-    /// Its own certificate was not accepted.
     Certificate,
     /// It did not connect to the host.
     Refused,
-    /// It wants a login.
     Login,
-    /// The connection through it took too long.
     TimedOut,
 }
