@@ -1,7 +1,6 @@
 //! The intent: a planned creation, written down before it is sent. After a crash a later process reads it.
 //! Holds no secret. A phase is a whole line of JSON: a line that was torn was never acted upon.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,7 +27,6 @@ const CLOCKS: TimeDelta = TimeDelta::seconds(60);
 pub struct Plan {
     #[serde(flatten)]
     machine: Machine,
-    /// The id of the process.
     process: u32,
     /// The time of this machine at which the intent was written.
     prepared_at: DateTime<Utc>,
@@ -36,11 +34,8 @@ pub struct Plan {
     workspace_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deployment_id: Option<String>,
-    /// The label of the account.
     pub label: String,
-    /// The name of its role.
     pub role: String,
-    /// Its category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// The name of the file that is to take the key.
@@ -63,7 +58,6 @@ pub struct Sending {
 /// The account that came of a creation whose process died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// Its id.
     pub service_account_id: String,
     /// Its key file; none where the key is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,7 +67,7 @@ pub struct Found {
     pub is_doubtful: bool,
 }
 
-/// One line of an intent.
+/// One line of an intent's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub(super) enum Line {
@@ -99,9 +93,7 @@ pub enum Phase {
 /// An intent as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// The creation.
     pub plan: Plan,
-    /// Its phase.
     pub phase: Phase,
 }
 
@@ -110,7 +102,6 @@ pub struct Intent {
 pub enum Content {
     /// No whole line: its process died before it had sent anything.
     Nothing,
-    /// An intent.
     Intent(Box<Intent>),
     /// Lines that this version cannot read.
     Unreadable,
@@ -140,11 +131,9 @@ impl Plan {
 
     /// The place; none where a hand has altered it.
     pub fn place(&self) -> Option<Place> {
-        let workspace = self.workspace_id.clone().map(WorkspaceId::verbatim);
-        let deployment = self.deployment_id.clone().map(DeploymentId::verbatim);
-        match (workspace, deployment) {
-            (Some(id), None) => Some(Place::Workspace(id)),
-            (None, Some(id)) => Some(Place::Deployment(id)),
+        match (&self.workspace_id, &self.deployment_id) {
+            (Some(id), None) => Some(WorkspaceId::verbatim(id.clone()).into()),
+            (None, Some(id)) => Some(DeploymentId::verbatim(id.clone()).into()),
             _ => None,
         }
     }
@@ -159,11 +148,8 @@ impl Sending {
     /// The sending of a creation now. `ahead` is the time by which the API's clock is ahead of ours.
     pub fn now(ahead: TimeDelta, seen: Vec<String>) -> Self {
         let at = Utc::now();
-        Self {
-            at,
-            api_at: at + ahead,
-            seen,
-        }
+        let api_at = at + ahead;
+        Self { at, api_at, seen }
     }
 }
 
@@ -194,18 +180,14 @@ impl Intent {
 pub fn name_of(url: &str, place: &Place, label: &str) -> String {
     let text = format!("{url}\n{}\n{}\n{label}", place.kind(), place.id());
     let hash = digest(&SHA256, text.as_bytes());
-    let mut name = String::from(INTENT);
-    for byte in hash.as_ref().iter().take(HASH_BYTES) {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    let bytes = hash.as_ref().iter().take(HASH_BYTES);
+    let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+    format!("{INTENT}{digits}")
 }
 
 /// Reads the whole lines of an intent.
 pub(super) fn read(text: &str) -> Content {
-    let whole = text.rfind('\n').and_then(|end| text.get(..end));
-    let Some(whole) = whole else {
+    let Some((whole, _torn)) = text.rsplit_once('\n') else {
         return Content::Nothing;
     };
     let lines: Result<Vec<Line>, _> = whole.lines().map(serde_json::from_str).collect();
