@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -38,19 +37,22 @@ pub struct Log(Arc<Writer>);
 /// Starts the log, and logs panics from then on. Tells as well if the file could be opened; if not, the log is on standard
 /// error.
 pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::Result<()>) {
-    let (sink, opened) = match file.map(regular_file::append).transpose() {
-        Ok(Some(file)) => (Sink::File(Arc::new(file)), Ok(())),
-        Ok(None) => (Sink::Stderr, Ok(())),
-        Err(error) => (Sink::Stderr, Err(error)),
+    let (file, opened) = match file.map(regular_file::append).transpose() {
+        Ok(file) => (file.map(Arc::new), Ok(())),
+        Err(error) => (None, Err(error)),
     };
-    let writer = Arc::new(Writer::to(sink));
+    let writer = Arc::new(Writer {
+        file,
+        thread: Mutex::default(),
+        dropped: Arc::default(),
+    });
     let scrubbing = Scrubbing {
         writer: Arc::clone(&writer),
         secrets: secrets.clone(),
     };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(scrubbing);
+        .with_writer(move || scrubbing.clone());
     // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
@@ -74,24 +76,17 @@ fn log_panics() {
     }));
 }
 
-#[derive(Clone)]
-enum Sink {
-    Stderr,
-    File(Arc<File>),
-}
-
-impl Sink {
-    fn write(&self, line: &str) -> io::Result<()> {
-        match self {
-            Self::Stderr => io::stderr().write_all(line.as_bytes()),
-            Self::File(file) => (&**file).write_all(line.as_bytes()),
-        }
-    }
+/// Writes to the file, or to standard error. Nobody is left to be told of a log that cannot be written.
+fn write(mut file: Option<&File>, line: &str) {
+    let _ = match &mut file {
+        Some(file) => file.write_all(line.as_bytes()),
+        None => io::stderr().write_all(line.as_bytes()),
+    };
 }
 
 /// The queue before the thread that writes.
 struct Writer {
-    sink: Sink,
+    file: Option<Arc<File>>,
     thread: Mutex<Option<WriterThread>>,
     dropped: Arc<AtomicU64>,
 }
@@ -103,19 +98,11 @@ struct WriterThread {
 }
 
 impl Writer {
-    fn to(sink: Sink) -> Self {
-        Self {
-            sink,
-            thread: Mutex::default(),
-            dropped: Arc::default(),
-        }
-    }
-
     /// Hands a line to the thread, or counts it as dropped.
     fn hand_over(&self, line: String) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            *thread = WriterThread::start(&self.sink, &self.dropped).ok();
+            *thread = WriterThread::start(self.file.clone(), &self.dropped).ok();
         }
         let taken = thread.as_ref().map(|thread| thread.lines.try_send(line));
         if !matches!(taken, Some(Ok(()))) {
@@ -134,23 +121,23 @@ impl Writer {
 }
 
 impl WriterThread {
-    fn start(sink: &Sink, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
+    fn start(file: Option<Arc<File>>, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
         let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
         let (running, ended) = sync_channel::<()>(0);
-        let (sink, dropped) = (sink.clone(), Arc::clone(dropped));
+        let dropped = Arc::clone(dropped);
+        let write_all = move || {
+            let _running = running;
+            for line in waiting {
+                write(file.as_deref(), &line);
+                let missing = dropped.swap(0, Ordering::Relaxed);
+                if missing > 0 {
+                    write(file.as_deref(), &gap(missing));
+                }
+            }
+        };
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || {
-                let _running = running;
-                for line in waiting {
-                    // Nobody is left to be told of a log that cannot be written.
-                    let _ = sink.write(&line);
-                    let missing = dropped.swap(0, Ordering::Relaxed);
-                    if missing > 0 {
-                        let _ = sink.write(&gap(missing));
-                    }
-                }
-            })?;
+            .spawn(write_all)?;
         Ok(Self { lines, ended })
     }
 }
@@ -181,14 +168,6 @@ impl Write for Scrubbing {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Scrubbing {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        self.clone()
     }
 }
 
