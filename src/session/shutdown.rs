@@ -70,10 +70,8 @@ impl Shutdown {
     }
 }
 
-/// Serves until the input ends or a signal comes, and gives changes under way their time to end.
-///
-/// # Errors
-/// The session could not be opened.
+/// Serves until the input ends or a signal comes, and gives changes under way their time to end. Fails if the session could
+/// not be opened.
 pub async fn serve<R, W>(
     server: Server,
     input: R,
@@ -177,10 +175,8 @@ async fn signal() {
         SignalKind::quit(),
         SignalKind::terminate(),
     ];
-    let mut signals: Vec<_> = kinds
-        .into_iter()
-        .filter_map(|kind| signal(kind).ok())
-        .collect();
+    let signals = kinds.into_iter().filter_map(|kind| signal(kind).ok());
+    let mut signals: Vec<_> = signals.collect();
     std::future::poll_fn(|context| {
         let mut signals = signals.iter_mut();
         match signals.any(|signal| signal.poll_recv(context).is_ready()) {

@@ -119,19 +119,15 @@ impl<'de> Visitor<'de> for &mut Outline {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key()? {
             match name {
-                Name::Id => self.id = Some(members.next_value()?),
-                Name::Method => {
-                    self.kind = Kind::Request;
-                    members.next_value::<IgnoredAny>()?;
+                Name::Id => {
+                    self.id = Some(members.next_value()?);
+                    continue;
                 }
-                Name::Reply => {
-                    if self.kind == Kind::Other {
-                        self.kind = Kind::Response;
-                    }
-                    members.next_value::<IgnoredAny>()?;
-                }
-                Name::Other => drop(members.next_value::<IgnoredAny>()?),
+                Name::Method => self.kind = Kind::Request,
+                Name::Reply if self.kind == Kind::Other => self.kind = Kind::Response,
+                Name::Reply | Name::Other => {}
             }
+            members.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }
