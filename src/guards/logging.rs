@@ -43,16 +43,13 @@ pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::
     };
     let writer = Arc::new(Writer {
         file,
+        secrets: secrets.clone(),
         thread: Mutex::default(),
         dropped: Arc::default(),
     });
-    let scrubbing = Scrubbing {
-        writer: Arc::clone(&writer),
-        secrets: secrets.clone(),
-    };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(move || scrubbing.clone());
+        .with_writer(Arc::clone(&writer));
     // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
@@ -84,9 +81,10 @@ fn write(mut file: Option<&File>, line: &str) {
     };
 }
 
-/// The queue before the thread that writes.
+/// The queue before the thread that writes. It takes secrets out of every line.
 struct Writer {
     file: Option<Arc<File>>,
+    secrets: Secrets,
     thread: Mutex<Option<WriterThread>>,
     dropped: Arc<AtomicU64>,
 }
@@ -102,12 +100,31 @@ impl Writer {
     fn hand_over(&self, line: String) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            *thread = WriterThread::start(self.file.clone(), &self.dropped).ok();
+            *thread = self.start().ok();
         }
         let taken = thread.as_ref().map(|thread| thread.lines.try_send(line));
         if !matches!(taken, Some(Ok(()))) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn start(&self) -> io::Result<WriterThread> {
+        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
+        let (running, ended) = sync_channel::<()>(0);
+        let (file, dropped) = (self.file.clone(), Arc::clone(&self.dropped));
+        let write_all = move || {
+            let _running = running;
+            for line in waiting {
+                write(file.as_deref(), &line);
+                let missing = dropped.swap(0, Ordering::Relaxed);
+                if missing > 0 {
+                    write(file.as_deref(), &gap(missing));
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("log".to_owned());
+        thread.spawn(write_all)?;
+        Ok(WriterThread { lines, ended })
     }
 
     /// Waits until everything is written, but not longer than this.
@@ -120,28 +137,6 @@ impl Writer {
     }
 }
 
-impl WriterThread {
-    fn start(file: Option<Arc<File>>, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
-        let (running, ended) = sync_channel::<()>(0);
-        let dropped = Arc::clone(dropped);
-        let write_all = move || {
-            let _running = running;
-            for line in waiting {
-                write(file.as_deref(), &line);
-                let missing = dropped.swap(0, Ordering::Relaxed);
-                if missing > 0 {
-                    write(file.as_deref(), &gap(missing));
-                }
-            }
-        };
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(write_all)?;
-        Ok(Self { lines, ended })
-    }
-}
-
 /// The line that stands for dropped ones, in the form of the others.
 fn gap(missing: u64) -> String {
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -151,18 +146,11 @@ fn gap(missing: u64) -> String {
     )
 }
 
-/// A writer that takes secrets out of every line.
-#[derive(Clone)]
-struct Scrubbing {
-    writer: Arc<Writer>,
-    secrets: Secrets,
-}
-
-impl Write for Scrubbing {
+impl Write for &Writer {
     /// The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.writer.hand_over(self.secrets.scrub_foreign(&text));
+        self.hand_over(self.secrets.scrub_foreign(&text));
         Ok(line.len())
     }
 
