@@ -87,11 +87,16 @@ where
     let end = after_questions(shutdown.clone());
     match serve_server_with_ct(service, transport, end).await {
         Ok(session) => {
+            let after_signal = async {
+                shutdown.signal.cancelled().await;
+                tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
+            };
             let served = async {
                 tokio::select! {
                     // The reason is of no use to anybody: the client is gone, or told us to go.
                     _ = session.waiting() => {}
-                    () = after_signal(&shutdown.signal) => {}
+                    // rmcp itself would give calls longer.
+                    () = after_signal => {}
                 }
                 shutdown.end_of_input.cancel();
             };
@@ -135,12 +140,6 @@ async fn settle(shared: &SharedState, shutdown: &Shutdown) {
         () = after_input => {}
         () = shutdown.signal.cancelled() => shared.settle(CHANGES_AFTER_SIGNAL).await,
     }
-}
-
-/// Waits for the end of the time after a signal. rmcp itself would give calls longer.
-async fn after_signal(signal: &CancellationToken) {
-    signal.cancelled().await;
-    tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
 }
 
 /// Makes a write beyond the limit for files (ulimit -f) an error of that write. The signal that comes with it would end the

@@ -71,10 +71,9 @@ type Outgoing = TxJsonRpcMessage<RoleServer>;
 /// The longest id in the log, in characters.
 const ID_SHOWN: usize = 80;
 
-/// The transport.
 pub struct LineTransport<R, W> {
     lines: Lines<R>,
-    output: Output<W>,
+    output: Arc<Output<W>>,
     opening: Opening,
     in_flight: InFlight,
     refusals: TaskTracker,
@@ -209,7 +208,7 @@ where
         mut error: ErrorData,
         id: Option<RequestId>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<R, W> {
-        let (output, shared) = (self.output.clone(), Arc::clone(&self.shared));
+        let (output, shared) = (Arc::clone(&self.output), Arc::clone(&self.shared));
         let written = async move {
             refusals::reword_version(&mut error, shared.known_secrets().await);
             let message: Outgoing = JsonRpcMessage::error(error, id);
