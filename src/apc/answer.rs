@@ -27,7 +27,6 @@ const ERRORS_MAX: usize = 1_000;
 pub enum Refusal {
     /// The document was refused, with these words, before anything was done.
     Document(Vec<String>),
-    /// Anything else.
     Other(ApiError),
 }
 
@@ -38,7 +37,6 @@ pub struct Answer {
     value: Option<Range<usize>>,
     /// The errors that came with it. The data may lack what they are about.
     pub errors: Vec<GraphqlError>,
-    /// The time of the API's clock, where it was told.
     pub date: Option<DateTime<Utc>>,
 }
 
@@ -67,10 +65,8 @@ impl Answer {
 
     /// Fails with the first error that is about the whole of the answer: it speaks against the data, whatever they hold.
     pub fn check_the_whole(&self) -> Result<(), ApiError> {
-        match self.errors.iter().find(|error| !error.is_partial()) {
-            Some(error) => Err(error.classify(200, true)),
-            None => Ok(()),
-        }
+        let about_the_whole = self.errors.iter().find(|error| !error.is_partial());
+        about_the_whole.map_or(Ok(()), |error| Err(error.classify(200, true)))
     }
 
     /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list. Fails as
@@ -151,14 +147,12 @@ struct Envelope<'a> {
 
 fn envelope<'a>(text: &'a str, field: &str) -> Option<Envelope<'a>> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let envelope = json.deserialize_map(EnvelopeVisitor { field }).ok()?;
+    let envelope = json.deserialize_map(EnvelopeVisitor(field)).ok()?;
     json.end().ok()?;
     Some(envelope)
 }
 
-struct EnvelopeVisitor<'f> {
-    field: &'f str,
-}
+struct EnvelopeVisitor<'f>(&'f str);
 
 impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
     type Value = Envelope<'de>;
@@ -182,9 +176,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
         };
         while let Some(member) = map.next_key()? {
             match member {
-                Member::Data => {
-                    envelope.data = Some(map.next_value_seed(Data { field: self.field })?)
-                }
+                Member::Data => envelope.data = Some(map.next_value_seed(Data(self.0))?),
                 Member::Errors => envelope.errors = errors(map.next_value()?),
                 Member::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -203,9 +195,7 @@ fn errors(read: Option<Bounded<GraphqlError, ERRORS_MAX>>) -> Vec<GraphqlError> 
 }
 
 /// The `data` of an answer, of which one field is kept.
-struct Data<'f> {
-    field: &'f str,
-}
+struct Data<'f>(&'f str);
 
 impl<'de> DeserializeSeed<'de> for Data<'_> {
     type Value = Option<Option<&'de RawValue>>;
@@ -229,7 +219,7 @@ impl<'de> Visitor<'de> for Data<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut found = None;
         while let Some(name) = map.next_key::<super::wire::Text<'de>>()? {
-            match name.as_str() == self.field {
+            match name.as_str() == self.0 {
                 true => found = Some(map.next_value()?),
                 false => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -276,12 +266,10 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
     }
     // Such a struct would be read out of an array as well.
     let is_object = body.trim_ascii_start().starts_with(b"{");
-    let members = serde_json::from_slice::<Members>(body)
-        .ok()
-        .filter(|_| is_object);
-    let (errors, has_data) = match members {
-        Some(members) => (errors(members.errors), members.data.is_some()),
-        None => (Vec::new(), is_object && has_data_member(body)),
+    let (errors, has_data) = match serde_json::from_slice::<Members>(body) {
+        _ if !is_object => (Vec::new(), false),
+        Ok(members) => (errors(members.errors), members.data.is_some()),
+        Err(_) => (Vec::new(), has_data_member(body)),
     };
     match status {
         _ if is_page(status, &errors, has_data) => Refusal::Other(ApiError::Status { status }),

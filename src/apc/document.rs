@@ -10,7 +10,6 @@ use super::error::ApiError;
 pub struct Document {
     /// The one top-level field it selects.
     pub field: &'static str,
-    /// The file's text.
     pub text: &'static str,
     /// The fields that a release may lack: each costs itself, not the call.
     pub optional: &'static [&'static str],
@@ -20,9 +19,7 @@ pub struct Document {
 
 /// Two names of one field.
 pub struct Renamed {
-    /// The name that is asked for first.
     pub newer: &'static str,
-    /// The name in older releases.
     pub older: &'static str,
     /// The type of its values. A release that lacks a part of it is asked without the field.
     pub of_type: &'static str,
@@ -83,14 +80,11 @@ impl Document {
         lacking: &BTreeSet<&'static str>,
         messages: &[String],
     ) -> Result<BTreeSet<&'static str>, ApiError> {
-        let named: BTreeSet<_> = messages
-            .iter()
-            .flat_map(|message| words_of(message))
-            .collect();
-        let optional = self.optional.iter().copied();
-        let mut refused: BTreeSet<_> = optional
-            .filter(|field| named.contains(field) && self.asks(field, lacking))
-            .collect();
+        let named = messages.iter().flat_map(|message| words_of(message));
+        let named: BTreeSet<_> = named.collect();
+        let is_refused = |field: &&str| named.contains(field) && self.asks(field, lacking);
+        let refused = self.optional.iter().copied().filter(is_refused);
+        let mut refused: BTreeSet<_> = refused.collect();
         let of_type = self.renamed.as_ref().map(|renamed| renamed.of_type);
         if refused.is_empty() || of_type.is_some_and(|name| named.contains(name)) {
             // Not in words we know: of our selection, the field with two names is the likeliest to be lacking.

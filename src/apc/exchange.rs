@@ -43,6 +43,8 @@ type DocumentAt = (ApiUrl, &'static str);
 
 type Fields = Arc<BTreeSet<&'static str>>;
 
+type Answered = Result<Answer, ApiError>;
+
 impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
     /// included. Tokens and keys that pass through are remembered among the secrets.
@@ -79,15 +81,13 @@ impl GraphqlClient {
     fn lacking(&self, place: &DocumentAt) -> Fields {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (since, _)| since.elapsed() < LACKING);
-        let known = all.get(place);
-        known
-            .map(|(_, fields)| Arc::clone(fields))
-            .unwrap_or_default()
+        let known = all.get(place).map(|(_, fields)| Arc::clone(fields));
+        known.unwrap_or_default()
     }
 
-    fn remember_lacking(&self, place: DocumentAt, fields: Fields) {
+    fn remember_lacking(&self, place: &DocumentAt, fields: &Fields) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(place, (Instant::now(), fields));
+        all.insert(place.clone(), (Instant::now(), Arc::clone(fields)));
     }
 }
 
@@ -147,30 +147,22 @@ impl Api<'_> {
     }
 
     /// Reads. Passing faults are tried again within the time for one request; the error is that of the last try.
-    pub async fn query<V: Serialize>(
-        &self,
-        document: &Document,
-        variables: &V,
-    ) -> Result<Answer, ApiError> {
+    pub async fn query(&self, document: &Document, variables: &impl Serialize) -> Answered {
         self.exchange(document, variables, Purpose::Read).await
     }
 
     /// Changes. Sent again only where the request certainly never left, or was refused before anything was done. The
     /// error's `effect` tells whether the change may have been made.
-    pub async fn mutate<V: Serialize>(
-        &self,
-        document: &Document,
-        variables: &V,
-    ) -> Result<Answer, ApiError> {
+    pub async fn mutate(&self, document: &Document, variables: &impl Serialize) -> Answered {
         self.exchange(document, variables, Purpose::Change).await
     }
 
-    async fn exchange<V: Serialize>(
+    async fn exchange(
         &self,
         document: &Document,
-        variables: &V,
+        variables: &impl Serialize,
         purpose: Purpose,
-    ) -> Result<Answer, ApiError> {
+    ) -> Answered {
         let permit = timeout_at(self.deadline, self.client.http.permit()).await;
         let _permit = permit.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
         let until = self.deadline.min(Instant::now() + self.client.timeout);
@@ -182,8 +174,7 @@ impl Api<'_> {
             match Answer::of(reply, document.field).await {
                 Err(Refusal::Document(messages)) => {
                     lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
-                    self.client
-                        .remember_lacking(place.clone(), Arc::clone(&lacking));
+                    self.client.remember_lacking(&place, &lacking);
                     if let Some(field) = document.wholly_lacking(&lacking) {
                         self.client.warn_of_lacking(&place.0, field.lacking);
                     }
@@ -240,8 +231,7 @@ pub struct Scrubber<'a> {
 }
 
 impl Scrubber<'_> {
-    /// The text without secrets.
-    pub fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         self.secrets.scrub(&self.keys.scrub(text)).into_owned()
     }
 }

@@ -1,9 +1,8 @@
 //! Roles of service accounts: a rank on a level.
 //! Knows the six roles that are given here; the API itself takes any role at all, `SYSTEM_ADMIN` included.
 
-use super::{Accepted, Place};
+use super::Accepted;
 
-/// The level on which a role is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Workspace,
@@ -11,13 +10,6 @@ pub enum Level {
 }
 
 impl Level {
-    pub fn of(place: &Place) -> Self {
-        match place {
-            Place::Workspace(_) => Self::Workspace,
-            Place::Deployment(_) => Self::Deployment,
-        }
-    }
-
     /// Its roles, lowest first.
     pub fn roles(self) -> [Role; 3] {
         [Rank::Viewer, Rank::Editor, Rank::Admin].map(|rank| Role { level: self, rank })
@@ -51,9 +43,8 @@ impl Role {
 
     /// Every role, by level and lowest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Level::Workspace, Level::Deployment]
-            .into_iter()
-            .flat_map(Level::roles)
+        let levels = [Level::Workspace, Level::Deployment];
+        levels.into_iter().flat_map(Level::roles)
     }
 
     pub fn name(self) -> &'static str {

@@ -220,17 +220,14 @@ impl<'a> WireAccount<'a> {
         bindings: &'b Bindings,
         place: &Place,
     ) -> Option<Candidate<'b>> {
+        let created = self.created_at.as_ref().and_then(Option::as_ref);
         Some(Candidate {
             id: self.id.as_ref()?.as_str(),
             label: self.label.as_ref().map(Text::as_str),
             api_key: self.api_key.as_ref().map(Text::as_str),
             role: bindings.role_in(place),
             category: shown(&self.category),
-            created_at: self
-                .created_at
-                .as_ref()
-                .and_then(Option::as_ref)
-                .map(Text::as_str),
+            created_at: created.map(Text::as_str),
             last_used_at: shown(&self.last_used_at),
         })
     }

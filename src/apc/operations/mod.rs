@@ -25,7 +25,7 @@ pub(crate) use places::{
 };
 
 /// The accounts of one place, in the API's order unless another one was asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listing {
     /// The accounts that were selected.
     pub accounts: Vec<ServiceAccount>,
@@ -103,14 +103,10 @@ async fn listing<'a, R: Ord>(
     let mut errors = answer.errors.iter();
     let errors_name_members = errors.all(|error| error.member_of_entry().is_some());
     let mut listing = Listing {
-        accounts: Vec::new(),
-        size: 0,
-        unreadable: 0,
-        partly_read: 0,
         is_complete: errors_name_members,
         labels_are_known: failed.values().all(|members| !members.contains("label")),
-        foreign: Vec::new(),
         clock_ahead: answer.date.map(|date| date - Utc::now()),
+        ..Listing::default()
     };
     let (mut keys, mut selected, mut index) = (Vec::new(), First::new(most), 0);
     let take = |row: Option<WireAccount<'a>>| {
@@ -246,7 +242,6 @@ pub async fn delete_service_account(
     }
 }
 
-/// Explains the error of a read.
 async fn explained_read<T>(api: &Api<'_>, read: Result<T, ApiError>) -> Result<T, ApiError> {
     match read {
         Ok(read) => Ok(read),
