@@ -9,14 +9,12 @@ use super::{DeploymentId, Label, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
 
-/// A workspace as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
     pub id: WorkspaceId,
     pub label: Option<String>,
 }
 
-/// A deployment as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     pub id: DeploymentId,
@@ -100,10 +98,10 @@ impl Binding {
 
 impl fmt::Display for Binding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.role.as_deref().unwrap_or("unknown role"))?;
+        let role = self.role.as_deref().unwrap_or("unknown role");
         match &self.entity {
-            Entity::System | Entity::Unknown => Ok(()),
-            Entity::Place(place) => write!(formatter, " {}", place.id()),
+            Entity::System | Entity::Unknown => formatter.write_str(role),
+            Entity::Place(place) => write!(formatter, "{role} {}", place.id()),
         }
     }
 }
@@ -126,7 +124,6 @@ impl Bindings {
         Self::Known(bindings)
     }
 
-    /// The bindings that could be read.
     pub fn known(&self) -> &[Binding] {
         match self {
             Self::Known(bindings) => bindings,
@@ -189,7 +186,6 @@ pub enum Category {
 }
 
 impl Category {
-    /// A category that the API has shown.
     pub fn of(text: Option<String>) -> Self {
         Self::Known(text.filter(|text| !text.is_empty()))
     }
@@ -211,7 +207,6 @@ pub struct ServiceAccount {
     pub label: Option<String>,
     /// Its key: in full for 10 minutes after creation, then six characters and asterisks.
     pub api_key: Option<Secret>,
-    /// Its roles and the entities they are held on.
     pub bindings: Bindings,
     pub category: Category,
     /// The place in whose list it stands.
@@ -224,7 +219,6 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Tells whether the API has shown its whole key.
     pub fn has_whole_key(&self) -> bool {
         self.has_key_text() && self.api_key.as_ref().is_some_and(|key| !key.is_masked())
     }
@@ -282,7 +276,6 @@ impl ServiceAccount {
     }
 }
 
-/// A service account to be created.
 #[derive(Debug, Clone)]
 pub struct NewServiceAccount {
     pub place: Place,

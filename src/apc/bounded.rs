@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer};
 /// The first `MAX` entries of a list.
 #[derive(Debug)]
 pub struct Bounded<T, const MAX: usize> {
-    /// The entries that were kept.
     pub kept: Vec<T>,
     /// The number of the others, which were not looked at.
     pub left_off: usize,

@@ -15,25 +15,30 @@ const ERROR_MAX: usize = 1024 * 1024;
 /// The reason why a request has no useful answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// Nothing was sent.
     Unreachable(Unreachable),
     /// Sent, and no whole answer came in time.
     TimedOut,
     /// Sent, and the connection ended before a whole answer came.
     ConnectionLost,
     /// Something in front of the API asks for patience (HTTP 429); the API did not see the request.
-    RateLimited { retry_after: Option<Duration> },
+    RateLimited {
+        retry_after: Option<Duration>,
+    },
     /// A page of something in front of the API: an ingress, a proxy, a firewall. The API may have done its work.
-    Status { status: u16 },
+    Status {
+        status: u16,
+    },
     /// HTTP 200, but no GraphQL answer: a login page, a proxy's greeting.
     NotGraphql,
     /// A body in a compression that was not asked for.
-    Compressed { encoding: String },
-    /// The answer is larger than this server reads.
+    Compressed {
+        encoding: String,
+    },
     TooLarge,
     /// An answer that points elsewhere. It is not followed: the token would go with it.
-    Redirected { host: Option<String> },
-    /// The token is not accepted.
+    Redirected {
+        host: Option<String>,
+    },
     Unauthenticated,
     /// Refused, and not yet known whether for the token or for a permission: the API says the same.
     Refused,
@@ -41,18 +46,22 @@ pub enum ApiError {
     PermissionDenied,
     /// The list of workspaces, which every good token may read, was answered with an error. So the token is not known
     /// to be good.
-    TokenInDoubt { message: String },
+    TokenInDoubt {
+        message: String,
+    },
     /// Refused, and the question whether the token is good got no answer.
     RefusalUnexplained,
-    /// The label is taken in that place.
     LabelTaken,
     /// The API does not understand the request: it was refused before anything was done.
-    Incompatible { message: String },
+    Incompatible {
+        message: String,
+    },
     /// The account was created, and the answer names it without its whole key and without an error.
-    KeyNotTold { id: String },
+    KeyNotTold {
+        id: String,
+    },
     /// The API answered without what it promises: no data and no error, or data of another form.
     MissingData,
-    /// Any other error of the API.
     Rejected(Rejection),
 }
 
@@ -66,7 +75,6 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Tells whether the API knows no such thing.
     pub fn is_not_found(&self) -> bool {
         self.code.as_deref() == Some("RESOURCE_NOT_FOUND")
     }

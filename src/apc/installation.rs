@@ -102,13 +102,11 @@ impl ApiUrl {
         Ok(Self(url))
     }
 
-    /// The host's name or address.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
@@ -141,8 +139,7 @@ impl ApiUrl {
         matches!(self.0.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
     }
 
-    /// The URL, parsed.
-    pub fn as_url(&self) -> &Url {
+    pub(crate) fn as_url(&self) -> &Url {
         &self.0
     }
 
@@ -156,8 +153,7 @@ impl ApiUrl {
         self.0.host().is_some_and(|host| is_loopback(&host))
     }
 
-    /// Tells whether it is reached without TLS.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
 }
@@ -265,11 +261,8 @@ impl Domain {
 
 impl fmt::Display for Domain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.name)?;
-        match self.port {
-            Some(port) => write!(formatter, ":{port}"),
-            None => Ok(()),
-        }
+        let port = self.port.map(|port| format!(":{port}"));
+        write!(formatter, "{}{}", self.name, port.unwrap_or_default())
     }
 }
 
@@ -288,11 +281,11 @@ const SERVICES: [&str; 9] = [
 
 /// The host without the label of the service that stands before the base domain.
 fn without_service(host: &str) -> &str {
-    SERVICES
+    let mut bases = SERVICES
         .iter()
-        .find_map(|service| host.strip_prefix(service))
-        .filter(|rest| rest.contains('.'))
-        .unwrap_or(host)
+        .filter_map(|service| host.strip_prefix(service));
+    let base = bases.next().filter(|base| base.contains('.'));
+    base.unwrap_or(host)
 }
 
 /// Tells whether a host belongs to the vendor's hosted product, whose API is another one.

@@ -61,13 +61,11 @@ macro_rules! id {
                 Self(text)
             }
 
-            /// The id, owned.
-            pub fn into_string(self) -> String {
+            pub(crate) fn into_string(self) -> String {
                 self.0
             }
 
-            /// The id as text.
-            pub fn as_str(&self) -> &str {
+            pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }
         }
@@ -114,8 +112,7 @@ impl Label {
         label.ok_or(Self::ACCEPTED)
     }
 
-    /// The label as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

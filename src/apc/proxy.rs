@@ -16,7 +16,6 @@ pub struct Proxies {
     pub no_proxy: Option<String>,
 }
 
-/// A variable that names a proxy.
 #[derive(Debug, Clone)]
 pub struct ProxyVariable {
     pub name: &'static str,
@@ -24,7 +23,6 @@ pub struct ProxyVariable {
     pub address: Result<ProxyAddress, String>,
 }
 
-/// The address of a proxy.
 #[derive(Debug, Clone)]
 pub struct ProxyAddress {
     /// The whole URL. It may hold a login.

@@ -47,7 +47,6 @@ pub enum Unreachable {
     NoTimeLeft,
 }
 
-/// The fault of a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateFault {
     /// It is from no authority known here.
@@ -80,7 +79,6 @@ pub enum CertificateFault {
     Unreadable,
 }
 
-/// The fault of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyFault {
     NotReached,

@@ -43,7 +43,6 @@ pub struct Attempt {
     change: String,
 }
 
-/// A record as it is written.
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,

@@ -15,20 +15,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The default for the number of changes a minute.
 pub const CHANGES_PER_MINUTE: u32 = 30;
 
-/// The policy of this server.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// True if the server only reads.
     pub read_only: bool,
     /// The workspaces it may touch; all where absent.
     pub allowed_workspaces: Option<BTreeSet<WorkspaceId>>,
-    /// The levels on which it works.
     pub levels: Levels,
     /// The highest rank of a role it may give, on every level.
     pub max_role: Rank,
-    /// When the user is asked before a deletion.
     pub confirm: Confirm,
-    /// The place for new keys.
     pub key_output: KeyOutput,
     /// The highest number of changes a minute; 0 for any number.
     pub changes_per_minute: u32,
@@ -48,7 +43,6 @@ impl Default for Policy {
     }
 }
 
-/// The levels on which a server works.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Levels {
     #[default]
@@ -57,10 +51,8 @@ pub enum Levels {
     WorkspaceOnly,
 }
 
-/// When the user is asked before a deletion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Confirm {
-    /// Ask if the client can.
     #[default]
     Auto,
     /// Always: where the client cannot ask, nothing is deleted.
@@ -69,7 +61,6 @@ pub enum Confirm {
     Never,
 }
 
-/// The place for new keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyOutput {
     /// To private files; results show them masked.
@@ -82,9 +73,8 @@ pub enum KeyOutput {
 impl Policy {
     /// Tells whether calls may be about this workspace.
     pub fn allows(&self, workspace: &WorkspaceId) -> bool {
-        self.allowed_workspaces
-            .as_ref()
-            .is_none_or(|allowed| allowed.contains(workspace))
+        let allowed = self.allowed_workspaces.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(workspace))
     }
 
     /// Tells whether it works on deployments as well.
@@ -111,10 +101,8 @@ impl Policy {
             let names: Vec<_> = roles.into_iter().map(Role::name).collect();
             names.join(", ")
         };
-        let (allowed, off): (Vec<_>, Vec<_>) = level
-            .roles()
-            .into_iter()
-            .partition(|role| role.rank <= self.max_role);
+        let roles = level.roles().into_iter();
+        let (allowed, off) = roles.partition(|role| role.rank <= self.max_role);
         let (allowed, off) = (names(allowed), names(off));
         match off.is_empty() {
             true => allowed,

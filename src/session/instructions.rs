@@ -8,7 +8,6 @@ use crate::guards::policy::{Confirm, KeyOutput, Policy};
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-/// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {
     let mut sentences = Vec::from_iter(config.sandbox.then(|| SANDBOX.to_owned()));
     sentences.push(purpose(&config.policy));
@@ -55,16 +54,14 @@ fn restrictions(policy: &Policy) -> Vec<String> {
     sentences
 }
 
-/// The limits of changes.
 fn limits(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     let most = policy.changes_per_minute;
     if most > 0 {
         sentences.push(format!("At most {most} changes a minute are made (--max-changes-per-minute): plan for it where there are more."));
     }
-    let off = policy
-        .known_roles()
-        .filter(|role| role.rank > policy.max_role);
+    let known = policy.known_roles();
+    let off = known.filter(|role| role.rank > policy.max_role);
     let off: Vec<_> = off.map(Role::name).collect();
     if !off.is_empty() {
         let verb = if off.len() == 1 { "is" } else { "are" };

@@ -44,7 +44,6 @@ impl Refused {
 pub struct McpService(Server);
 
 impl McpService {
-    /// The service of this server.
     pub fn new(server: Server) -> Self {
         Self(server)
     }

@@ -6,7 +6,6 @@ use crate::apc::certificate;
 use crate::apc::error::ApiError;
 use crate::apc::unreachable::{ProxyFault, Unreachable};
 
-/// The failure of a request.
 pub(super) fn classify(error: &reqwest::Error) -> ApiError {
     match error {
         error if error.is_connect() => ApiError::Unreachable(unreachable(error)),

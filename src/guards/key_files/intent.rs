@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::apc::{DeploymentId, NewServiceAccount, Place, WorkspaceId};
 
-/// The beginning of the names of intents.
 pub(super) const INTENT: &str = ".intent-";
 
 /// The bytes of a hash that make the name of an intent. Twice as many digits are too few for a key.
@@ -67,7 +66,6 @@ pub struct Found {
     pub is_doubtful: bool,
 }
 
-/// One line of an intent's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub(super) enum Line {
@@ -79,7 +77,6 @@ pub(super) enum Line {
     Found(Found),
 }
 
-/// The phase of an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing was sent.
@@ -90,14 +87,12 @@ pub enum Phase {
     Found(Found),
 }
 
-/// An intent as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     pub plan: Plan,
     pub phase: Phase,
 }
 
-/// The content of an intent's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// No whole line: its process died before it had sent anything.
@@ -162,7 +157,6 @@ impl Intent {
         }
     }
 
-    /// Tells whether the account may still appear.
     pub fn may_still_show(&self, now: DateTime<Utc>) -> bool {
         let twice = Duration::from_secs(2 * self.plan.timeout).max(STILL_TO_SHOW_MIN);
         let age = (now - self.since()).to_std().unwrap_or_default();

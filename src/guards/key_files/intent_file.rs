@@ -210,7 +210,6 @@ impl Drop for OwnIntent {
 }
 
 impl LeftIntent {
-    /// The intent, where it can be read.
     pub fn intent(&self) -> Option<&Intent> {
         match &self.content {
             Content::Intent(intent) => Some(intent),
@@ -222,7 +221,6 @@ impl LeftIntent {
         &self.locked.path
     }
 
-    /// Tells whether its name begins so.
     pub fn is_named(&self, beginning: &str) -> bool {
         let name = self.path().file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with(beginning))

@@ -112,7 +112,6 @@ impl KeyDirectory {
 }
 
 impl KeyFile {
-    /// The file's present name.
     pub fn name(&self) -> &str {
         let name = self.file.path().file_name();
         name.and_then(|name| name.to_str()).unwrap_or_default()

@@ -19,32 +19,22 @@ pub use key_file::{KeyFile, NotPublished, Published, file_name};
 /// The reason why a directory cannot hold keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyDirProblem {
-    /// There is no directory to take.
     #[error("cannot be chosen: there is no home directory to keep keys in")]
     NoHome,
-    /// It cannot be made, read or written.
     #[error("{} cannot be used: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// A file of the size of a key cannot be written there.
     #[error("{} cannot take a key: {source}", path.display())]
     NoRoom { path: PathBuf, source: io::Error },
-    /// Its file system does not keep the modes of files.
     #[error(
         "{} is on a file system that keeps no file modes: a file made with mode 0600 has mode {mode:04o}, so others could read the keys",
         path.display()
     )]
-    NoModes {
-        path: PathBuf,
-        /// The mode that a private file got.
-        mode: u32,
-    },
-    /// Its file system has no locks.
+    NoModes { path: PathBuf, mode: u32 },
     #[error(
         "{} is on a file system without file locks ({source}), so two servers could create one account twice",
         path.display()
     )]
     NoLocks { path: PathBuf, source: io::Error },
-    /// Other users could reach the keys in it, or it is a link or no directory.
     #[error("{} {reason}", path.display())]
     Unsafe { path: PathBuf, reason: &'static str },
 }

@@ -52,7 +52,6 @@ fn older_than_days() -> Days {
     Days(365)
 }
 
-/// The text of the prompt.
 fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
     let Arguments {
         workspace_id,

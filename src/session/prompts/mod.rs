@@ -14,7 +14,6 @@ use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
 use arguments::Given;
 
-/// A prompt of the list.
 struct Listed {
     name: &'static str,
     title: &'static str,

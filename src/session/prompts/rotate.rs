@@ -40,7 +40,6 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
-/// The text of the prompt.
 fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
     let Arguments {
         service_account_id: account,

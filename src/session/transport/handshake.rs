@@ -22,10 +22,8 @@ const METADATA: [&str; 3] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO]
 /// The way in which a session was opened, as rmcp sees it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Opening {
-    /// Not yet.
     #[default]
     None,
-    /// By `initialize`.
     Handshake,
     /// By a stateless request, whose `_meta` stands for a handshake.
     Stateless,

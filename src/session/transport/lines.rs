@@ -11,20 +11,17 @@ pub const LINE_MAX: usize = 4 * 1024 * 1024;
 /// The length of each part of an oversized line that is kept, in bytes. Ids stand in one of them.
 const KEPT: usize = 4096;
 
-/// A line.
 pub enum Line {
     /// A whole line, with its line feed. The last line may have none.
     Whole(Vec<u8>),
     /// A line that is longer than [`LINE_MAX`].
     Oversized(Oversized),
-    /// The input has ended.
     End,
 }
 
 /// The parts of an oversized line that are kept.
 #[derive(Default)]
 pub struct Oversized {
-    /// The first bytes.
     pub beginning: Vec<u8>,
     /// The last bytes, with the line feed if there is one.
     pub end: Vec<u8>,
@@ -47,7 +44,6 @@ fn last(bytes: &[u8]) -> &[u8] {
 /// Reads a stream line by line.
 pub struct Lines<R> {
     input: BufReader<R>,
-    /// The bytes of the line so far.
     line: Vec<u8>,
     /// The kept parts of an oversized line, while the rest of it is skipped.
     oversized: Option<Oversized>,
