@@ -198,8 +198,7 @@ impl Category {
     }
 }
 
-/// A service account as the API shows it. Any field but the id may be missing: older and newer
-/// releases lack some. Times are the API's own text.
+/// A service account as the API shows it. Releases lack any field but the id. Times are the API's own text.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
     pub id: ServiceAccountId,
@@ -262,8 +261,7 @@ impl ServiceAccount {
         others.map(|(_, binding)| binding)
     }
 
-    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
-    /// its bindings are not wholly known.
+    /// Tells whether a deletion may take rights away elsewhere, or whether that is not known.
     pub fn reaches_beyond(&self) -> bool {
         let is_of_place = |binding: &Binding| {
             binding.role.is_some()

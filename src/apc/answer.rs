@@ -50,8 +50,7 @@ impl Answer {
         found.unwrap_or(Err(Refusal::Other(ApiError::MissingData)))
     }
 
-    /// Reads the value; none where it is null. It may borrow from the answer. Of a value of another form than the API
-    /// promises the error is the first one beside it, where there is one.
+    /// Reads the value; none where it is null. A value of another form fails with the first error beside it, if any.
     pub fn read<'a, D: Deserialize<'a>>(&'a self) -> Result<Option<D>, ApiError> {
         let value = self.value().map(serde_json::from_str);
         value.transpose().map_err(|_| self.of_another_form())
@@ -69,8 +68,7 @@ impl Answer {
         about_the_whole.map_or(Ok(()), |error| Err(error.classify(200, true)))
     }
 
-    /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list. Fails as
-    /// [`read`](Self::read) does.
+    /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list.
     pub async fn rows<'a, R: Deserialize<'a>>(
         &'a self,
         mut take: impl FnMut(Option<R>),

@@ -44,8 +44,7 @@ pub enum ApiError {
     Refused,
     /// The token is good and lacks a permission, or there is no such place.
     PermissionDenied,
-    /// The list of workspaces, which every good token may read, was answered with an error. So the token is not known
-    /// to be good.
+    /// The list of workspaces, which every good token may read, was answered with an error.
     TokenInDoubt {
         message: String,
     },
@@ -110,8 +109,7 @@ impl ApiError {
         }
     }
 
-    /// Tells whether the API itself answers so, to a caller whose token it accepts: each release has words of its own for
-    /// what it does not tell.
+    /// Tells whether the API itself answers so, to a caller whose token it accepts. Each release does it in its own words.
     pub fn is_an_answer(&self) -> bool {
         matches!(
             self,
@@ -135,8 +133,7 @@ impl ApiError {
     }
 }
 
-/// One entry of `errors[]`. Any JSON value is read: what has another type than the specification says is as good as
-/// not there.
+/// One entry of `errors[]`. Any JSON value is read; a member of another type than specified counts as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphqlError {
     message: String,
@@ -165,8 +162,7 @@ impl<'de> Deserialize<'de> for GraphqlError {
     }
 }
 
-/// The words of a refusal, without the full stop: of 2020 and of bad tokens, of today, and the default of the library
-/// that today's API is built with.
+/// The words of a refusal, without the full stop: of 2020 and of bad tokens, of today, and of the library of today's API.
 const REFUSALS: [&str; 3] = [
     "You do not have the appropriate permissions for that",
     "Insufficient permissions",
@@ -208,14 +204,12 @@ impl GraphqlError {
         Some((index, member))
     }
 
-    /// Tells whether the error is about a part of the answer and not about the whole operation: its path leads below the
-    /// top-level field.
+    /// Tells whether the error is about a part of the answer: its path leads below the top-level field.
     pub fn is_partial(&self) -> bool {
         self.path.len() > 1
     }
 
-    /// Tells whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
-    /// failure.
+    /// Tells whether the API refused, by its words: the code of today's refusals is that of any failure.
     pub fn is_refusal(&self) -> bool {
         REFUSALS.contains(&self.words())
     }

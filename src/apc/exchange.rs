@@ -236,8 +236,7 @@ impl Scrubber<'_> {
     }
 }
 
-/// A read that met a gateway's 502–504 is worth another try, after the wait that it asks for if it
-/// does; anything else is read further on.
+/// The error of a read that met a gateway's 502–504, which is worth another try.
 fn gateway_failure(reply: &Reply, purpose: Purpose) -> Option<ApiError> {
     let error = match (reply.status, reply.retry_after) {
         (503, retry_after @ Some(_)) => ApiError::RateLimited { retry_after },

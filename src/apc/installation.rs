@@ -211,8 +211,7 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`. The error tells why it
-    /// is not the domain of a Private Cloud installation.
+    /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
         let text = text.trim();
         let whole = match text.contains("://") {
@@ -249,8 +248,7 @@ impl Domain {
         self.port.is_some()
     }
 
-    /// The API's URL; none for the two names by which the astro CLI means a machine of one's own,
-    /// whose URL is in its configuration.
+    /// The API's URL; none for the two names of a local machine, whose URL is in the astro CLI's configuration.
     pub fn api_url(&self) -> Option<Result<ApiUrl, UrlRefused>> {
         if matches!(self.name.as_str(), "localhost" | "houston") {
             return None;

@@ -26,8 +26,7 @@ pub enum Rank {
     Admin,
 }
 
-/// A role that a service account may be given here. The key of an account really has the rights of its role, and the API
-/// does not check who may give which.
+/// A role that a service account may be given here. The API does not check who may give which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Role {
     pub level: Level,
@@ -69,10 +68,7 @@ impl Role {
         "WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN, DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN",
     );
 
-    /// The role of that name, exactly as the API spells it.
-    ///
-    /// # Errors
-    /// The names that are accepted.
+    /// The role of that name, exactly as the API spells it. The error tells the names that are accepted.
     pub fn parse(name: &str) -> Result<Self, Accepted> {
         let named = Self::all().find(|role| role.name() == name);
         named.ok_or(Self::ACCEPTED)

@@ -34,8 +34,7 @@ const LAST_LINES: Duration = Duration::from_millis(250);
 #[must_use]
 pub struct Log(Arc<Writer>);
 
-/// Starts the log, and logs panics from then on. Tells as well if the file could be opened; if not, the log is on standard
-/// error.
+/// Starts the log, and logs panics from then on. If the file cannot be opened, it says so and logs on standard error.
 pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::Result<()>) {
     let (file, opened) = match file.map(regular_file::append).transpose() {
         Ok(file) => (file.map(Arc::new), Ok(())),

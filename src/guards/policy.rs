@@ -94,8 +94,7 @@ impl Policy {
         Role::all().filter(move |role| has_deployments || role.level == Level::Workspace)
     }
 
-    /// The roles that may be given on a level, in words: those above the highest allowed are named with the setting that
-    /// lifts it.
+    /// The roles that may be given on a level, in words, and those that a setting has switched off.
     pub fn accepted_roles(&self, level: Level) -> String {
         let names = |roles: Vec<Role>| {
             let names: Vec<_> = roles.into_iter().map(Role::name).collect();

@@ -48,8 +48,7 @@ impl McpService {
         Self(server)
     }
 
-    /// Refuses a call whose arguments are no object, by a result: the model sees no protocol error. Refuses
-    /// anything else by an error.
+    /// Refuses a call with odd arguments by a result, since the model sees no protocol error; anything else by an error.
     async fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
         let (params, version) = (refused.params.as_ref(), refused.version.as_ref());
         let server = &self.0;

@@ -70,8 +70,7 @@ impl Shutdown {
     }
 }
 
-/// Serves until the input ends or a signal comes, and gives changes under way their time to end. Fails if the session could
-/// not be opened.
+/// Serves until the input ends or a signal comes, and gives changes under way their time to end.
 pub async fn serve<R, W>(
     server: Server,
     input: R,

@@ -66,8 +66,7 @@ pub(super) const DEPLOYMENT_SERVICE_ACCOUNTS: Document = Document {
     )
 };
 
-/// The fields of a created account that a release may lack. The key is not among them: an account whose key nobody
-/// gets to see is of no use.
+/// The fields of a created account that a release may lack. Without the key the account would be of no use.
 const OPTIONAL_IN_CREATED: &[&str] = &[
     "label",
     "category",

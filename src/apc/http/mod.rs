@@ -42,8 +42,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub enum Purpose {
     /// Reads: over a connection that is kept alive.
     Read,
-    /// Changes: over a connection of its own, since a kept one that the other side has just closed
-    /// would leave open whether the change was made.
+    /// Changes: over a connection of its own. A kept one that was just closed would leave the outcome open.
     Change,
 }
 

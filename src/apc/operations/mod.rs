@@ -52,8 +52,7 @@ impl Listing {
     }
 }
 
-/// The field by which the release shows roles, as far as lists that were read before have told; none where it has
-/// neither of the two.
+/// The field by which the release shows roles, as far as earlier lists have told; none where it has neither.
 pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
     let on_deployments = api.renamed_field(&DEPLOYMENT_SERVICE_ACCOUNTS);
     let in_workspaces = api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS);
@@ -90,8 +89,7 @@ pub async fn first_service_accounts<R: Ord>(
     explained_read(api, listed.await).await
 }
 
-/// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
-/// label of an account before its own.
+/// Reads a list in one pass. Rows stay borrowed until every key is known: one may stand in the label of an earlier row.
 async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
@@ -173,8 +171,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
     failed
 }
 
-/// Creates an account and returns it with its full key. The error's `effect` tells whether there may be an account all
-/// the same.
+/// Creates an account and returns it with its full key. The error's `effect` tells whether it may be there all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,

@@ -90,8 +90,7 @@ pub(super) fn read_key(path: &Path) -> Option<Secret> {
 }
 
 impl KeyDirectory {
-    /// Makes the file for a key that is still to come: private, and as large as it will have to be. If that fails, nothing
-    /// is left behind.
+    /// Makes the file for a key that is still to come, private and large enough. A failure leaves nothing behind.
     pub fn key_file(&self) -> Result<KeyFile, KeyDirProblem> {
         // The system's own error, without the random name that the crate adds.
         let mut reason = None;
@@ -117,8 +116,7 @@ impl KeyFile {
         name.and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// Writes the key and gives the file the name, under which nothing was before; without a name, one at random. The error
-    /// tells where the key is.
+    /// Writes the key and gives the file the name, or one at random. It overwrites nothing; the error tells where the key is.
     pub fn publish(mut self, name: Option<&str>, key: &Secret) -> Result<Published, NotPublished> {
         let nowhere = |source| NotPublished {
             kept_in: None,

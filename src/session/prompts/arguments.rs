@@ -47,8 +47,7 @@ fn definition(name: &str, field: &Value) -> PromptArgument {
         .with_description(text("description").to_owned() + &default.unwrap_or_default())
 }
 
-/// The arguments that came with a request, as text. Clients send empty text for a field that was not
-/// filled in.
+/// The arguments that came with a request, as text. Clients send empty text for a field that was left empty.
 pub struct Given<'a> {
     prompt: &'a str,
     texts: BTreeMap<String, String>,

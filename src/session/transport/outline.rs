@@ -37,8 +37,7 @@ impl Outline {
         Some(outline)
     }
 
-    /// The outline of a line of which only the beginning and the end are known. Clients write the id first or
-    /// last.
+    /// The outline of a line by its beginning and its end. Clients write the id first or last.
     pub fn of_ends(beginning: &[u8], end: &[u8]) -> Self {
         let mut outline = Self::default();
         // The middle is missing, so this always fails; the members before it have been read by then.
