@@ -271,30 +271,18 @@ fn mask(text: &str, kind: Kind) -> Option<Unmeant> {
 
 /// `changeme`, `YOUR_TOKEN_HERE`, `undefined`.
 fn example(text: &str, kind: Kind) -> Option<Unmeant> {
+    // Of a word, the accepted words say more.
+    if kind == Kind::Word || kind == Kind::Token && has_form_of_token(text) {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    let is_word = letters.len()
-        == lower
-            .chars()
-            .filter(|letter| !"_- ".contains(*letter))
-            .count();
-    let is_filler = is_word && FILLERS.contains(&letters.as_str());
-    let is_yours =
-        !text.contains('.') && (lower.starts_with("your_") || lower.starts_with("your-"));
-    let is_one = match kind {
-        Kind::Token => {
-            !has_form_of_token(text)
-                && (is_filler
-                    || is_yours
-                    || letters.contains("redacted")
-                    || asks_for_a_token(&letters))
-        }
-        Kind::Name => is_filler || is_yours,
-        Kind::Path => is_filler,
-        // The accepted words say more.
-        Kind::Word => false,
-    };
-    is_one.then(|| Unmeant::Example { value: shown(text) })
+    let bare: String = lower.chars().filter(|c| !"_- ".contains(*c)).collect();
+    let is_filler = letters == bare && FILLERS.contains(&letters.as_str());
+    let starts_with_your = lower.starts_with("your_") || lower.starts_with("your-");
+    let is_yours = kind != Kind::Path && !text.contains('.') && starts_with_your;
+    let asks = kind == Kind::Token && (letters.contains("redacted") || asks_for_a_token(&letters));
+    (is_filler || is_yours || asks).then(|| Unmeant::Example { value: shown(text) })
 }
 
 /// Tells if the letters of a text ask for a token, as in `yourtoken`, `changemeplease` or `pastetokenhere`.

@@ -320,13 +320,14 @@ mod tests {
     #[test]
     fn the_oldest_secret_is_forgotten_first() {
         let secrets = Secrets::default();
-        for number in 0..=REMEMBERED {
+        for number in 0..REMEMBERED {
             secrets.remember(&format!("secret-number-{number:08}"));
         }
-        assert_eq!(
-            secrets.scrub("secret-number-00000000"),
-            "secret-number-00000000"
-        );
+        let (oldest, next) = ("secret-number-00000000", "secret-number-00000001");
+        assert_eq!(secrets.scrub(oldest), REDACTED);
+        secrets.remember("secret-number-00001000");
+        assert_eq!(secrets.scrub(oldest), oldest);
+        assert_eq!(secrets.scrub(next), REDACTED);
         assert_eq!(secrets.scrub("secret-number-00001000"), REDACTED);
     }
 

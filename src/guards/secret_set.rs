@@ -13,11 +13,18 @@ const SHORTEST: usize = 16;
 
 /// Secrets in the order of their bytes.
 #[derive(Debug)]
-pub struct SecretSet<T>(Vec<T>);
+pub struct SecretSet<T> {
+    sorted: Vec<T>,
+    /// The length of the shortest secret that was ever in the set, in bytes. A shorter text holds none.
+    shortest: usize,
+}
 
 impl<T> Default for SecretSet<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self {
+            sorted: Vec::new(),
+            shortest: usize::MAX,
+        }
     }
 }
 
@@ -26,7 +33,8 @@ impl<T: AsRef<str>> SecretSet<T> {
     pub fn insert(&mut self, secret: T) -> bool {
         match self.position(secret.as_ref()) {
             Err(position) if secret.as_ref().len() >= SHORTEST => {
-                self.0.insert(position, secret);
+                self.shortest = self.shortest.min(secret.as_ref().len());
+                self.sorted.insert(position, secret);
                 true
             }
             _ => false,
@@ -36,7 +44,7 @@ impl<T: AsRef<str>> SecretSet<T> {
     /// Takes a secret out.
     pub fn remove(&mut self, secret: &str) {
         if let Ok(position) = self.position(secret) {
-            self.0.remove(position);
+            self.sorted.remove(position);
         }
     }
 
@@ -59,11 +67,9 @@ impl<T: AsRef<str>> SecretSet<T> {
 
     /// The place and the length of the first secret in the text.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
-        if self.0.is_empty() || text.len() < SHORTEST {
-            return None;
-        }
-        let mut starts = text.char_indices().map(|(start, _)| start);
-        starts.find_map(|start| {
+        let last = text.len().checked_sub(self.shortest)?;
+        let starts = text.char_indices().map(|(start, _)| start);
+        starts.take_while(|start| *start <= last).find_map(|start| {
             let length = self.at_beginning(text.get(start..)?.as_bytes())?;
             Some((start, length))
         })
@@ -74,9 +80,9 @@ impl<T: AsRef<str>> SecretSet<T> {
         let beginning = text.get(..SHORTEST)?;
         let bytes = |secret: &T| secret.as_ref().len();
         let from = self
-            .0
+            .sorted
             .partition_point(|secret| secret.as_ref().as_bytes() < beginning);
-        let alike = self.0.iter().skip(from).take_while(|secret| {
+        let alike = self.sorted.iter().skip(from).take_while(|secret| {
             let secret = secret.as_ref().as_bytes();
             secret.starts_with(beginning)
         });
@@ -87,7 +93,8 @@ impl<T: AsRef<str>> SecretSet<T> {
     }
 
     fn position(&self, secret: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|other| other.as_ref().cmp(secret))
+        self.sorted
+            .binary_search_by(|other| other.as_ref().cmp(secret))
     }
 }
 
@@ -98,7 +105,11 @@ impl<T: AsRef<str>> FromIterator<T> for SecretSet<T> {
         let mut sorted: Vec<_> = secrets.into_iter().filter(long).collect();
         sorted.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
         sorted.dedup_by(|one, other| one.as_ref() == other.as_ref());
-        Self(sorted)
+        let shortest = sorted.iter().map(|secret| secret.as_ref().len()).min();
+        Self {
+            shortest: shortest.unwrap_or(usize::MAX),
+            sorted,
+        }
     }
 }
 

@@ -52,43 +52,39 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes out what the tool does not have.
     fn unknown(&self, given: &mut JsonObject) -> Vec<String> {
         let known: Vec<_> = properties(self.schema).collect();
-        let strange: Vec<_> = given
-            .keys()
-            .filter(|name| !known.contains(&name.as_str()))
-            .cloned()
-            .collect();
-        let fault = |name: String| {
-            given.remove(&name);
-            format!(
-                "{} is not an argument of {}; accepted: {}",
-                quoted(&self.secrets.scrub(&name)),
-                self.tool,
-                known.join(", ")
-            )
-        };
-        strange.into_iter().map(fault).collect()
+        let mut faults = Vec::new();
+        given.retain(|name, _| {
+            let is_known = known.contains(&name.as_str());
+            if !is_known {
+                let (name, tool) = (quoted(&self.secrets.scrub(name)), self.tool);
+                let accepted = known.join(", ");
+                faults.push(format!(
+                    "{name} is not an argument of {tool}; accepted: {accepted}"
+                ));
+            }
+            is_known
+        });
+        faults
     }
 
     /// Takes out what holds a secret: the platform keeps and logs what it is sent. Only a search for a key may hold one.
     fn secret(&self, given: &mut JsonObject) -> Vec<String> {
-        let holds_secret = |(name, value): &(&String, &Value)| {
-            *name != KEY_SEARCH && value.as_str().is_some_and(|text| self.secrets.are_in(text))
-        };
-        let names = given.iter().filter(holds_secret).map(|(name, _)| name);
-        let names: Vec<_> = names.cloned().collect();
-        let fault = |name: String| {
-            given.remove(&name);
-            format!(
-                "{name} holds the API token of this server or the key of a service account; accepted: text without secrets"
-            )
-        };
-        names.into_iter().map(fault).collect()
+        let mut faults = Vec::new();
+        given.retain(|name, value| {
+            let has_secret = value.as_str().is_some_and(|text| self.secrets.are_in(text));
+            let is_refused = has_secret && name != KEY_SEARCH;
+            if is_refused {
+                faults.push(format!(
+                    "{name} holds the API token of this server or the key of a service account; accepted: text without secrets"
+                ));
+            }
+            !is_refused
+        });
+        faults
     }
 
-    /// The required arguments that are not given.
     fn missing<T: DeserializeOwned>(&self, given: &JsonObject) -> Vec<String> {
         let absent = required(self.schema).filter(|name| !given.contains_key(*name));
         let fault = |name: &str| {
@@ -96,10 +92,8 @@ impl Reader<'_> {
             let probe = JsonObject::from_iter([(name.to_owned(), Value::Array(Vec::new()))]);
             let refused = parse::<T>(&probe).err();
             let accepted = refused.map(|refused| self.words(&refused));
-            format!(
-                "{name} is missing; accepted: {}",
-                accepted.unwrap_or_default()
-            )
+            let accepted = accepted.unwrap_or_default();
+            format!("{name} is missing; accepted: {accepted}")
         };
         absent.map(fault).collect()
     }
@@ -124,25 +118,21 @@ impl Reader<'_> {
 
 /// Takes out null, and empty text in the place of an optional argument: both mean omitted.
 pub fn omit_empty(given: &mut JsonObject, schema: &JsonObject) {
-    let names = |names: &[&str], name: &str| names.contains(&name);
-    let required: Vec<_> = required(schema).collect();
-    let known: Vec<_> = properties(schema).collect();
+    let is_required = |name: &str| required(schema).any(|required| required == name);
+    let is_known = |name: &str| properties(schema).any(|known| known == name);
     given.retain(|name, value| match value {
-        Value::Null => !names(&known, name),
-        value => value != "" || names(&required, name) || !names(&known, name),
+        Value::Null => !is_known(name),
+        value => value != "" || is_required(name) || !is_known(name),
     });
 }
 
 /// The failure of a call whose arguments have these faults.
 pub fn invalid(faults: &[String]) -> Failure {
-    let text = format!(
-        "{}. Nothing was sent; call again with that changed.",
-        faults.join("; ")
-    );
+    let faults = faults.join("; ");
+    let text = format!("{faults}. Nothing was sent; call again with that changed.");
     Failure::new(Code::InvalidArguments, text)
 }
 
-/// An argument that is refused by its type.
 struct Refused {
     name: String,
     accepted: String,
@@ -162,10 +152,8 @@ fn required(schema: &JsonObject) -> impl Iterator<Item = &str> {
 
 fn properties(schema: &JsonObject) -> impl Iterator<Item = &str> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.as_str())
+    let properties = properties.into_iter().flatten();
+    properties.map(|(name, _)| name.as_str())
 }
 
 /// Reads a type of the vocabulary; the error is the sentence on what it accepts.
@@ -224,9 +212,8 @@ pub struct Switch(pub bool);
 impl<'de> Deserialize<'de> for Switch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let on = value.as_bool();
-        on.map(Self)
-            .ok_or_else(|| D::Error::custom("true or false, without quotes"))
+        let on = value.as_bool().map(Self);
+        on.ok_or_else(|| D::Error::custom("true or false, without quotes"))
     }
 }
 
@@ -235,7 +222,6 @@ impl<'de> Deserialize<'de> for Switch {
 pub struct Search(pub String);
 
 impl Search {
-    /// The texts that are accepted, in words.
     const ACCEPTED: Accepted = Accepted("text of 1 to 255 characters");
 
     fn parse(text: &str) -> Result<Self, Accepted> {

@@ -8,28 +8,22 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::schema;
-use crate::guards::policy::{Levels, Policy};
+use crate::guards::policy::Policy;
 
 /// The arguments that are about deployments.
 pub const ABOUT_DEPLOYMENTS: [&str; 2] = ["deployment_id", "include_deployments"];
 
-/// The fields of results that are about deployments.
 const FIELDS: [&str; 2] = ["deployment_id", "deployments"];
 
 /// The schema of a tool's result.
 pub fn output<T: JsonSchema>(policy: &Policy) -> Arc<JsonObject> {
-    let output = schema::output::<T>();
-    match policy.levels {
-        Levels::All => output,
-        Levels::WorkspaceOnly => {
-            let mut output = Arc::unwrap_or_clone(output);
-            output.values_mut().for_each(remove_fields);
-            Arc::new(output)
-        }
+    let mut output = schema::output::<T>();
+    if !policy.has_deployments() {
+        output.values_mut().for_each(remove_fields);
     }
+    Arc::new(output)
 }
 
-/// Removes the fields about deployments, however deep they are.
 fn remove_fields(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -64,9 +58,9 @@ impl ByLevels {
 
     /// The form for this server.
     pub fn under(&self, policy: &Policy) -> &JsonObject {
-        match policy.levels {
-            Levels::All => &self.all,
-            Levels::WorkspaceOnly => &self.workspace_only,
+        match policy.has_deployments() {
+            true => &self.all,
+            false => &self.workspace_only,
         }
     }
 }

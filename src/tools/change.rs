@@ -3,6 +3,7 @@
 //! Sends nothing itself.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,11 @@ use super::context::{Call, SharedState};
 use super::failure::{Code, Failure};
 use super::places::NamedPlace;
 use super::user::User;
-use super::words::audit_unusable;
+use super::words::{audit_unusable, too_many_changes};
 use crate::apc::operations::Listing;
-use crate::apc::{DeploymentId, Label, Place, Role, ServiceAccountId, WorkspaceId};
+use crate::apc::{DeploymentId, Label, Place, Role, ServiceAccount, ServiceAccountId, WorkspaceId};
 use crate::guards::audit::{Attempt, SENT};
+use crate::guards::key_files::Published;
 use crate::guards::text::harmless;
 
 /// The time for finding a lost answer, kept free at the end of a call.
@@ -63,10 +65,10 @@ impl AuditRecord {
     /// The line is not written as a whole, so nothing may be changed.
     fn sending(&self) -> Result<(), Failure> {
         let (log, secrets) = (&self.shared.config.audit, &self.shared.secrets);
-        let written = self
-            .attempt
-            .iter()
-            .try_for_each(|attempt| log.append(attempt, SENT, secrets));
+        let written = match &self.attempt {
+            Some(attempt) => log.append(attempt, SENT, secrets),
+            None => Ok(()),
+        };
         written.map_err(|error| audit_unusable(log, &error))
     }
 
@@ -77,47 +79,33 @@ impl AuditRecord {
             workspace_id: text("workspace_id").and_then(|id| WorkspaceId::parse(id).ok()),
             deployment_id: text("deployment_id").and_then(|id| DeploymentId::parse(id).ok()),
         });
-        let account = text("service_account_id").and_then(|id| ServiceAccountId::parse(id).ok());
+        if let Some(Ok(id)) = text("service_account_id").map(ServiceAccountId::parse) {
+            self.account(&id);
+        }
         let label = text("label").and_then(|label| Label::parse(label).ok());
         let role = text("role").and_then(|role| Role::parse(role).ok());
-        if let Some(id) = &account {
-            self.account(id);
-        }
         self.label_and_role(label.as_ref().map(Label::as_str), role.map(Role::name));
     }
 
     /// Notes the ids by which the call names a place.
     pub fn named_place(&mut self, named: &NamedPlace) {
-        if let Some(id) = &named.workspace_id {
-            self.place(&id.clone().into());
-        }
-        if let Some(id) = &named.deployment_id {
-            self.place(&id.clone().into());
-        }
-    }
-
-    /// Notes the place, and the workspace of a deployment as far as the call has learned it.
-    pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
-        if let Place::Deployment(id) = place
-            && let Some(home) = call.homes.workspace_of(id)
-        {
-            self.place(&home.into());
-        }
-        self.place(place);
-    }
-
-    /// Notes the place.
-    fn place(&mut self, place: &Place) {
-        let id = Some(place.id().to_owned());
-        self.note(|attempt| match place {
-            Place::Workspace(_) => attempt.workspace_id = id,
-            Place::Deployment(_) => attempt.deployment_id = id,
+        self.note(|attempt| {
+            if let Some(id) = &named.workspace_id {
+                attempt.workspace_id = Some(id.to_string());
+            }
+            if let Some(id) = &named.deployment_id {
+                attempt.deployment_id = Some(id.to_string());
+            }
         });
+    }
+
+    pub(super) fn found_place(&mut self, call: &Call, place: &Place) {
+        self.note(|attempt| note_place(attempt, call, place));
     }
 
     /// Notes the account.
     pub fn account(&mut self, id: &ServiceAccountId) {
-        self.note(|attempt| attempt.service_account_id = Some(id.as_str().to_owned()));
+        self.note(|attempt| attempt.service_account_id = Some(id.to_string()));
     }
 
     /// Notes the label and the role.
@@ -143,26 +131,28 @@ impl AuditRecord {
         }
     }
 
-    fn take(&mut self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            attempt: self.attempt.take(),
-        }
-    }
-
     /// Writes the last line. The change is made by now, or was never sent: a failure is only warned about.
     fn write(&mut self, outcome: &'static str) {
         let Some(attempt) = self.attempt.take() else {
             return;
         };
-        let written = self
-            .shared
-            .config
-            .audit
-            .append(&attempt, outcome, &self.shared.secrets);
-        if let Err(error) = written {
+        let log = &self.shared.config.audit;
+        if let Err(error) = log.append(&attempt, outcome, &self.shared.secrets) {
             let (tool, change) = (&attempt.tool, attempt.change());
             tracing::warn!(%error, tool, change, outcome, "the audit log could not be written");
+        }
+    }
+}
+
+/// Notes a place, and the workspace of a deployment as far as the call has learned it.
+pub(super) fn note_place(attempt: &mut Attempt, call: &Call, place: &Place) {
+    match place {
+        Place::Workspace(id) => attempt.workspace_id = Some(id.to_string()),
+        Place::Deployment(id) => {
+            if let Some(home) = call.homes.workspace_of(id) {
+                attempt.workspace_id = Some(home.into_string());
+            }
+            attempt.deployment_id = Some(id.to_string());
         }
     }
 }
@@ -174,20 +164,30 @@ impl Drop for AuditRecord {
     }
 }
 
+pub struct Change {
+    pub account: ServiceAccount,
+    pub key_file: Option<Published>,
+    /// True if the answer was lost, and reading again has found out.
+    pub recovered: bool,
+}
+
 /// Carries a change through, whatever becomes of the call: nobody else would learn what came of it.
-/// When the process ends first, the change is given up as undecided. Nothing is sent that could not be recorded before.
-pub async fn run_to_completion<T, W>(
+/// When the process ends first, the change is given up as undecided. Nothing is sent that is one too many in a minute, or
+/// that could not be recorded before.
+pub async fn run_to_completion(
     call: &Call,
     record: &mut AuditRecord,
-    undecided: Failure,
-    work: W,
-) -> Result<T, Failure>
-where
-    T: ChangedAccount,
-    W: Future<Output = Result<T, Failure>> + Send + 'static,
-{
+    undecided: impl FnOnce(&str) -> Failure,
+    work: impl Future<Output = Result<Change, Failure>> + Send + 'static,
+) -> Result<Change, Failure> {
+    let taken = call.shared.rate.take();
+    taken.map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
+    let undecided = undecided("This server was stopped before the answer came.");
     record.sending()?;
-    let mut record = record.take();
+    let mut record = AuditRecord {
+        shared: Arc::clone(&call.shared),
+        attempt: record.attempt.take(),
+    };
     let abandoned = call.shared.abandoned.clone();
     let task = call.shared.changes.spawn(async move {
         let work = AssertUnwindSafe(work).catch_unwind();
@@ -200,7 +200,7 @@ where
         };
         match &result {
             Ok(done) => {
-                record.account(done.account_id());
+                record.account(&done.account.id);
                 record.write("ok");
             }
             Err(failure) => record.write(failure.code().name()),
@@ -210,24 +210,17 @@ where
     task.await.unwrap_or_else(|_| Err(fault()))
 }
 
-/// The facts of a change that its record has to name.
-pub trait ChangedAccount: Send + 'static {
-    /// The account that was changed.
-    fn account_id(&self) -> &ServiceAccountId;
-}
-
-/// Nothing is known of the change any more.
 fn fault() -> Failure {
     let text = "A fault of this server, which goes on, ended the change; whether it was made is not known. Wait 60 s, then look with get_service_accounts: if it was not made, it is safe to try again.";
     Failure::new(Code::OutcomeUnknown, text)
 }
 
-/// Reads a place again after a lost answer: at most twice, until what it shows decides. None where nothing could be
-/// read.
+/// Reads a place again after a lost answer: at most twice, until the reading breaks off since the list decides. None where
+/// nothing could be read.
 pub async fn look_again<T>(
     call: &Call,
     place: &Place,
-    mut seen: impl FnMut(Listing) -> Look<T>,
+    mut read: impl FnMut(Listing) -> ControlFlow<T, T>,
 ) -> Option<T> {
     let end = (Instant::now() + LOOKING_AGAIN).min(call.deadline);
     let mut last = None;
@@ -236,9 +229,9 @@ pub async fn look_again<T>(
         // Each look gets its share of the time, so that the first cannot use up the second's.
         let until = Instant::now() + left / (LOOKS - look + 1);
         if let Some(listing) = look_until(call, place, until).await {
-            match seen(listing) {
-                Look::Decided(found) => return Some(found),
-                Look::NotYet(found) => last = Some(found),
+            match read(listing) {
+                ControlFlow::Break(found) => return Some(found),
+                ControlFlow::Continue(found) => last = Some(found),
             }
         }
         if look < LOOKS {
@@ -256,18 +249,11 @@ pub async fn look_once(call: &Call, place: &Place) -> Option<Listing> {
 
 async fn look_until(call: &Call, place: &Place, until: Instant) -> Option<Listing> {
     let api = call.api_until(until).once();
-    let listing = call.list_known(&api, place, |_| true).await.ok()?;
+    let all = call.list_known_first(&api, place, usize::MAX, |_| Some(()));
+    let listing = all.await.ok()?;
     // The list of a place that has vanished is empty for a system-level token, and says nothing of its accounts.
     if listing.is_empty() {
         call.check_existence(&api, place).await.ok()?;
     }
     Some(listing)
-}
-
-/// The verdict of one look.
-pub enum Look<T> {
-    /// It is decided.
-    Decided(T),
-    /// It may still change.
-    NotYet(T),
 }

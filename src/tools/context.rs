@@ -95,23 +95,18 @@ impl SharedState {
     }
 }
 
-/// One call: its installation, its user and its time.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) shared: Arc<SharedState>,
     pub(super) installation: Arc<Installation>,
     pub(super) user: Arc<dyn User>,
     pub(super) deadline: Instant,
-    /// The creations of dead processes that this call has found out about.
     pub(super) unfinished: Arc<Unfinished>,
-    /// The workspaces of the deployments that this call has seen.
     pub(super) homes: Arc<Homes>,
-    /// The progress that the client hears of.
     pub(super) progress: Arc<Progress>,
 }
 
 impl Call {
-    /// Begins a call to the installation as it is set up now.
     pub(super) async fn begin(
         shared: &Arc<SharedState>,
         user: Arc<dyn User>,
@@ -135,19 +130,22 @@ impl Call {
     }
 
     pub(super) fn api_until(&self, deadline: Instant) -> Api<'_> {
-        self.shared
-            .graphql
-            .within(&self.installation, deadline.min(self.deadline))
+        let deadline = deadline.min(self.deadline);
+        self.shared.graphql.within(&self.installation, deadline)
     }
 
-    /// Reads the arguments of a tool.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         tool: &str,
         schema: &JsonObject,
         given: JsonObject,
     ) -> Result<T, Failure> {
-        self.check_levels(&given)?;
+        let mut about_deployments = ABOUT_DEPLOYMENTS.into_iter();
+        if !self.policy().has_deployments()
+            && let Some(name) = about_deployments.find(|name| is_given(&given, name))
+        {
+            return Err(words::level_switched_off(name));
+        }
         let level = match is_given(&given, "deployment_id") {
             true => Level::Deployment,
             false => Level::Workspace,
@@ -164,15 +162,6 @@ impl Call {
             accepted: &roles,
         };
         reader.read(given)
-    }
-
-    /// Refuses the arguments about deployments on a server that works on workspaces alone.
-    fn check_levels(&self, given: &JsonObject) -> Result<(), Failure> {
-        let mut off = ABOUT_DEPLOYMENTS.into_iter();
-        match off.find(|name| is_given(given, name)) {
-            Some(name) if !self.policy().has_deployments() => Err(words::level_switched_off(name)),
-            _ => Ok(()),
-        }
     }
 
     /// Fills in the default workspace where no place is given.
@@ -215,17 +204,14 @@ impl Call {
         words::api_failure(error, &self.installation, self.secrets())
     }
 
-    /// One sentence on what happened to a request.
     pub(super) fn happened(&self, error: &ApiError) -> String {
         words::happened(error, &self.installation.url, self.secrets())
     }
 
-    /// The default workspace.
     pub(super) fn default_workspace(&self) -> Option<WorkspaceId> {
         self.shared.config.default_workspace(&self.installation)
     }
 
-    /// The failure of a request about a place.
     pub(super) fn failure_at(&self, error: &ApiError, place: &Place) -> Failure {
         match error {
             ApiError::PermissionDenied => denied(place, self.policy(), &self.installation),
@@ -233,7 +219,6 @@ impl Call {
         }
     }
 
-    /// The failure of a change in a place whose list this call has read.
     pub(super) fn failure_of_change(&self, verb: &str, error: &ApiError, place: &Place) -> Failure {
         match error {
             ApiError::PermissionDenied => change_denied(verb, place, &self.installation),
@@ -259,41 +244,15 @@ impl Call {
         most: usize,
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
-        unfinished::finish(self, place).await;
-        let listing = self
-            .list_known_first(&self.api(), place, most, rank)
-            .await?;
+        let api = self.api();
+        let listing = self.list_known_first(&api, place, most, rank).await?;
         if listing.is_empty() {
-            self.check_existence(&self.api(), place).await?;
+            self.check_existence(&api, place).await?;
         }
         Ok(listing)
     }
 
-    /// Lists the first accounts of a place that the API has named itself in this call, so that it exists and the token is
-    /// good. What dead processes left there is looked at first.
-    pub(super) async fn list_named_by_api<R: Ord>(
-        &self,
-        place: &Place,
-        most: usize,
-        rank: impl FnMut(Candidate<'_>) -> Option<R>,
-    ) -> Result<Listing, Failure> {
-        unfinished::finish(self, place).await;
-        let api = self.api().with_good_token();
-        self.list_known_first(&api, place, most, rank).await
-    }
-
-    /// Lists the selected accounts of a place that the API has just listed itself.
-    pub(super) async fn list_known(
-        &self,
-        api: &Api<'_>,
-        place: &Place,
-        mut select: impl FnMut(Candidate<'_>) -> bool,
-    ) -> Result<Listing, Failure> {
-        let rank = |account: Candidate<'_>| select(account).then_some(());
-        self.list_known_first(api, place, usize::MAX, rank).await
-    }
-
-    /// The same for the first accounts of an order, at most this many.
+    /// The same for a place that the API has named itself in this call, so that it exists.
     pub(super) async fn list_known_first<R: Ord>(
         &self,
         api: &Api<'_>,
@@ -301,6 +260,7 @@ impl Call {
         most: usize,
         rank: impl FnMut(Candidate<'_>) -> Option<R>,
     ) -> Result<Listing, Failure> {
+        unfinished::finish(self, place).await;
         let listing = operations::first_service_accounts(api, place, most, rank).await;
         listing.map_err(|error| match error {
             ApiError::PermissionDenied if api.token_is_good() => {
@@ -311,9 +271,6 @@ impl Call {
     }
 
     /// Makes sure that a place whose list is empty exists.
-    ///
-    /// # Errors
-    /// It does not exist, or that could not be found out.
     pub(super) async fn check_existence(
         &self,
         api: &Api<'_>,
@@ -334,9 +291,8 @@ impl Call {
 
 /// Tells whether an argument says something. Null and empty text are as good as left out.
 pub(super) fn is_given(given: &JsonObject, name: &str) -> bool {
-    given
-        .get(name)
-        .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
+    let value = given.get(name);
+    value.is_some_and(|value| !value.is_null() && value != "")
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject};
 use serde_json::{Value, json};
 
-use crate::apc::{Place, ServiceAccountId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::config::NotConfigured;
 use crate::guards::secret::Secrets;
 
-/// The kind of a failure, for programs.
+/// The kind of a failure, for programs. README.md has a table of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// An argument is not accepted.
@@ -68,7 +68,6 @@ impl Code {
         }
     }
 
-    /// Tells whether the same call may succeed later.
     fn is_retryable(self) -> bool {
         matches!(self, Self::RateLimited | Self::TimedOut | Self::Unreachable)
     }
@@ -95,6 +94,11 @@ impl Failure {
     /// Names the account concerned, for programs.
     pub fn about_account(self, id: &ServiceAccountId) -> Self {
         self.with("service_account_id", json!(id.as_str()))
+    }
+
+    /// Names the account concerned and its place, for programs.
+    pub fn about(self, account: &ServiceAccount) -> Self {
+        self.about_account(&account.id).about_place(&account.place)
     }
 
     /// Names several accounts concerned, for programs.
@@ -136,8 +140,7 @@ impl Failure {
     /// Adds sentences that the user should hear of as well.
     pub fn noting(mut self, notes: &[String]) -> Self {
         for note in notes {
-            self.text.push(' ');
-            self.text.push_str(note);
+            self.text += &format!(" {note}");
         }
         self
     }
@@ -173,10 +176,10 @@ impl Failure {
 fn scrubbed(fact: Value, secrets: &Secrets) -> Value {
     match fact {
         Value::String(text) => Value::String(secrets.scrubbed(text)),
-        Value::Array(facts) => facts
-            .into_iter()
-            .map(|fact| scrubbed(fact, secrets))
-            .collect(),
+        Value::Array(facts) => {
+            let facts = facts.into_iter();
+            facts.map(|fact| scrubbed(fact, secrets)).collect()
+        }
         other => other,
     }
 }

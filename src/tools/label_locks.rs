@@ -2,11 +2,12 @@
 //! Holds for this process alone.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
+use super::locked;
 use crate::apc::{Label, NewServiceAccount, Place};
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
@@ -17,26 +18,22 @@ pub struct LabelLocks {
     locks: Mutex<HashMap<(Place, Label), Lock>>,
 }
 
-/// The right to create an account of one label. Dropping it lets the next creation of the label begin.
-pub struct LabelLock {
-    _guard: OwnedMutexGuard<()>,
-}
-
 impl LabelLocks {
-    /// Waits until no other creation of the label is under way; none if one still is by then.
-    pub async fn lock(&self, new: &NewServiceAccount, until: Instant) -> Option<LabelLock> {
+    /// Waits until no other creation of the label is under way; none if one still is by then. Dropping the guard lets the
+    /// next one begin.
+    pub async fn lock(
+        &self,
+        new: &NewServiceAccount,
+        until: Instant,
+    ) -> Option<OwnedMutexGuard<()>> {
         let lock = self.lock_of(new);
-        let guard = timeout_at(until, lock.lock_owned()).await.ok()?;
-        Some(LabelLock { _guard: guard })
+        timeout_at(until, lock.lock_owned()).await.ok()
     }
 
     fn lock_of(&self, new: &NewServiceAccount) -> Lock {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = locked(&self.locks);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(
-            locks
-                .entry((new.place.clone(), new.label.clone()))
-                .or_default(),
-        )
+        let label = (new.place.clone(), new.label.clone());
+        Arc::clone(locks.entry(label).or_default())
     }
 }

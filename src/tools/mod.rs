@@ -16,10 +16,10 @@ mod places;
 mod recovery;
 mod schema;
 mod unreachable;
-pub mod user;
+pub(crate) mod user;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rmcp::model::{
@@ -51,14 +51,15 @@ pub struct ToolOptions {
     pub policy: Policy,
 }
 
-/// One tool.
 struct ToolEntry {
     name: &'static str,
     title: &'static str,
     run: Run,
-    hints: Hints,
-    /// Description and schemas.
-    define: fn(&ToolOptions) -> Definition,
+    destructive: bool,
+    idempotent: bool,
+    description: fn(&ToolOptions) -> String,
+    input: fn(&ToolOptions) -> JsonObject,
+    output: fn(&Policy) -> Arc<JsonObject>,
 }
 
 /// The function behind a tool. Its kind decides whether a read-only server has the tool, and is told to clients.
@@ -71,19 +72,6 @@ enum Run {
 
 type ToolFuture<'a> = BoxFuture<'a, Result<CallToolResult, NoResult>>;
 
-/// The hints of the protocol that do not follow from the kind of a tool.
-struct Hints {
-    destructive: bool,
-    idempotent: bool,
-}
-
-/// The parts of a tool that the policy may shape.
-struct Definition {
-    description: String,
-    input: JsonObject,
-    output: Arc<JsonObject>,
-}
-
 /// All tools, sorted by name.
 const TOOLS: [ToolEntry; 3] = [create::TOOL, delete::TOOL, get::TOOL];
 
@@ -93,19 +81,15 @@ impl ToolEntry {
     }
 
     fn definition(&self, options: &ToolOptions) -> Tool {
-        let Definition {
-            description,
-            input,
-            output,
-        } = (self.define)(options);
+        let (description, input) = ((self.description)(options), (self.input)(options));
         Tool::new(self.name, description, input)
             .with_title(self.title)
-            .with_raw_output_schema(output)
+            .with_raw_output_schema((self.output)(&options.policy))
             .with_annotations(
                 ToolAnnotations::new()
                     .read_only(self.only_reads())
-                    .destructive(self.hints.destructive)
-                    .idempotent(self.hints.idempotent)
+                    .destructive(self.destructive)
+                    .idempotent(self.idempotent)
                     .open_world(true),
             )
     }
@@ -113,10 +97,8 @@ impl ToolEntry {
 
 /// The tools that the policy leaves.
 fn offered(policy: &Policy) -> impl Iterator<Item = &'static ToolEntry> {
-    let read_only = policy.read_only;
-    TOOLS
-        .iter()
-        .filter(move |tool| tool.only_reads() || !read_only)
+    let (tools, read_only) = (TOOLS.iter(), policy.read_only);
+    tools.filter(move |tool| tool.only_reads() || !read_only)
 }
 
 /// The names of the tools, sorted. They cost nothing; a [definition](definitions) is made of schemas.
@@ -126,9 +108,8 @@ pub fn names(policy: &Policy) -> impl Iterator<Item = &'static str> {
 
 /// The tools as clients see them, sorted by name.
 pub fn definitions(options: &ToolOptions) -> Vec<Tool> {
-    offered(&options.policy)
-        .map(|tool| tool.definition(options))
-        .collect()
+    let tools = offered(&options.policy);
+    tools.map(|tool| tool.definition(options)).collect()
 }
 
 /// The reason why a call has no result.
@@ -168,7 +149,7 @@ async fn run(
     arguments: JsonObject,
     user: Arc<dyn User>,
 ) -> Result<CallToolResult, NoResult> {
-    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    let tool = offered(shared.policy()).find(|tool| tool.name == name);
     let tool = tool.ok_or_else(|| words::unknown_tool(name))?;
     match tool.run {
         Run::Read(read) => {
@@ -176,7 +157,6 @@ async fn run(
             let result = read(&call, arguments).await;
             told(&call.unfinished, result)
         }
-        Run::Change(_) if shared.policy().read_only => Err(words::read_only().into()),
         Run::Change(change) => {
             let mut record = AuditRecord::open(shared, name, &*user)?;
             record.arguments(&arguments);
@@ -209,6 +189,11 @@ fn told(
     result
 }
 
+/// Locks a mutex, even after a panic: nobody leaves one of these half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A result that succeeded: JSON as structured content, and the same as text for clients that read nothing else.
 fn success<T: Serialize>(value: &T) -> CallToolResult {
     let text = serde_json::to_string(value).unwrap_or_default();
@@ -219,17 +204,14 @@ fn success<T: Serialize>(value: &T) -> CallToolResult {
 
 /// The words of a call that fails by this error of the API.
 pub fn explained(error: &ApiError, installation: &Installation, secrets: &Secrets) -> String {
-    words::api_failure(error, installation, secrets)
-        .text()
-        .to_owned()
+    let failure = words::api_failure(error, installation, secrets);
+    failure.text().to_owned()
 }
 
 /// The result of a call that panicked.
 pub fn panicked(name: &str, secrets: &Secrets) -> CallToolResult {
-    let text = format!(
-        "{name} failed because of a fault in this server, which goes on. If it was to change something, check with get_service_accounts whether it did."
-    );
-    Failure::new(Code::InternalError, text).into_result(secrets)
+    let what = "failed because of a fault in this server, which goes on";
+    ended(name, what, secrets)
 }
 
 /// The result of a call with this kind of value in place of its arguments.
@@ -242,8 +224,12 @@ pub fn arguments_are_no_object(name: &str, kind: &str, secrets: &Secrets) -> Cal
 
 /// The result of a call that has not ended when the server stops.
 pub fn stopped(name: &str, secrets: &Secrets) -> CallToolResult {
+    ended(name, "was cancelled: this server is stopping", secrets)
+}
+
+fn ended(name: &str, what: &str, secrets: &Secrets) -> CallToolResult {
     let text = format!(
-        "{name} was cancelled: this server is stopping. If it was to change something, check with get_service_accounts whether it did."
+        "{name} {what}. If it was to change something, check with get_service_accounts whether it did."
     );
     Failure::new(Code::InternalError, text).into_result(secrets)
 }

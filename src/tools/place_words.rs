@@ -2,15 +2,14 @@
 //! Claims nothing that the API does not tell: it refuses unknown, deleted and foreign places alike.
 
 use rmcp::model::JsonObject;
-use serde_json::json;
 
 use super::failure::{Code, Failure};
+use super::words::first_named;
 use crate::apc::installation::Installation;
 use crate::apc::{DeploymentId, Place, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
 
-/// The number of allowed workspaces that a refusal names.
 const NAMED: usize = 50;
 
 /// The fault of a call that needs a place and names none.
@@ -21,12 +20,14 @@ pub fn no_place() -> String {
 /// The fault of a call that needs a place and has nothing but an empty text in the place of an id.
 pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String {
     let is_empty = |name: &str| given.get(name).is_some_and(|value| value == "");
-    let fault = match (is_empty("workspace_id"), is_empty("deployment_id")) {
-        (true, true) => one_is_needed("workspace_id and deployment_id are both ''"),
-        (true, false) => one_is_needed("workspace_id is '' and deployment_id is missing"),
-        (false, true) => one_is_needed("workspace_id is missing and deployment_id is ''"),
-        (false, false) => return no_place(),
-    };
+    let fault = one_is_needed(
+        match (is_empty("workspace_id"), is_empty("deployment_id")) {
+            (true, true) => "workspace_id and deployment_id are both ''",
+            (true, false) => "workspace_id is '' and deployment_id is missing",
+            (false, true) => "workspace_id is missing and deployment_id is ''",
+            (false, false) => return no_place(),
+        },
+    );
     match default {
         Some(id) => format!("{fault}; {}", left_out("both", id)),
         None => fault,
@@ -34,31 +35,27 @@ pub fn empty_place(given: &JsonObject, default: Option<&WorkspaceId>) -> String 
 }
 
 fn one_is_needed(fault: &str) -> String {
+    let accepted = WorkspaceId::ACCEPTED.0;
     format!(
-        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {}",
-        WorkspaceId::ACCEPTED.0
+        "{fault}; one of them is needed, which get_service_accounts shows; accepted: {accepted}"
     )
 }
 
 /// The clause on arguments that are better left out than empty.
 pub fn left_out(arguments: &str, default: &WorkspaceId) -> String {
-    format!(
-        "leaving {arguments} out, or null, means the default workspace {}",
-        quoted(default.as_str())
-    )
+    let default = quoted(default.as_str());
+    format!("leaving {arguments} out, or null, means the default workspace {default}")
 }
 
 /// The failure of a call about a place that does not exist.
 pub fn unknown_place(place: &Place) -> Failure {
     let way_out = match place {
-        Place::Workspace(_) => {
-            "Call get_service_accounts with limit 0 to see the workspaces of this token."
-        }
-        Place::Deployment(_) => {
-            "Call get_service_accounts with include_deployments to see the deployments of each workspace."
-        }
+        Place::Workspace(_) => "limit 0 to see the workspaces of this token.",
+        Place::Deployment(_) => "include_deployments to see the deployments of each workspace.",
     };
-    let text = format!("There is no {place}. Nothing was changed. {way_out}");
+    let text = format!(
+        "There is no {place}. Nothing was changed. Call get_service_accounts with {way_out}"
+    );
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
@@ -87,40 +84,27 @@ pub fn deployment_not_allowed(id: &DeploymentId, policy: &Policy, some_refused: 
     Failure::new(Code::NotAllowed, text).about_place(&place)
 }
 
-/// The allowed workspaces, in brackets.
 fn allowed(policy: &Policy) -> String {
     let all = policy.allowed_workspaces.iter().flatten();
-    let mut named: Vec<_> = all
-        .clone()
-        .take(NAMED)
-        .map(|id| quoted(id.as_str()))
-        .collect();
-    match all.count().saturating_sub(NAMED) {
-        0 => {}
-        more => named.push(format!("{more} more")),
-    }
-    match named.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", named.join(", ")),
-    }
+    let all: Vec<_> = all.map(|id| quoted(id.as_str())).collect();
+    let named = first_named(all.into_iter(), NAMED, |id| id);
+    named.map_or_else(String::new, |named| format!(" ({named})"))
 }
 
 /// The failure of a call whose deployment is not in the workspace that is named beside it.
 pub fn not_in_workspace(deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
+    let (id, workspace_id) = (quoted(deployment.as_str()), quoted(workspace.as_str()));
     let text = format!(
-        "There is no deployment {} in workspace {}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out.",
-        quoted(deployment.as_str()),
-        quoted(workspace.as_str())
+        "There is no deployment {id} in workspace {workspace_id}. Nothing was changed. It may be deleted, or belong to another workspace: call get_service_accounts with include_deployments to see the deployments of each workspace, or leave workspace_id out."
     );
     about_both(Failure::new(Code::NotFound, text), deployment, workspace)
 }
 
 /// The failure of a call whose deployment is in another workspace than the one that is named beside it.
 pub fn elsewhere(deployment: &DeploymentId, named: &WorkspaceId, home: &WorkspaceId) -> Failure {
+    let (id, named_id) = (quoted(deployment.as_str()), quoted(named.as_str()));
     let text = format!(
-        "Deployment {} is not in workspace {}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",
-        quoted(deployment.as_str()),
-        quoted(named.as_str()),
+        "Deployment {id} is not in workspace {named_id}, but in workspace {}. Nothing was changed. Call again with that workspace_id, or without one.",
         quoted(home.as_str())
     );
     about_both(Failure::new(Code::NotFound, text), deployment, named)
@@ -141,9 +125,8 @@ pub fn not_listed(failure: Failure, deployment: &DeploymentId, workspace: &Works
 }
 
 fn about_both(failure: Failure, deployment: &DeploymentId, workspace: &WorkspaceId) -> Failure {
-    failure
-        .with("workspace_id", json!(workspace.as_str()))
-        .with("deployment_id", json!(deployment.as_str()))
+    let failure = failure.about_place(&workspace.clone().into());
+    failure.about_place(&deployment.clone().into())
 }
 
 /// The sentence for a token that may belong to a deployment, where a workspace was refused to it.
@@ -187,17 +170,20 @@ pub fn listing_denied(place: &Place, policy: &Policy, installation: &Installatio
     Failure::new(Code::PermissionDenied, text).about_place(place)
 }
 
+/// The sentences on a request about a workspace that the API refuses to a good token.
+pub fn not_permitted(installation: &Installation) -> String {
+    let (source, host) = (&installation.token_source, installation.url.host());
+    format!(
+        "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token."
+    )
+}
+
 /// The failure of a request that the API refuses to a good token. The reasons that it may have cannot be told apart, and
 /// which roles it accepts on a deployment differs from release to release.
 pub fn denied(place: &Place, policy: &Policy, installation: &Installation) -> Failure {
     let (source, host) = (&installation.token_source, installation.url.host());
     let text = match place {
-        Place::Workspace(_) => {
-            let of_deployment = of_deployment(place, policy);
-            format!(
-                "The token from {source} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token.{of_deployment}"
-            )
-        }
+        Place::Workspace(_) => not_permitted(installation) + of_deployment(place, policy),
         Place::Deployment(_) => format!(
             "The token from {source} is valid at {host} but may not do this on {place}: it has no role there that allows it, or the deployment is deleted, belongs to a workspace of others, or does not exist; the API says the same of all. Nothing was changed. Listing takes DEPLOYMENT_VIEWER, creating and deleting DEPLOYMENT_EDITOR or DEPLOYMENT_ADMIN on the deployment; the role WORKSPACE_EDITOR or WORKSPACE_ADMIN on its workspace is enough on some releases only. Ask an admin of the deployment for the role."
         ),

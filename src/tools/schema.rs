@@ -2,7 +2,6 @@
 //! Lets out no `$ref`, no combinators, no null types and no formats: clients drop or misread them.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use rmcp::model::JsonObject;
 use schemars::generate::SchemaSettings;
@@ -20,11 +19,9 @@ pub fn input<T: JsonSchema>() -> JsonObject {
 }
 
 /// The schema of a tool's result.
-pub fn output<T: JsonSchema>() -> Arc<JsonObject> {
+pub fn output<T: JsonSchema>() -> JsonObject {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    Arc::new(flat::<T>(
-        settings.with_transform(RecursiveTransform(without_bounds)),
-    ))
+    flat::<T>(settings.with_transform(RecursiveTransform(without_bounds)))
 }
 
 /// Lets an argument be left out.
@@ -50,9 +47,8 @@ pub fn remove(schema: &mut JsonObject, argument: &str) {
 
 /// Sets a keyword of an argument; null takes it away.
 pub fn set(schema: &mut JsonObject, argument: &str, keyword: &str, value: Value) {
-    let argument = schema
-        .get_mut("properties")
-        .and_then(|properties| properties.get_mut(argument));
+    let arguments = schema.get_mut("properties");
+    let argument = arguments.and_then(|arguments| arguments.get_mut(argument));
     let Some(Value::Object(argument)) = argument else {
         return;
     };
@@ -101,11 +97,8 @@ fn tidy(schema: &mut Schema) {
         values.retain(|value| !value.is_null());
     }
     let choices = object.get("anyOf").and_then(Value::as_array);
-    let given = choices.and_then(|choices| {
-        choices
-            .iter()
-            .find(|choice| choice.get("type") != Some(&json!("null")))
-    });
+    let mut choices = choices.into_iter().flatten();
+    let given = choices.find(|choice| choice.get("type") != Some(&json!("null")));
     if let Some(Value::Object(given)) = given.cloned() {
         object.remove("anyOf");
         for (key, value) in given {

@@ -33,13 +33,9 @@ pub struct Selection {
 #[derive(Debug, Clone)]
 pub enum Form {
     /// A box to tick.
-    Confirm {
-        /// The text beside the box.
-        title: String,
-    },
+    Confirm { title: String },
     /// One of several values.
     Select {
-        /// The text above the choices.
         title: String,
         /// The values, each with the text that stands for it.
         choices: Vec<(String, String)>,

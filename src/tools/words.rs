@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::failure::{Code, Failure};
+use super::place_words::not_permitted;
 use super::unreachable::unreachable;
 use crate::apc::error::{ApiError, Rejection};
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
@@ -20,7 +22,7 @@ use crate::guards::secret::Secrets;
 use crate::guards::text::{gist, harmless, quoted};
 
 /// The longest reason of the operating system's in an error, in characters.
-const REASON_MAX: usize = 200;
+pub const REASON_MAX: usize = 200;
 
 /// The longest message of the API's own in an error, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -28,59 +30,69 @@ const MESSAGE_MAX: usize = 300;
 /// The failure of a read, or of a change that was certainly not made, in words that fit every tool. A tool that knows
 /// better says so itself.
 pub fn api_failure(error: &ApiError, installation: &Installation, secrets: &Secrets) -> Failure {
-    let (host, at) = (installation.url.host(), installation.url.address());
-    match error {
-        ApiError::Unreachable(why) => unreachable(why, &installation.url),
-        ApiError::TimedOut => Failure::new(
-            Code::TimedOut,
-            format!(
-                "The Private Cloud API at {at} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT)."
-            ),
-        ),
-        ApiError::ConnectionLost => Failure::new(
-            Code::Unreachable,
-            format!(
-                "The connection to {at} ended before the whole answer came. Nothing was changed. Call again in a minute."
-            ),
-        ),
-        ApiError::RateLimited { retry_after } => rate_limited(*retry_after, host),
-        ApiError::Unauthenticated => unauthenticated(installation),
-        ApiError::PermissionDenied => Failure::new(
-            Code::PermissionDenied,
-            format!(
-                "The token from {} is valid at {host} but may not do this, or there is no such workspace: the API says the same of both. Nothing was changed. Listing takes WORKSPACE_VIEWER there, creating and deleting usually WORKSPACE_EDITOR or WORKSPACE_ADMIN: ask an admin of the workspace for the role, or call get_service_accounts with limit 0 to see the workspaces of this token.",
-                installation.token_source
-            ),
-        ),
-        ApiError::TokenInDoubt { message } => Failure::new(
-            Code::Unauthenticated,
-            format!(
-                "The API at {host} did not accept the token from {}: it answered its list of workspaces, which every valid token may read, with {}. Nothing was changed. Set another token; if these words are about the platform and not the token, call again later.",
-                installation.token_source,
+    let (url, source) = (&installation.url, &installation.token_source);
+    let (host, what) = (url.host(), happened(error, url, secrets));
+    let (code, text) = match error {
+        ApiError::Unreachable(why) => return unreachable(why, url),
+        ApiError::RateLimited { retry_after } => return rate_limited(*retry_after, host),
+        ApiError::Unauthenticated => return unauthenticated(installation),
+        ApiError::PermissionDenied => (Code::PermissionDenied, not_permitted(installation)),
+        ApiError::TimedOut => {
+            let text = format!(
+                "The Private Cloud API at {} did not answer in time. Nothing was changed. Call again, or raise --timeout (APC_TIMEOUT).",
+                url.address()
+            );
+            (Code::TimedOut, text)
+        }
+        ApiError::ConnectionLost => {
+            let text = format!("{what} Nothing was changed. Call again in a minute.");
+            (Code::Unreachable, text)
+        }
+        ApiError::TokenInDoubt { message } => {
+            let text = format!(
+                "The API at {host} did not accept the token from {source}: it answered its list of workspaces, which every valid token may read, with {}. Nothing was changed. Set another token; if these words are about the platform and not the token, call again later.",
                 foreign(message, secrets)
-            ),
-        ),
-        ApiError::Incompatible { message } => Failure::new(
-            Code::IncompatibleApi,
-            format!(
-                "The API at {host} does not understand the request, so nothing was done; it says {}. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release.",
+            );
+            (Code::Unauthenticated, text)
+        }
+        ApiError::Incompatible { message } => {
+            let text = format!(
+                "The API at {host} does not understand the request, so nothing was done; it says {}. {ANOTHER_RELEASE}",
                 foreign(message, secrets)
-            ),
-        ),
-        ApiError::MissingData => Failure::new(
-            Code::IncompatibleApi,
-            format!(
-                "The API at {host} answered without the data it promises. Nothing was changed. This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release."
-            ),
-        ),
-        other => Failure::new(
-            Code::ApiError,
-            format!(
-                "{} Nothing was changed. {ASK_OPERATORS}",
-                happened(other, &installation.url, secrets)
-            ),
-        ),
+            );
+            (Code::IncompatibleApi, text)
+        }
+        ApiError::MissingData => {
+            let text = format!("{what} Nothing was changed. {ANOTHER_RELEASE}");
+            (Code::IncompatibleApi, text)
+        }
+        _ => {
+            let text = format!("{what} Nothing was changed. {ASK_OPERATORS}");
+            (Code::ApiError, text)
+        }
+    };
+    Failure::new(code, text)
+}
+
+pub fn accounts(count: usize) -> String {
+    match count {
+        1 => "1 account".to_owned(),
+        many => format!("{many} accounts"),
     }
+}
+
+/// The first of these in words, at most this many, and the number of the others; none if there are none.
+pub fn first_named<T>(
+    all: impl ExactSizeIterator<Item = T>,
+    most: usize,
+    words: impl Fn(T) -> String,
+) -> Option<String> {
+    let more = all.len().saturating_sub(most);
+    let mut named: Vec<_> = all.take(most).map(words).collect();
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 /// The failure of a call to a tool that is not in the table.
@@ -134,19 +146,12 @@ pub fn level_switched_off(argument: &str) -> Failure {
 /// The sentence about a server that only reads, to stand after others.
 pub const ONLY_READS: &str = " This server only reads: --read-only (APC_READ_ONLY) is set.";
 
-/// The server only reads.
-pub fn read_only() -> Failure {
-    let text = format!("{ONLY_READS} Nothing was sent; whoever runs it can unset that.");
-    Failure::new(Code::NotAllowed, text.trim_start())
-}
-
 /// The failure of a change that would be one too many in a minute.
 pub fn too_many_changes(too_many: &TooMany, policy: &Policy) -> Failure {
     let TooMany { seconds, fitting } = too_many;
-    let changes = if *fitting == 1 {
-        "change fits"
-    } else {
-        "changes fit"
+    let changes = match fitting {
+        1 => "change fits",
+        _ => "changes fit",
     };
     let text = format!(
         "{} changes were sent in the last minute, as many as --max-changes-per-minute (APC_MAX_CHANGES_PER_MINUTE) allows. Nothing was done. Call again in {seconds} s: {fitting} {changes} then.",
@@ -179,7 +184,6 @@ pub fn key_dir_unusable(problem: &KeyDirProblem) -> Failure {
     Failure::new(Code::NotConfigured, text)
 }
 
-/// The way out where the path of the URL is not that of an API.
 fn without_version(url: &ApiUrl) -> String {
     format!(
         "The URL that is set has no /v1 in its path, where every installation has its API: set --api-url (APC_API_URL) to a URL such as {}.",
@@ -188,6 +192,8 @@ fn without_version(url: &ApiUrl) -> String {
 }
 
 const ASK_OPERATORS: &str = "If it happens again, ask those who run the installation.";
+
+const ANOTHER_RELEASE: &str = "This release may be too old or too new for this server: no other call helps, so tell the user to run 'apc-mcp doctor', which shows the release.";
 
 /// One sentence on what happened to a request, without advice.
 pub fn happened(error: &ApiError, url: &ApiUrl, secrets: &Secrets) -> String {
@@ -278,39 +284,36 @@ fn unauthenticated(installation: &Installation) -> Failure {
     let host = installation.url.host();
     let source = &installation.token_source;
     let expired = match TokenKind::of(&installation.token) {
-        TokenKind::UserToken {
-            expires: Some(expires),
-        } if expires < chrono::Utc::now() => {
-            format!("; it expired on {}", expires.date_naive())
-        }
-        TokenKind::UserToken {
-            expires: Some(expires),
-        } => {
-            format!(
-                "; it would expire on {}, so it was revoked or belongs to another installation",
-                expires.date_naive()
-            )
-        }
-        TokenKind::UserToken { expires: None } => "; it may have expired".to_owned(),
-        TokenKind::ServiceAccountKey => "; its service account may have been deleted".to_owned(),
+        TokenKind::UserToken { expires } => expired(expires),
+        TokenKind::ServiceAccountKey => "its service account may have been deleted".to_owned(),
     };
     let domain = installation.url.base_domain();
     let way_out = match source {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
-        TokenSource::Setting(name)
-            if *name == API_TOKEN.name() && installation.url.is_an_address() =>
-        {
-            "Set a new token. A server that a client started has to be restarted then.".to_owned()
-        }
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {
+            let or_login = match installation.url.is_an_address() {
+                true => String::new(),
+                false => format!(", or unset it and run 'astro login {domain}'"),
+            };
             format!(
-                "Set a new token, or unset it and run 'astro login {domain}'. A server that a client started has to be restarted then."
+                "Set a new token{or_login}. A server that a client started has to be restarted then."
             )
         }
         _ => "Put a new token there; no restart is needed.".to_owned(),
     };
     let text = format!(
-        "The Private Cloud API at {host} refused the token from {source}{expired}. Nothing was changed. {way_out}"
+        "The Private Cloud API at {host} refused the token from {source}; {expired}. Nothing was changed. {way_out}"
     );
     Failure::new(Code::Unauthenticated, text)
+}
+
+fn expired(expires: Option<DateTime<Utc>>) -> String {
+    match expires {
+        Some(time) if time < Utc::now() => format!("it expired on {}", time.date_naive()),
+        Some(time) => format!(
+            "it would expire on {}, so it was revoked or belongs to another installation",
+            time.date_naive()
+        ),
+        None => "it may have expired".to_owned(),
+    }
 }

@@ -13,13 +13,11 @@ use crate::apc::{DeploymentId, Label, Level, NewServiceAccount, Rank, Role, Work
 use crate::guards::policy::Policy;
 use crate::tools::arguments::invalid;
 use crate::tools::by_levels::ByLevels;
-use crate::tools::change::AuditRecord;
 use crate::tools::context::{Call, is_given};
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::{empty_place, left_out, no_place};
 use crate::tools::places::NamedPlace;
 use crate::tools::words::{role_not_allowed, role_of_other_level};
-use crate::tools::{ToolOptions, schema};
+use crate::tools::{AuditRecord, Code, Failure, ToolOptions, schema};
 
 /// The number of allowed workspaces up to which the schema lists them.
 const LISTED: usize = 20;
@@ -47,7 +45,6 @@ struct Arguments {
     category: Option<Label>,
 }
 
-/// The schema of the arguments.
 pub(super) fn input(options: &ToolOptions) -> JsonObject {
     let policy = &options.policy;
     let mut input = INPUT.under(policy).clone();
@@ -69,10 +66,8 @@ pub(super) fn input(options: &ToolOptions) -> JsonObject {
 }
 
 fn place_description(options: &ToolOptions) -> &'static str {
-    match (
-        options.policy.has_deployments(),
-        options.has_default_workspace,
-    ) {
+    let has_default = options.has_default_workspace;
+    match (options.policy.has_deployments(), has_default) {
         (true, true) => {
             "Id of its workspace; default without deployment_id: the one set for this server."
         }
@@ -82,24 +77,20 @@ fn place_description(options: &ToolOptions) -> &'static str {
     }
 }
 
-/// A clause on what each rank allows.
 fn rights(policy: &Policy) -> String {
     let ranks = Level::Workspace.roles().into_iter().map(|role| role.rank);
     let offered = ranks.filter(|rank| *rank <= policy.max_role);
+    let levels = " DEPLOYMENT_ roles with deployment_id.";
     let (editor, levels) = match policy.has_deployments() {
-        true => (
-            "EDITOR also deploys and changes",
-            " DEPLOYMENT_ roles with deployment_id.",
-        ),
+        true => ("EDITOR also deploys and changes", levels),
         false => ("EDITOR also changes", ""),
     };
-    let clauses: Vec<_> = offered
-        .map(|rank| match rank {
-            Rank::Viewer => "VIEWER (default) reads",
-            Rank::Editor => editor,
-            Rank::Admin => "ADMIN also manages users and accounts",
-        })
-        .collect();
+    let clause = |rank| match rank {
+        Rank::Viewer => "VIEWER (default) reads",
+        Rank::Editor => editor,
+        Rank::Admin => "ADMIN also manages users and accounts",
+    };
+    let clauses: Vec<_> = offered.map(clause).collect();
     format!("{}.{levels}", clauses.join(", "))
 }
 
@@ -144,10 +135,8 @@ fn faults_of_place_and_role(
     policy: &Policy,
     default: Option<&WorkspaceId>,
 ) -> Vec<String> {
-    let level = match (
-        is_given(given, "workspace_id"),
-        is_given(given, "deployment_id"),
-    ) {
+    let is_given = |name| is_given(given, name);
+    let level = match (is_given("workspace_id"), is_given("deployment_id")) {
         (_, true) if policy.has_deployments() => Level::Deployment,
         (false, false) if policy.has_deployments() => return vec![empty_place(given, default)],
         _ => Level::Workspace,
@@ -155,13 +144,14 @@ fn faults_of_place_and_role(
     let role = given.get("role").and_then(Value::as_str);
     let role = role.and_then(|name| Role::parse(name).ok());
     let of_other_level = role.filter(|role| role.level != level);
-    let fault = of_other_level.map(|role| role_of_other_level(role, level, policy));
+    let mut faults =
+        Vec::from_iter(of_other_level.map(|role| role_of_other_level(role, level, policy)));
     // The value itself is refused where the argument is read.
     let is_empty = given.get("workspace_id").is_some_and(|id| id == "");
-    let is_meant = is_empty && level == Level::Workspace;
-    let default = default.filter(|_| is_meant);
-    let default = default.map(|id| left_out("workspace_id", id));
-    fault.into_iter().chain(default).collect()
+    if let (true, Level::Workspace, Some(id)) = (is_empty, level, default) {
+        faults.push(left_out("workspace_id", id));
+    }
+    faults
 }
 
 /// The arguments as they were read, unless there are further faults, which are named beside those of single arguments.
@@ -169,11 +159,8 @@ fn with_faults<T>(read: Result<T, Failure>, further: &[String]) -> Result<T, Fai
     match read {
         Ok(_) if !further.is_empty() => Err(invalid(further)),
         Err(failure) if failure.code() == Code::InvalidArguments => {
-            let also: Vec<_> = further
-                .iter()
-                .map(|fault| format!("Also: {fault}."))
-                .collect();
-            Err(failure.noting(&also))
+            let also = further.iter().map(|fault| format!("Also: {fault}."));
+            Err(failure.noting(&also.collect::<Vec<_>>()))
         }
         read => read,
     }

@@ -1,19 +1,14 @@
 //! The words of a creation that failed.
 //! Each says whether an account was created, and what to do next.
 
-use std::fmt::Display;
-
-use super::super::context::Call;
-use super::super::failure::{Code, Failure};
-use super::super::recovery;
 use crate::apc::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files::{NotPublished, Published};
 use crate::guards::policy::{KeyOutput, Policy};
 use crate::guards::text::quoted;
 use crate::tools::account_view::to_the_second;
 use crate::tools::place_words::of_deployment;
+use crate::tools::{Call, Code, Failure};
 
-/// The failure of a look that failed: nothing is created without it.
 pub(super) fn not_looked(failure: Failure, new: &NewServiceAccount, policy: &Policy) -> Failure {
     if failure.code() != Code::PermissionDenied {
         return failure;
@@ -59,11 +54,7 @@ pub(super) fn already_exists(new: &NewServiceAccount, account: &ServiceAccount) 
 }
 
 /// The failure of a creation whose label is taken by what the API says alone: no account of that label was seen.
-pub(super) fn taken_unseen(new: &NewServiceAccount, could_be_read: bool) -> Failure {
-    let list = match could_be_read {
-        true => "does not show an account of that label",
-        false => "could not be read afterwards",
-    };
+pub(super) fn taken_unseen(new: &NewServiceAccount, list: &str) -> Failure {
     let text = format!(
         "The API says that the label {} is taken in {place}; the list of that {kind} {list}. Nothing was created. Create it under another label, since a label can stay taken by an account whose {kind} was deleted; if every label fails, ask those who run the installation.",
         quoted(new.label.as_str()),
@@ -73,22 +64,17 @@ pub(super) fn taken_unseen(new: &NewServiceAccount, could_be_read: bool) -> Fail
     Failure::new(Code::AlreadyExists, text).about_place(&new.place)
 }
 
-/// The id, role and date of an account, in brackets.
 pub(super) fn particulars(account: &ServiceAccount) -> String {
-    let role = account
-        .role()
-        .map(|role| format!(", role {}", quoted(role)));
-    let date = account.created_at.clone().map(to_the_second);
-    let date = date.map(|date| format!(", created {}", quoted(&date)));
-    format!(
-        " (id {}{}{})",
-        quoted(account.id.as_str()),
-        role.unwrap_or_default(),
-        date.unwrap_or_default()
-    )
+    let mut text = format!("id {}", quoted(account.id.as_str()));
+    if let Some(role) = account.role() {
+        text += &format!(", role {}", quoted(role));
+    }
+    if let Some(date) = account.created_at.clone().map(to_the_second) {
+        text += &format!(", created {}", quoted(&date));
+    }
+    format!(" ({text})")
 }
 
-/// The failure of a creation that the API refused with an error, where nothing was made.
 pub(super) fn refused_creation(new: &NewServiceAccount, what: &str) -> Failure {
     let text = format!(
         "{what} Nothing was created: {} does not show {}. If the same label fails again, choose another one, since a label can stay taken by an account whose workspace was deleted; else ask those who run the installation.",
@@ -121,9 +107,10 @@ pub(super) fn unclear(
     new: &NewServiceAccount,
     what: &str,
     ids: &[ServiceAccountId],
-    why: impl Display,
+    why: &str,
 ) -> Failure {
-    let listed = recovery::listed(ids);
+    let listed: Vec<_> = ids.iter().map(|id| quoted(id.as_str())).collect();
+    let listed = listed.join(", ");
     let text = format!(
         "The creation of {label} was sent, and whether it was done is not known. {what} In {place}, {listed} {why}. Nobody here holds its key. Look at it with get_service_accounts and ask the user whose it is; delete it only if nobody else made it, wait {wait} s, and create the account again.",
         label = quoted(new.label.as_str()),
@@ -162,12 +149,9 @@ pub(super) fn key_not_kept(
     let text = format!(
         "The account was created with id {id}, but its key could not be written to a file of that name: {error}. {way_out}"
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }
 
-/// The note on a key file that is not synced.
 pub(super) fn not_synced(file: &Published) -> Option<String> {
     let error = file.unsynced.as_ref()?;
     Some(format!(
@@ -175,15 +159,12 @@ pub(super) fn not_synced(file: &Published) -> Option<String> {
     ))
 }
 
-/// The failure of a creation that the API answered with a key that is not whole.
 pub(super) fn key_masked(account: &ServiceAccount) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
         "The account was created with id {id}, but this installation answered with its key masked, so nobody has the whole key and no file was written. Delete {id}; ask those who run the installation how keys of new service accounts are shown before creating another one."
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }
 
 pub(super) fn still_busy(new: &NewServiceAccount) -> Failure {

@@ -14,38 +14,28 @@ use serde::Serialize;
 use failures::{
     already_exists, not_all_readable, not_looked, not_synced, outcome_unknown, still_busy,
 };
-use sending::{NoAccount, send};
+use sending::create;
 use storage::Storage;
 
+use crate::apc::NewServiceAccount;
 use crate::apc::selection::Candidate;
-use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
-use crate::guards::key_files::Published;
 use crate::guards::policy::KeyOutput;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels;
-use crate::tools::change::{AuditRecord, ChangedAccount, run_to_completion};
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
+use crate::tools::change::{AuditRecord, Change, run_to_completion};
 use crate::tools::recovery::SeenBefore;
-use crate::tools::words::too_many_changes;
-use crate::tools::{Definition, Hints, Run, ToolEntry, ToolOptions, success};
+use crate::tools::{Call, Failure, NoResult, Run, ToolEntry, ToolOptions, success};
 
 /// The row of the table.
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Create service account",
-    run: Run::Change(|call, arguments, record| {
-        Box::pin(async move { Ok(run(call, arguments, record).await?) })
-    }),
-    hints: Hints {
-        destructive: false,
-        idempotent: false,
-    },
-    define: |options| Definition {
-        description: description(options),
-        input: arguments::input(options),
-        output: by_levels::output::<CreateResult>(&options.policy),
-    },
+    run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
+    destructive: false,
+    idempotent: false,
+    description,
+    input: arguments::input,
+    output: by_levels::output::<CreateResult>,
 };
 
 const NAME: &str = "create_service_account";
@@ -65,7 +55,6 @@ fn description(options: &ToolOptions) -> String {
     )
 }
 
-/// The result.
 #[derive(Serialize, JsonSchema)]
 struct CreateResult {
     service_account: AccountView,
@@ -80,25 +69,11 @@ struct CreateResult {
     notes: Option<Vec<String>>,
 }
 
-/// An account that was created.
-struct Creation {
-    account: ServiceAccount,
-    key_file: Option<Published>,
-    recovered: bool,
-}
-
-impl ChangedAccount for Creation {
-    fn account_id(&self) -> &ServiceAccountId {
-        &self.account.id
-    }
-}
-
-/// Runs the tool.
 async fn run(
     call: &Call,
     mut given: JsonObject,
     record: &mut AuditRecord,
-) -> Result<CallToolResult, Failure> {
+) -> Result<CallToolResult, NoResult> {
     call.add_default_workspace(&mut given);
     let new = arguments::read(call, given, record).await?;
     let until = call.half_time();
@@ -108,31 +83,19 @@ async fn run(
     let before = look(call, &new).await?;
     // The look may have learned more of it.
     record.found_place(call, &new.place);
-    call.shared
-        .rate
-        .take()
-        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
-    let undecided = outcome_unknown(
-        call,
-        &new,
-        "This server was stopped before the answer came.",
-    );
-    let work = {
-        let call = call.clone();
-        async move {
-            let _locked = label_lock;
-            create(&call, &new, &before, storage).await
-        }
+    let (worker, account) = (call.clone(), new.clone());
+    let undecided = |what: &str| outcome_unknown(call, &new, what);
+    let work = async move {
+        let _locked = label_lock;
+        create(&worker, &account, &before, storage).await
     };
     let created = run_to_completion(call, record, undecided, work).await?;
     Ok(success(&shown(created, call)))
 }
 
-/// The place as it was before the creation.
 struct Before {
     /// The ids of all its accounts, which tell a new account from an older one afterwards.
     seen: SeenBefore,
-    /// The time by which the API's clock is ahead of ours.
     clock_ahead: TimeDelta,
 }
 
@@ -158,31 +121,7 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
     }
 }
 
-async fn create(
-    call: &Call,
-    new: &NewServiceAccount,
-    before: &Before,
-    mut storage: Storage,
-) -> Result<Creation, Failure> {
-    // An account that has the label would have ended the call: none was seen.
-    storage.mark_sent(before.clock_ahead, Vec::new())?;
-    let (account, recovered) = match send(call, new, &before.seen).await {
-        Ok(created) => created,
-        Err(NoAccount::Undecided(failure)) => return Err(failure),
-        Err(NoAccount::Decided(failure)) => {
-            storage.decide();
-            return Err(failure);
-        }
-    };
-    let key_file = storage.publish(call, &account)?;
-    Ok(Creation {
-        account,
-        key_file,
-        recovered,
-    })
-}
-
-fn shown(created: Creation, call: &Call) -> CreateResult {
+fn shown(created: Change, call: &Call) -> CreateResult {
     let file = created.key_file.as_ref();
     let path = file.map(|file| file.path.display().to_string());
     let mut notes = call.unfinished.notes();

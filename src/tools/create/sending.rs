@@ -1,77 +1,74 @@
 //! The sending of a creation, and the account that came of it, whatever the answer was.
 //! Takes no account for the new one that could be a colleague's.
 
+use std::ops::ControlFlow;
+
+use super::Before;
 use super::failures::{already_exists, outcome_unknown, refused_creation, taken_unseen, unclear};
+use super::storage::Storage;
 use crate::apc::error::{ApiError, Effect};
 use crate::apc::operations;
 use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
-use crate::tools::change::{LOOKING_AGAIN, Look, look_again, look_once};
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
+use crate::tools::change::{Change, LOOKING_AGAIN, look_again, look_once};
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
+use crate::tools::{Call, Failure};
 
-/// The reason why there is no account to show.
-pub(super) enum NoAccount {
-    /// It is known what came of the creation, as far as anybody here can know it.
-    Decided(Failure),
-    /// The account may still appear.
-    Undecided(Failure),
-}
-
-/// Sends the creation. Returns the account, and whether it had to be found again.
-pub(super) async fn send(
+/// Sends the creation, and finds out what came of it.
+pub(super) async fn create(
     call: &Call,
     new: &NewServiceAccount,
-    before: &SeenBefore,
-) -> Result<(ServiceAccount, bool), NoAccount> {
+    before: &Before,
+    mut storage: Storage,
+) -> Result<Change, Failure> {
+    storage.mark_sent(before.clock_ahead)?;
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
-    let error = match operations::create_service_account(&api, new).await {
-        Ok(account) => return Ok((account, false)),
-        Err(ApiError::KeyNotTold { id }) => {
-            // No later call may take another account for the one that was named.
-            let told = find_told(call, new, &id).await;
-            return told
-                .map(|account| (account, true))
-                .map_err(NoAccount::Decided);
-        }
-        Err(error) => error,
-    };
-    match error.effect() {
-        Effect::None => Err(NoAccount::Decided(not_created(call, new, &error).await)),
-        // Nothing is taken for ours after an error, by no later call either.
-        Effect::AnsweredWithError => {
-            let failure = answered(call, new, before, &error).await;
-            Err(NoAccount::Decided(failure))
-        }
-        Effect::AnswerLost => match find_lost(call, new, before, &error).await {
-            Ok(account) => Ok((account, true)),
-            Err(failure) => Err(NoAccount::Undecided(failure)),
+    let created = operations::create_service_account(&api, new).await;
+    let recovered = created.is_err();
+    let found = match created {
+        Ok(account) => Ok(account),
+        // No later call may take another account for the one that was named.
+        Err(ApiError::KeyNotTold { id }) => find_told(call, new, &id).await,
+        Err(error) => match error.effect() {
+            Effect::None => Err(not_created(call, new, &error).await),
+            // Nothing is taken for ours after an error, by no later call either.
+            Effect::AnsweredWithError => Err(answered(call, new, &before.seen, &error).await),
+            // Without an account the intent stays: it may still appear.
+            Effect::AnswerLost => Ok(find_lost(call, new, &before.seen, &error).await?),
         },
-    }
+    };
+    let account = match found {
+        Ok(account) => account,
+        Err(failure) => {
+            storage.decide();
+            return Err(failure);
+        }
+    };
+    let key_file = storage.publish(call, &account)?;
+    Ok(Change {
+        account,
+        key_file,
+        recovered,
+    })
 }
 
-/// The failure of a creation that was certainly not made.
 async fn not_created(call: &Call, new: &NewServiceAccount, error: &ApiError) -> Failure {
     match error {
-        ApiError::LabelTaken => match existing(call, new).await {
-            Ok(Some(account)) => already_exists(new, &account),
-            listed => taken_unseen(new, listed.is_ok()),
-        },
+        ApiError::LabelTaken => {
+            let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
+            let api = call.api();
+            match operations::service_accounts(&api, &new.place, has_label).await {
+                Ok(listing) => match listing.accounts.first() {
+                    Some(account) => already_exists(new, account),
+                    None => taken_unseen(new, "does not show an account of that label"),
+                },
+                Err(_) => taken_unseen(new, "could not be read afterwards"),
+            }
+        }
         error => call.failure_of_change("create", error, &new.place),
     }
-}
-
-/// The account that has the label, as far as its place shows it.
-async fn existing(
-    call: &Call,
-    new: &NewServiceAccount,
-) -> Result<Option<ServiceAccount>, ApiError> {
-    let has_label = |account: Candidate<'_>| account.label == Some(new.label.as_str());
-    let listing = operations::service_accounts(&call.api(), &new.place, has_label).await;
-    Ok(listing?.accounts.into_iter().next())
 }
 
 /// The failure of a creation that the API answered with an error. Nothing is taken for ours, whatever is there now.
@@ -83,33 +80,24 @@ async fn answered(
 ) -> Failure {
     let what = call.happened(error);
     let Some(listing) = look_once(call, &new.place).await else {
-        return outcome_unknown(
-            call,
-            new,
-            &format!(
-                "{what} The {} could not be read afterwards.",
-                new.place.kind()
-            ),
-        );
+        let kind = new.place.kind();
+        let what = format!("{what} The {kind} could not be read afterwards.");
+        return outcome_unknown(call, new, &what);
     };
     let is_complete = listing.is_complete && listing.labels_are_known;
-    let there = new_ones(listing, new, before);
-    let ids: Vec<_> = there.iter().map(|account| account.id.clone()).collect();
-    match (ids.as_slice(), is_complete) {
-        ([], true) => refused_creation(new, &what),
-        ([], false) => outcome_unknown(
-            call,
-            new,
-            &format!("{what} Not every account could be read afterwards."),
-        ),
-        (ids, _) => {
-            let why = "is there now, and may be this one or a colleague's";
-            unclear(call, new, &what, ids, why)
-        }
+    let there = new_ones(listing, new, before).into_iter();
+    let ids: Vec<_> = there.map(|account| account.id).collect();
+    if !ids.is_empty() {
+        let why = "is there now, and may be this one or a colleague's";
+        return unclear(call, new, &what, &ids, why);
     }
+    if is_complete {
+        return refused_creation(new, &what);
+    }
+    let what = format!("{what} Not every account could be read afterwards.");
+    outcome_unknown(call, new, &what)
 }
 
-/// Finds the whole key of an account that the answer to its creation has named.
 async fn find_told(
     call: &Call,
     new: &NewServiceAccount,
@@ -118,8 +106,8 @@ async fn find_told(
     let told = look_again(call, &new.place, |listing| {
         let mut accounts = listing.accounts.into_iter();
         match accounts.find(|account| account.id.as_str() == id && account.has_whole_key()) {
-            Some(account) => Look::Decided(Some(account)),
-            None => Look::NotYet(None),
+            Some(account) => ControlFlow::Break(Some(account)),
+            None => ControlFlow::Continue(None),
         }
     });
     told.await.flatten().ok_or_else(|| {
@@ -129,7 +117,6 @@ async fn find_told(
     })
 }
 
-/// Finds the account of a creation whose answer was lost, or says what is there instead.
 async fn find_lost(
     call: &Call,
     new: &NewServiceAccount,
@@ -137,29 +124,22 @@ async fn find_lost(
     error: &ApiError,
 ) -> Result<ServiceAccount, Failure> {
     let what = call.happened(error);
-    let kind = new.place.kind();
     let directory = call.shared.config.key_dir.as_deref();
     let has_key_file = |id: &ServiceAccountId| {
         call.policy().key_output == KeyOutput::File && key_files::has_key_of(directory, id.as_str())
     };
     let seen = look_again(call, &new.place, |listing| {
         match trace(listing, new, before, has_key_file) {
-            Trace::New(account) => Look::Decided(Trace::New(account)),
-            trace => Look::NotYet(trace),
+            Trace::New(account) => ControlFlow::Break(Trace::New(account)),
+            trace => ControlFlow::Continue(trace),
         }
     });
-    match seen.await {
-        Some(Trace::New(account)) => Ok(*account),
-        Some(Trace::Unclear { ids, why }) => Err(unclear(call, new, &what, &ids, &why)),
-        Some(Trace::Nothing) => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} does not show it so far."),
-        )),
-        None => Err(outcome_unknown(
-            call,
-            new,
-            &format!("{what} The {kind} could not be read afterwards."),
-        )),
-    }
+    let so_far = match seen.await {
+        Some(Trace::New(account)) => return Ok(*account),
+        Some(Trace::Unclear { ids, why }) => return Err(unclear(call, new, &what, &ids, &why)),
+        Some(Trace::Nothing) => "does not show it so far",
+        None => "could not be read afterwards",
+    };
+    let what = format!("{what} The {} {so_far}.", new.place.kind());
+    Err(outcome_unknown(call, new, &what))
 }

@@ -12,9 +12,8 @@ use crate::guards::key_files::{
     self, KeyDirectory, KeyFile, NotPublished, OwnIntent, Plan, Published, Sending,
 };
 use crate::guards::policy::KeyOutput;
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
 use crate::tools::words::key_dir_unusable;
+use crate::tools::{Call, Failure};
 
 /// The pause before asking again for a label that another process is creating.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -62,11 +61,12 @@ impl Storage {
     }
 
     /// Writes down that the creation is sent now. What cannot be written down is not sent.
-    pub(super) fn mark_sent(&mut self, ahead: TimeDelta, seen: Vec<String>) -> Result<(), Failure> {
+    pub(super) fn mark_sent(&mut self, clock_ahead: TimeDelta) -> Result<(), Failure> {
         let Some(files) = &mut self.0 else {
             return Ok(());
         };
-        let sending = Sending::now(ahead, seen);
+        // An account that has the label would have ended the call: none was seen.
+        let sending = Sending::now(clock_ahead, Vec::new());
         let marked = files.intent.mark_sent(sending, &files.directory);
         marked.map_err(|problem| key_dir_unusable(&problem))
     }

@@ -3,50 +3,28 @@
 
 use serde_json::json;
 
-use super::failures::{confirmation_required, declined, nobody_confirmed, refused};
+use super::failures::{confirmation_required, declined, nobody_answered, refused};
 use super::find;
 use crate::apc::operations;
 use crate::apc::token::TokenKind;
 use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
-use crate::tools::NoResult;
 use crate::tools::account_view::to_the_second;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
-use crate::tools::user::{Answer, Form, Question, Selection};
+use crate::tools::user::{Answer, Form, Question, Refusal, Selection};
+use crate::tools::{Call, Code, Failure, NoResult};
 
 /// The text beside the box. Some clients show it over a choice of yes and no.
 pub(super) const BOX: &str = "Delete it (yes or no)";
 
-/// A reason for which an account is never deleted unasked, whatever the policy says.
+/// The cause for which the user is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Its key is the one that this server uses.
+pub(super) enum Cause {
     OwnKey,
     /// Too little of its key shows to rule that out.
     MayBeOwnKey,
     /// It has rights elsewhere, or may have.
     OtherBindings,
-}
-
-impl Reason {
-    fn of(call: &Call, doomed: &Doomed) -> Option<Self> {
-        let token = &call.installation.token;
-        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
-        match &doomed.account {
-            account if is_a_key && account.has_key(token) => Some(Self::OwnKey),
-            account if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
-            _ => doomed.reaches_beyond().then_some(Self::OtherBindings),
-        }
-    }
-}
-
-/// The cause for which the user is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The account itself.
-    Account(Reason),
     /// The account was selected, and not named by its id.
     Selection,
     /// The policy.
@@ -56,12 +34,14 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// Nothing where the account may be deleted unasked.
+    /// Nothing where the account may be deleted unasked. The first four hold whatever the policy says.
     fn of(call: &Call, doomed: &Doomed, selection: Option<&Selection>) -> Option<Self> {
-        if let Some(reason) = Reason::of(call, doomed) {
-            return Some(Self::Account(reason));
-        }
+        let (account, token) = (&doomed.account, &call.installation.token);
+        let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
         match call.policy().confirm {
+            _ if is_a_key && account.has_key(token) => Some(Self::OwnKey),
+            _ if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
+            _ if doomed.reaches_beyond() => Some(Self::OtherBindings),
             _ if selection.is_some() => Some(Self::Selection),
             Confirm::Always => Some(Self::Policy),
             Confirm::Auto if call.user.can_be_asked() => Some(Self::Policy),
@@ -70,7 +50,6 @@ impl Cause {
     }
 }
 
-/// An account to be deleted, as it was found.
 pub(super) struct Doomed {
     pub(super) account: ServiceAccount,
     /// The other places in whose lists it stands, where its bindings do not name them.
@@ -119,14 +98,13 @@ pub(super) async fn confirm(
     }
     let question = question(call, doomed, cause, selection).await;
     match call.ask(&question).await {
-        Answer::Yes(_) => Ok(still_the_same(call, account.clone()).await.map(drop)?),
+        Answer::Yes(_) => Ok(still_the_same(call, account).await?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
-        Answer::No(refusal) => Err(refused(refusal)
-            .about_account(&account.id)
-            .about_place(&account.place)
-            .into()),
+        Answer::No(refusal) => Err(refused(refusal).about(account).into()),
         Answer::NoPerson(machine) => {
-            Err(nobody_confirmed(machine, account, cause, call.policy()).into())
+            let what = format!("confirm the deletion of {}", described(account));
+            let failure = nobody_answered(machine, &what, cause, call.policy());
+            Err(failure.about(account).into())
         }
         Answer::CannotAsk => Err(confirmation_required(doomed, cause).into()),
     }
@@ -139,21 +117,28 @@ async fn question(
     selection: Option<Selection>,
 ) -> Question {
     let account = &doomed.account;
+    // A yes to an ordinary question is none to one about these accounts.
+    let (subject, own_key) = match cause {
+        Cause::OwnKey => (
+            "delete_own_key",
+            " Its key is the one that this server itself uses: after the deletion the server can do nothing.",
+        ),
+        Cause::MayBeOwnKey => (
+            "delete_maybe_own_key",
+            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion.",
+        ),
+        Cause::OtherBindings => ("delete_other_roles", ""),
+        Cause::Selection | Cause::Policy | Cause::Answer => ("delete", ""),
+    };
     let message = format!(
         "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
         described(account),
         known_place(call, &account.place).await,
         other_rights(doomed),
-        own_key(cause),
+        own_key,
     );
     Question {
-        // A yes to an ordinary question is none to one about these accounts.
-        key: match cause {
-            Cause::Account(Reason::OwnKey) => format!("delete_own_key:{}", account.id),
-            Cause::Account(Reason::MayBeOwnKey) => format!("delete_maybe_own_key:{}", account.id),
-            Cause::Account(Reason::OtherBindings) => format!("delete_other_roles:{}", account.id),
-            _ => format!("delete:{}", account.id),
-        },
+        key: format!("{subject}:{}", account.id),
         message: call.secrets().scrubbed(message),
         facts: facts(doomed),
         form: Form::Confirm {
@@ -177,75 +162,47 @@ fn facts(doomed: &Doomed) -> String {
 /// The other bindings and places of an account as sentences, since one deletion ends them all.
 pub(super) fn other_rights(doomed: &Doomed) -> String {
     let Doomed { account, also_in } = doomed;
-    let all: Vec<_> = account
-        .other_bindings()
-        .map(|binding| quoted(&binding.to_string()))
-        .collect();
-    let is_unclear = account.bindings == Bindings::Unreadable || has_unknown_binding(account);
-    let mut sentences = Vec::new();
+    let all = account.other_bindings();
+    let all: Vec<_> = all.map(|binding| quoted(&binding.to_string())).collect();
+    let is_unknown =
+        |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
+    let is_unclear =
+        account.bindings == Bindings::Unreadable || account.bindings.known().iter().any(is_unknown);
+    let mut text = String::new();
     if !all.is_empty() {
-        sentences.push(format!(
-            " It has further roles, which end as well: {}.",
-            all.join(", ")
-        ));
+        let all = all.join(", ");
+        text += &format!(" It has further roles, which end as well: {all}.");
     }
     if is_unclear {
-        sentences.push(" The API could not show its roles in full, so it may have rights elsewhere that end as well.".to_owned());
+        text += " The API could not show its roles in full, so it may have rights elsewhere that end as well.";
     }
-    if account.reaches_beyond() && sentences.is_empty() {
-        sentences.push(" Its role reaches the whole installation, and ends everywhere.".to_owned());
+    if account.reaches_beyond() && text.is_empty() {
+        text += " Its role reaches the whole installation, and ends everywhere.";
     }
     if !also_in.is_empty() {
         let places = std::iter::once(&account.place).chain(also_in);
         let places: Vec<_> = places.map(ToString::to_string).collect();
-        sentences.push(format!(
+        text += &format!(
             " It stands in the lists of several places, and its rights end in all of them: {}.",
             places.join(", ")
-        ));
+        );
     }
-    sentences.concat()
+    text
 }
 
-/// Tells whether a role or an entity of a binding is not known.
-fn has_unknown_binding(account: &ServiceAccount) -> bool {
-    let is_unknown =
-        |binding: &Binding| binding.role.is_none() || binding.entity == Entity::Unknown;
-    account.bindings.known().iter().any(is_unknown)
-}
-
-fn own_key(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Account(Reason::OwnKey) => {
-            " Its key is the one that this server itself uses: after the deletion the server can do nothing."
-        }
-        Cause::Account(Reason::MayBeOwnKey) => {
-            " The API does not show enough of its key: it may be the one that this server itself uses. If it is, the server can do nothing after the deletion."
-        }
-        _ => "",
-    }
-}
+pub(super) const DISAPPEARED: &str = "the account has disappeared since the question was asked";
 
 /// While the user was thinking, somebody else may have changed or deleted it: then the yes was to
 /// something else.
-pub(super) async fn still_the_same(
-    call: &Call,
-    account: ServiceAccount,
-) -> Result<ServiceAccount, Failure> {
+pub(super) async fn still_the_same(call: &Call, account: &ServiceAccount) -> Result<(), Failure> {
     let now = find(call, &account.id, &account.place).await;
-    let same =
-        |now: &ServiceAccount| now.label == account.label && now.bindings == account.bindings;
-    match now {
-        Ok(now) if same(&now) => Ok(account),
-        Ok(_) => Err(
-            declined("the account has changed since the question was asked")
-                .about_account(&account.id),
-        ),
-        Err(failure) if failure.code() == Code::NotFound => Err(declined(
-            "the account has disappeared since the question was asked",
-        )
-        .about_account(&account.id)),
-        Err(failure) => Err(failure),
-    }
+    let refusal = match now {
+        Ok(now) if now.label == account.label && now.bindings == account.bindings => return Ok(()),
+        Ok(_) => refused(Refusal::Changed),
+        Err(failure) if failure.code() == Code::NotFound => declined(DISAPPEARED),
+        Err(failure) => return Err(failure),
+    };
+    Err(refusal.about_account(&account.id))
 }
 
 pub(super) fn described(account: &ServiceAccount) -> String {
@@ -259,7 +216,6 @@ pub(super) fn described(account: &ServiceAccount) -> String {
     format!("{label} (id {id}, role {role}, {created}last used {used})")
 }
 
-/// The place as people know it.
 pub(super) async fn known_place(call: &Call, place: &Place) -> String {
     let label = match place {
         Place::Workspace(id) => {
@@ -269,12 +225,10 @@ pub(super) async fn known_place(call: &Call, place: &Place) -> String {
         Place::Deployment(id) => call.homes.label_of(id),
     };
     match label {
-        Some(label) => format!(
-            "{} {} ({})",
-            place.kind(),
-            quoted(&label),
-            quoted(place.id())
-        ),
+        Some(label) => {
+            let (kind, id) = (place.kind(), quoted(place.id()));
+            format!("{kind} {} ({id})", quoted(&label))
+        }
         None => place.to_string(),
     }
 }

@@ -1,13 +1,12 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Cause, Doomed, Reason, described, other_rights};
+use super::consent::{BOX, Cause, Doomed, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::user::{Machine, Refusal};
+use crate::tools::{Call, Code, Failure};
 
 /// The number of accounts that are listed where none was named and nobody can be asked.
 const LISTED: usize = 50;
@@ -28,12 +27,15 @@ pub(super) fn declined(why: &str) -> Failure {
     Failure::new(Code::Declined, text)
 }
 
-/// The failure of a question that was not answered with a yes.
 pub(super) fn refused(refusal: Refusal) -> Failure {
     declined(match refusal {
         Refusal::Declined => "the user declined",
         Refusal::Cancelled => "the user closed the question without an answer",
-        Refusal::NotTicked => return not_ticked(),
+        Refusal::NotTicked => {
+            return declined(&format!(
+                "the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion"
+            ));
+        }
         Refusal::NotOffered => "the answer is not one of the choices that were offered",
         Refusal::OtherQuestion => "the answer belongs to another question",
         Refusal::Changed => "the account has changed since the question was asked",
@@ -42,42 +44,20 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
     })
 }
 
-fn not_ticked() -> Failure {
-    let text = format!(
-        "Nothing was deleted: the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion. Do not try again unless the user asks for it."
-    );
-    Failure::new(Code::Declined, text)
-}
-
-/// The failure of a question about an account that no person has answered.
-pub(super) fn nobody_confirmed(
+pub(super) fn nobody_answered(
     machine: Machine,
-    account: &ServiceAccount,
+    what: &str,
     cause: Cause,
     policy: &Policy,
 ) -> Failure {
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, and {} {}",
-        described(account),
+        "Nothing was deleted: the user has to {what}, and {} {}",
         sign(machine),
         way_out(machine, cause, policy)
     );
     Failure::new(Code::ConfirmationRequired, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
 }
 
-/// The failure of a selection that no person has made.
-pub(super) fn nobody_selected(machine: Machine, policy: &Policy) -> Failure {
-    let text = format!(
-        "Nothing was deleted: the user has to select an account, and {} {}",
-        sign(machine),
-        way_out(machine, Cause::Selection, policy)
-    );
-    Failure::new(Code::ConfirmationRequired, text)
-}
-
-/// The sign that no person has answered.
 fn sign(machine: Machine) -> &'static str {
     match machine {
         Machine::AtOnce => {
@@ -100,7 +80,7 @@ fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
         _ => "Use a client that shows questions to its user",
     };
     let unasked = match (cause, policy.confirm) {
-        (Cause::Account(_), _) => {
+        (Cause::OwnKey | Cause::MayBeOwnKey | Cause::OtherBindings, _) => {
             ", or another way to delete it; --confirm never does not cover this account."
         }
         (Cause::Answer, _) => ".",
@@ -119,20 +99,18 @@ fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
 
 pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
     let account = &doomed.account;
+    let rights = format!("deleting it ends rights elsewhere.{}", other_rights(doomed));
     let why = match cause {
-        Cause::Account(Reason::OwnKey) => {
-            "it is the account whose key this server itself uses, and without it the server can do nothing".to_owned()
+        Cause::OwnKey => {
+            "it is the account whose key this server itself uses, and without it the server can do nothing"
         }
-        Cause::Account(Reason::MayBeOwnKey) => {
-            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing".to_owned()
+        Cause::MayBeOwnKey => {
+            "the API does not show enough of its key: it may be the one that this server itself uses, and without that the server can do nothing"
         }
-        Cause::Account(Reason::OtherBindings) => format!(
-            "deleting it ends rights elsewhere.{}",
-            other_rights(doomed)
-        ),
-        Cause::Selection => "it was selected from a list, and not named by its id".to_owned(),
-        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'".to_owned(),
-        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer".to_owned(),
+        Cause::OtherBindings => rights.trim_end_matches('.'),
+        Cause::Selection => "it was selected from a list, and not named by its id",
+        Cause::Policy => "--confirm (APC_CONFIRM) is 'always'",
+        Cause::Answer => "the call brings inputResponses or requestState, but no valid answer",
     };
     let way_out = match cause {
         Cause::Selection => {
@@ -144,13 +122,10 @@ pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
         _ => "Use a client that can, or another way to delete it.",
     };
     let text = format!(
-        "Nothing was deleted: the user has to confirm the deletion of {}, since {}; and this client cannot ask. {way_out}",
-        described(account),
-        why.trim_end_matches('.')
+        "Nothing was deleted: the user has to confirm the deletion of {}, since {why}; and this client cannot ask. {way_out}",
+        described(account)
     );
-    Failure::new(Code::ConfirmationRequired, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::ConfirmationRequired, text).about(account)
 }
 
 pub(super) fn nothing_there(place: &Place) -> Failure {
@@ -158,7 +133,6 @@ pub(super) fn nothing_there(place: &Place) -> Failure {
     Failure::new(Code::NotFound, text).about_place(place)
 }
 
-/// The failure of a selection from a list that shows no account and was not read in full.
 pub(super) fn nothing_seen(place: &Place, unread: &str) -> Failure {
     let text = format!(
         "The list of {place} shows no service account, but not everything could be read.{unread} Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation."
@@ -187,15 +161,12 @@ pub(super) fn listed(place: &Place, accounts: &[ServiceAccount], unread: &str) -
     Failure::new(Code::InvalidArguments, text).about_place(place)
 }
 
-/// The failure of a deletion that the API refused with an error, where the account is still listed.
 pub(super) fn still_there(account: &ServiceAccount, what: &str) -> Failure {
     let id = quoted(account.id.as_str());
     let text = format!(
         "{what} Nothing was deleted: {id} is still listed. Call again in a minute; if it happens again, ask those who run the installation."
     );
-    Failure::new(Code::ApiError, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::ApiError, text).about(account)
 }
 
 /// The failure of a deletion of an account that the API lists and says not to know.
@@ -204,9 +175,7 @@ pub(super) fn listed_and_unknown(account: &ServiceAccount) -> Failure {
         "The API says that there is no service account {}, and yet lists it. Nothing was deleted. Call again in a minute; if it happens again, ask those who run the installation.",
         quoted(account.id.as_str())
     );
-    Failure::new(Code::NotFound, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::NotFound, text).about(account)
 }
 
 pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
@@ -214,9 +183,7 @@ pub(super) fn gone_before(account: &ServiceAccount) -> Failure {
         "Service account {} was there a moment ago and is gone now. Nothing is left to do.",
         quoted(account.id.as_str())
     );
-    Failure::new(Code::NotFound, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::NotFound, text).about(account)
 }
 
 pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str) -> Failure {
@@ -227,7 +194,5 @@ pub(super) fn outcome_unknown(call: &Call, account: &ServiceAccount, what: &str)
         account.place.kind(),
         quoted(account.place.id())
     );
-    Failure::new(Code::OutcomeUnknown, text)
-        .about_account(&account.id)
-        .about_place(&account.place)
+    Failure::new(Code::OutcomeUnknown, text).about(account)
 }

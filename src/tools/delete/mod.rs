@@ -5,6 +5,7 @@ mod consent;
 mod failures;
 mod selection;
 
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use rmcp::model::{CallToolResult, JsonObject};
@@ -24,15 +25,11 @@ use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{
-    AuditRecord, ChangedAccount, LOOKING_AGAIN, Look, look_again, look_once, run_to_completion,
+    AuditRecord, Change, LOOKING_AGAIN, look_again, look_once, run_to_completion,
 };
-use crate::tools::context::Call;
-use crate::tools::failure::Failure;
-use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace};
-use crate::tools::recovery::unfinished;
-use crate::tools::words::too_many_changes;
+use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
 use crate::tools::{
-    Definition, Hints, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
+    Call, Failure, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
 };
 
 /// The row of the table.
@@ -40,15 +37,11 @@ pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "Delete service account",
     run: Run::Change(|call, arguments, record| Box::pin(run(call, arguments, record))),
-    hints: Hints {
-        destructive: true,
-        idempotent: true,
-    },
-    define: |options| Definition {
-        description: description(options),
-        input: input(options),
-        output: by_levels::output::<DeleteResult>(&options.policy),
-    },
+    destructive: true,
+    idempotent: true,
+    description,
+    input,
+    output: by_levels::output::<DeleteResult>,
 };
 
 const NAME: &str = "delete_service_account";
@@ -86,7 +79,6 @@ fn input(options: &ToolOptions) -> JsonObject {
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
-/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Its id; default: the user selects one of the place.
@@ -97,7 +89,6 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
-/// The result.
 #[derive(Serialize, JsonSchema)]
 struct DeleteResult {
     service_account: AccountView,
@@ -111,19 +102,6 @@ struct DeleteResult {
     notes: Option<Vec<String>>,
 }
 
-/// An account that was deleted.
-struct Deletion {
-    account: ServiceAccount,
-    recovered: bool,
-}
-
-impl ChangedAccount for Deletion {
-    fn account_id(&self) -> &ServiceAccountId {
-        &self.account.id
-    }
-}
-
-/// Runs the tool.
 async fn run(
     call: &mut Call,
     mut given: JsonObject,
@@ -151,15 +129,12 @@ async fn run(
         }
         (None, None) => return Err(neither(call.policy()).into()),
     };
-    note(call, record, &doomed.account);
-    confirm(call, &doomed, selection).await?;
-    Ok(delete(call, doomed.account, record).await?)
-}
-
-fn note(call: &Call, record: &mut AuditRecord, account: &ServiceAccount) {
+    let account = &doomed.account;
     record.account(&account.id);
     record.found_place(call, &account.place);
     record.label_and_role(account.label.as_deref(), account.role());
+    confirm(call, &doomed, selection).await?;
+    Ok(delete(call, doomed.account, record).await?)
 }
 
 async fn find(
@@ -167,9 +142,8 @@ async fn find(
     id: &ServiceAccountId,
     place: &Place,
 ) -> Result<ServiceAccount, Failure> {
-    let listing = call
-        .list(place, |account| account.id == id.as_str())
-        .await?;
+    let is_it = |account: Candidate<'_>| account.id == id.as_str();
+    let listing = call.list(place, is_it).await?;
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
     let found = listing.accounts.into_iter().next();
@@ -179,16 +153,19 @@ async fn find(
 /// Looks through the visible workspaces, and through their deployments unless its bindings already tell every place of
 /// the account. An account is missing only if all of them could be read.
 async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
-    let visible = places::visible(call).await?;
-    let unproven = &visible.unproven;
+    let Visible {
+        workspaces,
+        unproven,
+        mut gaps,
+    } = places::visible(call).await?;
+    let unproven = &unproven;
     let read = |place| async move {
         let api = match unproven.contains(&place) {
             true => call.api(),
             false => call.api().with_good_token(),
         };
-        let is_it = |account: Candidate<'_>| account.id == id.as_str();
-        unfinished::finish(call, &place).await;
-        call.list_known(&api, &place, is_it).await
+        let is_it = |account: Candidate<'_>| (account.id == id.as_str()).then_some(());
+        call.list_known_first(&api, &place, usize::MAX, is_it).await
     };
     let may_be_in_deployments = |read: &[ReadWorkspace<Listing>]| {
         let listings = read.iter().flat_map(|read| &read.outcome);
@@ -196,9 +173,7 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
         let tells_its_places = |account: &ServiceAccount| !account.bindings.known().is_empty();
         call.policy().has_deployments() && !found.any(tells_its_places)
     };
-    let reading = places::read_all(call, visible.workspaces, read, may_be_in_deployments).await?;
-    let mut gaps = Gaps::default();
-    gaps.add_visible(&visible.gaps);
+    let reading = places::read_all(call, workspaces, read, may_be_in_deployments).await?;
     gaps.add_unread(&reading);
     let mut found = Vec::new();
     for (place, listing) in reading.into_lists() {
@@ -213,128 +188,85 @@ async fn delete(
     account: ServiceAccount,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
-    call.shared
-        .rate
-        .take()
-        .map_err(|too_many| too_many_changes(&too_many, call.policy()))?;
-    let undecided = outcome_unknown(
-        call,
-        &account,
-        "This server was stopped before the answer came.",
-    );
-    let work = {
-        let call = call.clone();
-        async move { send(&call, account).await }
-    };
-    let Deletion { account, recovered } = run_to_completion(call, record, undecided, work).await?;
-    let view = AccountView::new(account, call.policy().key_output, call.secrets());
+    let (worker, doomed) = (call.clone(), account.clone());
+    let undecided = |what: &str| outcome_unknown(call, &account, what);
+    let work = async move { send(&worker, doomed).await };
+    let deleted = run_to_completion(call, record, undecided, work).await?;
+    let view = AccountView::new(deleted.account, call.policy().key_output, call.secrets());
     let notes = call.unfinished.notes();
     Ok(success(&DeleteResult {
         service_account: view,
         deleted: true,
-        recovered: recovered.then_some(true),
+        recovered: deleted.recovered.then_some(true),
         notes: Some(notes).filter(|notes| !notes.is_empty()),
     }))
 }
 
-async fn send(call: &Call, account: ServiceAccount) -> Result<Deletion, Failure> {
+async fn send(call: &Call, account: ServiceAccount) -> Result<Change, Failure> {
     let api = call.api_until(call.deadline - LOOKING_AGAIN);
     let deleted = operations::delete_service_account(&api, &account.place, &account.id).await;
-    match deleted {
-        Ok(()) => Ok(Deletion {
-            account,
-            recovered: false,
-        }),
-        Err(error) => match error.effect() {
-            Effect::None => Err(not_deleted(call, &account, &error)),
-            Effect::AnsweredWithError => answered(call, account, &error).await,
-            Effect::AnswerLost => find_lost(call, account, &error).await,
-        },
+    if let Err(error) = &deleted {
+        make_sure(call, &account, error).await?;
     }
+    Ok(Change {
+        account,
+        key_file: None,
+        recovered: deleted.is_err(),
+    })
 }
 
-/// The failure of a deletion that was certainly not made.
-fn not_deleted(call: &Call, account: &ServiceAccount, error: &ApiError) -> Failure {
-    call.failure_of_change("delete", error, &account.place)
-        .about_account(&account.id)
-}
-
-/// Finds out whether a deletion was done that the API answered with an error. An account that is gone was deleted:
-/// nothing can be mistaken for that.
-async fn answered(
-    call: &Call,
-    account: ServiceAccount,
-    error: &ApiError,
-) -> Result<Deletion, Failure> {
-    let what = call.happened(error);
-    match look_once(call, &account.place).await {
-        Some(listing) if is_listed(&listing, &account) && is_not_found(error) => {
-            Err(listed_and_unknown(&account))
+/// Makes sure that a deletion was done that ended in an error.
+async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> Result<(), Failure> {
+    let (place, what) = (&account.place, call.happened(error));
+    let sight = |listing| Sight::of(&listing, account);
+    let seen = match error.effect() {
+        Effect::None => {
+            let failure = call.failure_of_change("delete", error, place);
+            return Err(failure.about_account(&account.id));
         }
-        Some(listing) if is_listed(&listing, &account) => Err(still_there(&account, &what)),
-        Some(listing) if listing.is_complete && is_not_found(error) => Err(gone_before(&account)),
-        Some(listing) if listing.is_complete => Ok(Deletion {
-            account,
-            recovered: true,
-        }),
-        Some(_) => Err(outcome_unknown(
-            call,
-            &account,
-            &format!("{what} Not every account could be read afterwards."),
-        )),
-        None => Err(outcome_unknown(
-            call,
-            &account,
-            &format!(
-                "{what} Its {} could not be read afterwards.",
-                account.place.kind()
-            ),
-        )),
-    }
+        Effect::AnsweredWithError => match look_once(call, place).await.map(sight) {
+            Some(Sight::StillThere) if is_not_found(error) => {
+                return Err(listed_and_unknown(account));
+            }
+            Some(Sight::StillThere) => return Err(still_there(account, &what)),
+            Some(Sight::Gone) if is_not_found(error) => return Err(gone_before(account)),
+            seen => seen,
+        },
+        Effect::AnswerLost => {
+            let seen = look_again(call, place, |listing| match sight(listing) {
+                Sight::Gone => ControlFlow::Break(Sight::Gone),
+                seen => ControlFlow::Continue(seen),
+            });
+            seen.await
+        }
+    };
+    let so_far = match seen {
+        // Nothing else can be mistaken for a deletion.
+        Some(Sight::Gone) => return Ok(()),
+        Some(Sight::StillThere) => "It is still listed so far.".to_owned(),
+        Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
+        None => format!("Its {} could not be read afterwards.", place.kind()),
+    };
+    Err(outcome_unknown(call, account, &format!("{what} {so_far}")))
 }
 
 fn is_not_found(error: &ApiError) -> bool {
     matches!(error, ApiError::Rejected(rejection) if rejection.is_not_found())
 }
 
-fn is_listed(listing: &Listing, account: &ServiceAccount) -> bool {
-    listing
-        .accounts
-        .iter()
-        .any(|listed| listed.id == account.id)
-}
-
-/// The state of an account after a deletion whose answer was lost.
 enum Sight {
     Gone,
     StillThere,
     NotEverythingRead,
 }
 
-/// Finds out whether a deletion was done whose answer was lost.
-async fn find_lost(
-    call: &Call,
-    account: ServiceAccount,
-    error: &ApiError,
-) -> Result<Deletion, Failure> {
-    let what = call.happened(error);
-    let sight = look_again(call, &account.place, |listing| {
-        match (is_listed(&listing, &account), listing.is_complete) {
-            (true, _) => Look::NotYet(Sight::StillThere),
-            (false, true) => Look::Decided(Sight::Gone),
-            (false, false) => Look::NotYet(Sight::NotEverythingRead),
+impl Sight {
+    fn of(listing: &Listing, account: &ServiceAccount) -> Self {
+        let mut listed = listing.accounts.iter();
+        match listed.any(|listed| listed.id == account.id) {
+            true => Self::StillThere,
+            false if listing.is_complete => Self::Gone,
+            false => Self::NotEverythingRead,
         }
-    });
-    let seen = match sight.await {
-        Some(Sight::Gone) => {
-            return Ok(Deletion {
-                account,
-                recovered: true,
-            });
-        }
-        Some(Sight::StillThere) => "It is still listed so far.".to_owned(),
-        Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
-        None => format!("Its {} could not be read afterwards.", account.place.kind()),
-    };
-    Err(outcome_unknown(call, &account, &format!("{what} {seen}")))
+    }
 }

@@ -4,19 +4,16 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::consent::{known_place, still_the_same};
-use super::failures::{declined, listed, nobody_selected, nothing_seen, nothing_there, refused};
+use super::consent::{Cause, DISAPPEARED, known_place, still_the_same};
+use super::failures::{declined, listed, nobody_answered, nothing_seen, nothing_there, refused};
 use super::find;
 use crate::apc::operations::Listing;
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::text::harmless;
-use crate::tools::NoResult;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::places::Gaps;
 use crate::tools::user::{Answer, Form, Question, Selection};
+use crate::tools::{Call, Code, Failure, NoResult};
 
-/// The number of accounts that a user is given to choose from.
 const CHOICES: usize = 100;
 
 /// The first choice, since some clients preselect that. Its value cannot be an id.
@@ -25,7 +22,6 @@ const NONE: (&str, &str) = ("none of these", "None of these");
 /// The longest title of a choice, in characters. Clients cut longer ones.
 const TITLE_MAX: usize = 48;
 
-/// The longest role in a title, in characters.
 const ROLE_MAX: usize = 20;
 
 /// The numbers of an id's last characters that may stand in a title.
@@ -45,17 +41,15 @@ pub(super) async fn select(
     Ok((account, Selection { key, value }))
 }
 
-/// The account that was selected in an earlier round.
 async fn selected(call: &Call, place: &Place, id: &str) -> Result<ServiceAccount, Failure> {
     let id = ServiceAccountId::verbatim(id.to_owned());
-    find(call, &id, place)
-        .await
-        .map_err(|failure| match failure.code() {
-            Code::NotFound => declined("the account has disappeared since it was selected")
-                .about_account(&id)
-                .about_place(place),
-            _ => failure,
-        })
+    let found = find(call, &id, place).await;
+    found.map_err(|failure| match failure.code() {
+        Code::NotFound => declined("the account has disappeared since it was selected")
+            .about_account(&id)
+            .about_place(place),
+        _ => failure,
+    })
 }
 
 async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAccount, NoResult> {
@@ -86,29 +80,27 @@ async fn choose(call: &mut Call, place: &Place, key: String) -> Result<ServiceAc
     };
     match call.ask(&question).await {
         Answer::Yes(value) if value == NONE.0 => {
-            Err(declined("the user chose none of the accounts")
-                .about_place(place)
-                .into())
+            let failure = declined("the user chose none of the accounts");
+            Err(failure.about_place(place).into())
         }
         Answer::Yes(id) => {
-            let chosen = accounts
-                .into_iter()
-                .find(|account| account.id.as_str() == id);
-            let chosen = chosen.ok_or_else(|| {
-                declined("the account has disappeared since the question was asked")
-            })?;
-            Ok(still_the_same(call, chosen).await?)
+            let mut accounts = accounts.into_iter();
+            let chosen = accounts.find(|account| account.id.as_str() == id);
+            let chosen = chosen.ok_or_else(|| declined(DISAPPEARED))?;
+            still_the_same(call, &chosen).await?;
+            Ok(chosen)
         }
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
         Answer::No(refusal) => Err(refused(refusal).about_place(place).into()),
-        Answer::NoPerson(machine) => Err(nobody_selected(machine, call.policy())
-            .about_place(place)
-            .into()),
+        Answer::NoPerson(machine) => {
+            let what = "select an account";
+            let failure = nobody_answered(machine, what, Cause::Selection, call.policy());
+            Err(failure.about_place(place).into())
+        }
         Answer::CannotAsk => Err(listed(place, &accounts, &unread).into()),
     }
 }
 
-/// The sentences on everything that the API could not read of the list.
 fn unread(place: &Place, listing: &Listing) -> String {
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, listing);
@@ -118,9 +110,7 @@ fn unread(place: &Place, listing: &Listing) -> String {
 
 fn choices(accounts: &[ServiceAccount]) -> Vec<(String, String)> {
     let none = (NONE.0.to_owned(), NONE.1.to_owned());
-    let ids = accounts
-        .iter()
-        .map(|account| account.id.as_str().to_owned());
+    let ids = accounts.iter().map(|account| account.id.to_string());
     let named = ids.zip(titles(accounts));
     std::iter::once(none).chain(named).collect()
 }

@@ -7,19 +7,18 @@ use chrono::{DateTime, Utc};
 
 use super::super::arguments::{Search, text_argument};
 use super::super::schema::{inlined_schema, text};
+use super::super::words::accounts;
 use crate::apc::selection::{Candidate, Shown};
 use crate::apc::{Accepted, ServiceAccountId, TEXT_MAX};
 use crate::guards::secret::{SHOWN, Secrets, visible_part};
 use crate::guards::text::quoted;
 
-/// The number of roles that a note names.
 const ROLES_NAMED: usize = 20;
 
-/// The beginning of the roles on deployments.
 const ON_DEPLOYMENTS: &str = "DEPLOYMENT_";
 
 /// The filters of a call. They hold together.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Filter {
     pub(super) service_account_id: Option<ServiceAccountId>,
     pub(super) label: Option<LabelPattern>,
@@ -38,7 +37,6 @@ pub(super) enum Fact {
     LastUse,
 }
 
-/// The verdict on an account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It fits every filter.
@@ -59,14 +57,8 @@ impl From<bool> for Verdict {
 }
 
 impl Filter {
-    /// Tells whether it may drop an account.
     pub(super) fn is_set(&self) -> bool {
-        self.service_account_id.is_some()
-            || self.label.is_some()
-            || self.role.is_some()
-            || self.category.is_some()
-            || self.key_prefix.is_some()
-            || self.unused_since.is_some()
+        *self != Self::default()
     }
 
     /// Judges an account. What is certain to be another one decides before what is not known.
@@ -114,6 +106,7 @@ fn is(wanted: &str, shown: Shown<&str>, fact: Fact) -> Verdict {
 }
 
 /// A part of a label, in any case; with `*`, which stands for anything, the whole of it.
+#[derive(PartialEq)]
 pub(super) struct LabelPattern {
     parts: Vec<String>,
 }
@@ -146,6 +139,7 @@ impl LabelPattern {
 }
 
 /// The beginning of a key: as many characters as show of a masked one, or more.
+#[derive(PartialEq)]
 pub(super) struct KeyPrefix(String);
 
 impl KeyPrefix {
@@ -161,7 +155,6 @@ impl KeyPrefix {
         }
     }
 
-    /// Compares the key as far as it shows.
     fn judge(&self, key: Option<&str>) -> Verdict {
         let Some(key) = key else {
             return Verdict::NotKnown(Fact::Key);
@@ -178,6 +171,7 @@ impl KeyPrefix {
 }
 
 /// A moment: a date, whose day begins at midnight UTC, or a date with a time.
+#[derive(PartialEq)]
 pub(super) struct Moment(pub(super) DateTime<Utc>);
 
 impl Moment {
@@ -195,17 +189,16 @@ impl Moment {
     fn judge(&self, last_used_at: Shown<&str>) -> Verdict {
         match last_used_at {
             Shown::Nothing => Verdict::Match,
-            Shown::Value(text) => match moment(text) {
-                Some(used) => (used < self.0).into(),
-                None => Verdict::NotKnown(Fact::LastUse),
-            },
+            Shown::Value(text) => moment(text).map_or(Verdict::NotKnown(Fact::LastUse), |used| {
+                (used < self.0).into()
+            }),
             Shown::Unknown => Verdict::NotKnown(Fact::LastUse),
         }
     }
 }
 
 /// A moment as the API writes it.
-pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
+pub fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     Some(moment.to_utc())
 }
@@ -220,26 +213,23 @@ inlined_schema!(Moment, "Moment", text());
 pub(super) struct Tally {
     pub(super) matches: u64,
     pub(super) has_id: bool,
-    left_out: BTreeMap<Fact, u64>,
+    left_out: BTreeMap<Fact, usize>,
     /// The roles of all accounts that were read, where a role is searched.
     roles: BTreeSet<String>,
 }
 
 impl Tally {
-    /// Counts an account. Tells whether it fits.
     pub(super) fn count(&mut self, filter: &Filter, account: Candidate<'_>) -> bool {
         let id = filter.service_account_id.as_ref();
         self.has_id |= id.is_some_and(|id| id.as_str() == account.id);
         self.count_role(filter, account.role);
-        match filter.judge(account) {
+        let verdict = filter.judge(account);
+        match verdict {
             Verdict::Match => self.matches += 1,
-            Verdict::Other => return false,
-            Verdict::NotKnown(fact) => {
-                *self.left_out.entry(fact).or_default() += 1;
-                return false;
-            }
+            Verdict::Other => {}
+            Verdict::NotKnown(fact) => *self.left_out.entry(fact).or_default() += 1,
         }
-        true
+        verdict == Verdict::Match
     }
 
     /// Keeps the role of an account: always the one that is searched, and the first others.
@@ -253,7 +243,6 @@ impl Tally {
         }
     }
 
-    /// Adds the counts of another place.
     pub(super) fn add(&mut self, other: &Self) {
         self.matches += other.matches;
         self.has_id |= other.has_id;
@@ -289,13 +278,9 @@ impl Tally {
         ))
     }
 
-    /// A sentence for each fact for which accounts were left out.
     pub(super) fn notes(&self, shows_roles: bool) -> impl Iterator<Item = String> {
         self.left_out.iter().map(move |(fact, count)| {
-            let accounts = match count {
-                1 => "1 account".to_owned(),
-                many => format!("{many} accounts"),
-            };
+            let accounts = accounts(*count);
             let (argument, why) = words(*fact, shows_roles);
             format!("The filter {argument} has left out {accounts} that may fit: {why}.")
         })

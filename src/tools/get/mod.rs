@@ -12,16 +12,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use filter::moment;
+
 use cursor::{Cursor, Order, Position};
 use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
 use page::{GetResult, Matches};
 
-use super::arguments::{Search, Switch, Whole};
+use super::arguments::{Search, Switch, Whole, invalid};
 use super::by_levels::{self, ByLevels};
-use super::context::Call;
-use super::failure::{Code, Failure};
 use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
-use super::{Definition, Hints, Run, ToolEntry, schema, success};
+use super::{Call, Failure, NoResult, Run, ToolEntry, locked, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
 use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, WorkspaceId};
@@ -31,16 +31,12 @@ use crate::guards::policy::Policy;
 pub const TOOL: ToolEntry = ToolEntry {
     name: NAME,
     title: "List service accounts",
-    run: Run::Read(|call, arguments| Box::pin(async move { Ok(run(call, arguments).await?) })),
-    hints: Hints {
-        destructive: false,
-        idempotent: true,
-    },
-    define: |options| Definition {
-        description: description(&options.policy),
-        input: INPUT.under(&options.policy).clone(),
-        output: by_levels::output::<GetResult>(&options.policy),
-    },
+    run: Run::Read(|call, arguments| Box::pin(run(call, arguments))),
+    destructive: false,
+    idempotent: true,
+    description: |options| description(&options.policy),
+    input: |options| INPUT.under(&options.policy).clone(),
+    output: by_levels::output::<GetResult>,
 };
 
 const NAME: &str = "get_service_accounts";
@@ -65,7 +61,6 @@ const LIMIT_DEFAULT: u32 = 50;
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
-/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Id of one workspace; default all.
@@ -102,14 +97,12 @@ struct Query {
     filter: Filter,
     order: Order,
     limit: usize,
-    /// The end of the page before.
     after: Option<Position>,
     /// The other arguments, which a cursor is bound to.
     binding: Vec<u8>,
 }
 
-/// Runs the tool.
-async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> {
+async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, NoResult> {
     let binding = binding(&given);
     let arguments: Arguments = call.read(NAME, INPUT.under(call.policy()), given)?;
     let named = NamedPlace {
@@ -120,22 +113,18 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, Failure> 
     let place = named.resolve(call).await?;
     let found = match &place {
         Some(Place::Workspace(id)) if query.include_deployments => {
-            several(call, &query, Places::Named(id.clone())).await?
+            several(call, &query, Visible::named(id.clone())).await?
         }
         Some(place) => in_one(call, &query, place).await?,
-        None => {
-            let visible = places::visible(call).await?;
-            several(call, &query, Places::Visible(visible)).await?
-        }
+        None => several(call, &query, places::visible(call).await?).await?,
     };
     if let (Some(id), false) = (&query.filter.service_account_id, found.tally.has_id) {
-        return Err(found
-            .gaps
-            .missing_account(id, place.as_ref(), call.policy()));
+        let gaps = found.gaps;
+        let failure = gaps.missing_account(id, place.as_ref(), call.policy());
+        return Err(failure.into());
     }
-    Ok(success(
-        &found.into_matches(&query, call).into_page(&query, call),
-    ))
+    let matches = found.into_matches(&query, call);
+    Ok(success(&matches.into_page(&query, call)))
 }
 
 /// The arguments but the cursor, in one form for one meaning: without defaults, sorted, numbers as one kind.
@@ -146,29 +135,28 @@ fn binding(given: &JsonObject) -> Vec<u8> {
         "limit" => value.as_f64() == Some(f64::from(LIMIT_DEFAULT)),
         _ => value == false,
     };
-    let mut rest: JsonObject = given
-        .iter()
-        .filter(|(_, value)| !value.is_null() && *value != "")
-        .filter(|(name, value)| !is_left_out(name, value))
-        .map(|(name, value)| {
-            (
-                name.clone(),
-                value.as_f64().map_or(value.clone(), Value::from),
-            )
-        })
-        .collect();
+    let mut rest = given.clone();
+    rest.retain(|name, value| !value.is_null() && value != "" && !is_left_out(name, value));
+    for value in rest.values_mut() {
+        if let Some(number) = value.as_f64() {
+            *value = number.into();
+        }
+    }
     rest.sort_keys();
     serde_json::to_vec(&rest).unwrap_or_default()
 }
 
 impl Query {
     fn of(arguments: Arguments, binding: Vec<u8>) -> Result<Self, Failure> {
-        let limit = arguments
-            .limit
-            .map_or(LIMIT_DEFAULT.into(), |limit| limit.0);
-        let after = arguments
-            .cursor
-            .map(|cursor| cursor.position(arguments.order, &binding));
+        let limit = arguments.limit;
+        let limit = limit.map_or(LIMIT_DEFAULT.into(), |limit| limit.0);
+        let after = match arguments.cursor {
+            Some(cursor) => {
+                let position = cursor.position(arguments.order, &binding);
+                Some(position.ok_or_else(other_cursor)?)
+            }
+            None => None,
+        };
         Ok(Self {
             include_deployments: arguments.include_deployments == Some(Switch(true)),
             filter: Filter {
@@ -181,9 +169,7 @@ impl Query {
             },
             order: arguments.order,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            after: after
-                .map(|after| after.ok_or_else(other_cursor))
-                .transpose()?,
+            after,
             binding,
         })
     }
@@ -212,14 +198,11 @@ impl Query {
 }
 
 fn other_cursor() -> Failure {
-    let text = format!(
-        "cursor is not of a call with these arguments; accepted: {}. Nothing was sent; call again with that changed.",
-        Cursor::ACCEPTED.0
-    );
-    Failure::new(Code::InvalidArguments, text)
+    let accepted = Cursor::ACCEPTED.0;
+    let fault = format!("cursor is not of a call with these arguments; accepted: {accepted}");
+    invalid(&[fault])
 }
 
-/// The accounts and counts of all places that were read.
 struct Found {
     first: Vec<ServiceAccount>,
     tally: Tally,
@@ -235,10 +218,8 @@ impl Found {
         notes.extend(self.gaps.into_notes().into_iter().flatten());
         notes.extend(self.tally.notes(shows_roles));
         let skips_deployments = call.policy().has_deployments() && !query.include_deployments;
-        let on_role = self
-            .tally
-            .note_on_role(&query.filter, skips_deployments, call.secrets());
-        notes.extend(on_role);
+        let (tally, filter) = (&self.tally, &query.filter);
+        notes.extend(tally.note_on_role(filter, skips_deployments, call.secrets()));
         Matches {
             first: self.first,
             total: self.tally.matches,
@@ -265,39 +246,13 @@ async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Found, Fail
 }
 
 /// The first accounts of all places, whichever is read first.
-struct Shared(Mutex<First<Position, ServiceAccount>>);
-
-impl Shared {
-    fn add(&self, accounts: Vec<ServiceAccount>, order: Order) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for account in accounts {
-            first.push(Position::of_account(&account, order), account);
-        }
-    }
-
-    fn into_accounts(self) -> Vec<ServiceAccount> {
-        let first = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        first.into_items().collect()
-    }
-}
-
-/// The workspaces that a call reads together.
-enum Places {
-    /// The one that it names, with its deployments.
-    Named(WorkspaceId),
-    /// All that are visible.
-    Visible(Visible),
-}
+type Shared = Mutex<First<Position, ServiceAccount>>;
 
 /// Reads several workspaces, and their deployments where those are wanted, or one account is looked for: it may stand in
 /// several places. A place that could not be read is listed without a count.
-async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Failure> {
-    let visible = match places {
-        Places::Named(id) => Visible::named(id),
-        Places::Visible(visible) => visible,
-    };
+async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, Failure> {
     let (unproven, mut gaps) = (visible.unproven, visible.gaps);
-    let shared = Shared(Mutex::new(First::new(query.most())));
+    let shared = Shared::new(First::new(query.most()));
     let read = |place: Place| {
         let is_known = !unproven.contains(&place);
         read_one(call, query, &shared, place, is_known)
@@ -308,24 +263,28 @@ async fn several(call: &Call, query: &Query, places: Places) -> Result<Found, Fa
     };
     let reading = places::read_all(call, visible.workspaces, read, wants_deployments).await?;
     gaps.add_unread(&reading);
-    let views = reading.views(query.include_deployments, |(_, tally)| tally.matches);
+    let views = reading.views(
+        query.include_deployments,
+        |(_, tally)| tally.matches,
+        call.secrets(),
+    );
+    let first = shared.into_inner();
+    let first = first.unwrap_or_else(PoisonError::into_inner);
     let (mut sum, mut clock_ahead) = (Tally::default(), None);
     for (place, (listing, tally)) in reading.into_lists() {
         gaps.add_unreadable_accounts(&place, &listing);
         clock_ahead = clock_ahead.or(listing.clock_ahead);
         sum.add(&tally);
     }
-    let clean = |view: WorkspaceView| view.scrubbed(call.secrets());
     Ok(Found {
-        first: shared.into_accounts(),
+        first: first.into_items().collect(),
         tally: sum,
-        workspaces: Some(views.into_iter().map(clean).collect()),
+        workspaces: Some(views),
         clock_ahead,
         gaps,
     })
 }
 
-/// The list of a place without its accounts, and their tally.
 type Read = (Listing, Tally);
 
 /// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named
@@ -340,9 +299,16 @@ async fn read_one(
     let mut tally = Tally::default();
     let rank = query.rank(&place, &mut tally);
     let mut listing = match is_known {
-        true => call.list_named_by_api(&place, query.most(), rank).await?,
+        true => {
+            let api = call.api().with_good_token();
+            call.list_known_first(&api, &place, query.most(), rank)
+                .await?
+        }
         false => call.list_first(&place, query.most(), rank).await?,
     };
-    shared.add(std::mem::take(&mut listing.accounts), query.order);
+    let mut first = locked(shared);
+    for account in std::mem::take(&mut listing.accounts) {
+        first.push(Position::of_account(&account, query.order), account);
+    }
     Ok((listing, tally))
 }

@@ -4,12 +4,12 @@
 use super::reading::Reading;
 use super::visible::Level;
 use crate::apc::operations::Listing;
-use crate::apc::{Deployment, Place, ServiceAccountId, Workspace, WorkspaceId};
+use crate::apc::{Place, ServiceAccountId, Workspace, WorkspaceId};
 use crate::guards::policy::Policy;
 use crate::guards::text::quoted;
-use crate::tools::failure::{Code, Failure};
+use crate::tools::words::{accounts, first_named};
+use crate::tools::{Code, Failure};
 
-/// The number of places that a note names.
 const NAMED: usize = 20;
 
 /// Everything that a call could not read. It becomes notes of a result, and nothing in it is taken for gone.
@@ -17,88 +17,70 @@ const NAMED: usize = 20;
 pub struct Gaps {
     notes: Vec<String>,
     unknown_workspaces: Vec<WorkspaceId>,
-    /// The numbers of accounts of which something could not be read, with their places.
+    /// The places of accounts of which something could not be read, with the numbers of those.
     partly_read: Vec<(Place, usize)>,
-    /// The numbers of accounts that could not be read, with their places.
+    /// The same of accounts of which nothing could be read.
     unreadable: Vec<(Place, usize)>,
     /// The places whose list came with an error of the API beside it.
     with_an_error: Vec<Place>,
     /// The code of the trouble that was met, denials aside; that of the API where it was of several kinds.
     trouble: Option<Code>,
-    /// True if the token was refused a place.
     is_denied: bool,
-    /// True if an account may stand in something that was not read.
     may_hide_an_account: bool,
 }
 
 impl Gaps {
     /// Adds the places that could not be read, with the reason.
     pub fn add_unread<T>(&mut self, reading: &Reading<T>) {
-        let workspaces = reading.workspaces.iter();
-        let workspaces = workspaces.filter_map(|read| {
+        let workspaces = reading.workspaces.iter().filter_map(|read| {
             let failure = read.outcome.as_ref().err()?;
-            Some((named_workspace(&read.workspace), failure))
+            Some((named_workspace(&read.place), failure))
         });
-        self.add_not_read("workspace", workspaces.collect());
-        let deployments = reading.deployments.iter();
-        let deployments = deployments.filter_map(|read| {
+        let deployments = reading.deployments.iter().filter_map(|read| {
             let failure = read.outcome.as_ref().err()?;
-            Some((named_deployment(&read.deployment), failure))
+            let (_, deployment) = &read.place;
+            Some((named(deployment.id.as_str(), &deployment.label), failure))
         });
-        self.add_not_read("deployment", deployments.collect());
         let unlisted = reading.unlisted.iter();
         let unlisted = unlisted.map(|(workspace, failure)| (named_workspace(workspace), failure));
-        self.add_failed(
-            "The deployments could not be listed, so their accounts are missing here: workspace",
-            unlisted.collect(),
-        );
-        self.add_unreadable_deployments(reading.unreadable_deployments);
+        self.add_failed("Not read, so", "workspace", workspaces.collect());
+        self.add_failed("Not read, so", "deployment", deployments.collect());
+        let why = "The deployments could not be listed, so";
+        self.add_failed(why, "workspace", unlisted.collect());
+        self.add_unreadable("deployments", reading.unreadable_deployments);
     }
 
-    fn add_not_read(&mut self, kind: &str, unread: Vec<(String, &Failure)>) {
-        let sentence = format!("Not read, so their accounts are missing here: {kind}");
-        self.add_failed(&sentence, unread);
-    }
-
-    fn add_failed(&mut self, sentence: &str, failed: Vec<(String, &Failure)>) {
-        self.may_hide_an_account |= !failed.is_empty();
+    fn add_failed(&mut self, why: &str, kind: &str, failed: Vec<(String, &Failure)>) {
         for (_, failure) in &failed {
-            self.meet(failure);
+            self.may_hide_an_account = true;
+            self.is_denied |= failure.code() == Code::PermissionDenied;
+            if !failure.is_denial() {
+                self.add_trouble(failure.code());
+            }
         }
-        let reason =
-            |(name, failure): &(String, &Failure)| format!("{name} ({})", failure.code().name());
-        let named = first_named(&failed, reason);
-        let note = named.map(|named| format!("{sentence} {named}."));
-        self.notes.extend(note);
+        let named = first_named(failed.iter(), NAMED, |(name, failure)| {
+            format!("{name} ({})", failure.code().name())
+        });
+        let note = |named| format!("{why} their accounts are missing here: {kind} {named}.");
+        self.notes.extend(named.map(note));
     }
 
-    fn add_unreadable_deployments(&mut self, count: usize) {
+    /// Adds the entries of a list of places that the API itself could not read.
+    pub(super) fn add_unreadable(&mut self, places: &str, count: usize) {
         if count > 0 {
-            self.add_trouble(Code::ApiError);
-            self.may_hide_an_account = true;
+            self.add_hiding(Code::ApiError);
             self.notes.push(format!(
-                "{count} of the deployments could not be read by the API itself; their accounts are missing here."
+                "{count} of the {places} could not be read by the API itself; their accounts are missing here."
             ));
         }
-    }
-
-    /// Adds the gaps of the list of visible workspaces.
-    pub fn add_visible(&mut self, gaps: &Self) {
-        self.notes.extend(gaps.notes.iter().cloned());
-        let unknown = gaps.unknown_workspaces.iter().cloned();
-        self.unknown_workspaces.extend(unknown);
-        if let Some(code) = gaps.trouble {
-            self.add_trouble(code);
-        }
-        self.may_hide_an_account |= gaps.may_hide_an_account;
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.sentences().is_empty()
     }
 
-    pub(super) fn add_unknown_workspace(&mut self, id: &WorkspaceId) {
-        self.unknown_workspaces.push(id.clone());
+    pub(super) fn add_unknown_workspace(&mut self, id: WorkspaceId) {
+        self.unknown_workspaces.push(id);
     }
 
     /// Adds the workspaces that are not known because the list of all could not be had.
@@ -114,14 +96,12 @@ impl Gaps {
             ),
             Ok(_) => return,
         };
-        self.add_trouble(code);
-        self.may_hide_an_account = true;
+        self.add_hiding(code);
         self.notes.push(format!(
             "Only the workspaces of this server's settings were read: {why}. Others may exist; name one as workspace_id."
         ));
     }
 
-    /// The failure of a call that could read nothing.
     pub(super) fn nothing_read(&self) -> Failure {
         let text = format!(
             "Nothing could be read. {} Nothing was changed. If the token lacks a role, ask an admin of the workspace for WORKSPACE_VIEWER; else call again later.",
@@ -130,25 +110,13 @@ impl Gaps {
         Failure::new(self.code(), text)
     }
 
-    /// Adds the entries of the API's list of workspaces that could not be read.
-    pub fn add_unreadable_workspaces(&mut self, count: usize) {
-        if count > 0 {
-            self.add_trouble(Code::ApiError);
-            self.may_hide_an_account = true;
-            self.notes.push(format!(
-                "{count} of the token's workspaces could not be read by the API itself; their accounts are missing here."
-            ));
-        }
-    }
-
     /// Adds the accounts of a place that could not be read.
     pub fn add_unreadable_accounts(&mut self, place: &Place, listing: &Listing) {
         if listing.partly_read > 0 {
             self.partly_read.push((place.clone(), listing.partly_read));
         }
         if !listing.is_complete {
-            self.add_trouble(Code::ApiError);
-            self.may_hide_an_account = true;
+            self.add_hiding(Code::ApiError);
         }
         match listing.unreadable {
             0 if listing.is_complete => {}
@@ -159,19 +127,19 @@ impl Gaps {
 
     /// The sentences, as many as there are kinds of gaps and not as there are places.
     fn sentences(&self) -> Vec<String> {
-        let accounts = |(place, count): &(Place, usize)| format!("{} in {place}", counted(*count));
+        let in_place = |(place, count): &(Place, usize)| format!("{} in {place}", accounts(*count));
         let workspace = |id: &WorkspaceId| quoted(id.as_str());
         let kinds = [
-            first_named(&self.unknown_workspaces, workspace).map(|named| {
+            first_named(self.unknown_workspaces.iter(), NAMED, workspace).map(|named| {
                 format!("The settings of this server name workspaces that do not exist: {named}.")
             }),
-            first_named(&self.partly_read, accounts).map(|named| {
+            first_named(self.partly_read.iter(), NAMED, in_place).map(|named| {
                 format!("The API itself could not read everything of {named}: the missing parts are not known.")
             }),
-            first_named(&self.with_an_error, Place::to_string).map(|named| {
+            first_named(self.with_an_error.iter(), NAMED, Place::to_string).map(|named| {
                 format!("The API reported an error beside the list of {named}. An account that is not listed there may still exist.")
             }),
-            first_named(&self.unreadable, accounts).map(|named| {
+            first_named(self.unreadable.iter(), NAMED, in_place).map(|named| {
                 format!("The API itself could not read {named}. An account that is not listed there may still exist.")
             }),
         ];
@@ -193,62 +161,55 @@ impl Gaps {
         policy: &Policy,
     ) -> Failure {
         let account = quoted(id.as_str());
-        let (everywhere, elsewhere, ids) = match policy.has_deployments() {
+        let (or_deployment, or_a_deployment, ids) = match policy.has_deployments() {
             true => (
-                "any workspace or deployment",
-                "another workspace or a deployment",
+                " or deployment",
+                " or a deployment",
                 "workspace_id or deployment_id",
             ),
-            false => ("any workspace", "another workspace", "workspace_id"),
+            false => ("", "", "workspace_id"),
         };
-        let searched = match place {
-            Some(place) => place.to_string(),
-            None => format!("{everywhere} that this token may list"),
+        let searched = place.map_or_else(
+            || format!("any workspace{or_deployment} that this token may list"),
+            Place::to_string,
+        );
+        let failure = if self.may_hide_an_account {
+            // A denial does not pass by itself.
+            let way_on = match (self.trouble, self.is_denied) {
+                (None, true) => {
+                    "The token may not list the places that are marked permission_denied here, and waiting does not change that: set another token, or ask an admin of those places for a role; or call again with"
+                }
+                _ => "Call again in a minute, or with",
+            };
+            let text = format!(
+                "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. {way_on} the {ids} that the user names.",
+                self.sentences().join(" ")
+            );
+            Failure::new(self.code(), text)
+        } else {
+            let way_on = match place {
+                Some(_) => format!(
+                    "belong to another workspace{or_a_deployment}: call get_service_accounts with that service_account_id alone to search all that you can see."
+                ),
+                None => format!(
+                    "its place may have to be named as {ids}: call get_service_accounts with limit 0 to see every workspace you can."
+                ),
+            };
+            let text = format!(
+                "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or {way_on}"
+            );
+            Failure::new(Code::NotFound, text)
         };
-        let (code, text) = match (self.may_hide_an_account, place) {
-            (false, Some(_)) => (
-                Code::NotFound,
-                format!(
-                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or belong to {elsewhere}: call get_service_accounts with that service_account_id alone to search all that you can see."
-                ),
-            ),
-            (false, None) => (
-                Code::NotFound,
-                format!(
-                    "There is no service account {account} in {searched}. Nothing was changed. It may be deleted, or its place may have to be named as {ids}: call get_service_accounts with limit 0 to see every workspace you can."
-                ),
-            ),
-            (true, _) => (
-                self.code(),
-                format!(
-                    "Service account {account} was not found in {searched}, but not everything could be read, so it may still exist. {} Nothing was changed. {}",
-                    self.sentences().join(" "),
-                    self.way_on(ids)
-                ),
-            ),
-        };
-        let failure = Failure::new(code, text).about_account(id);
+        let failure = failure.about_account(id);
         match place {
             Some(place) => failure.about_place(place),
             None => failure,
         }
     }
 
-    /// The way on after a search in which something was not read. A denial does not pass by itself.
-    fn way_on(&self, ids: &str) -> String {
-        match (self.trouble, self.is_denied) {
-            (None, true) => format!(
-                "The token may not list the places that are marked permission_denied here, and waiting does not change that: set another token, or ask an admin of those places for a role; or call again with the {ids} that the user names."
-            ),
-            _ => format!("Call again in a minute, or with the {ids} that the user names."),
-        }
-    }
-
-    fn meet(&mut self, failure: &Failure) {
-        self.is_denied |= failure.code() == Code::PermissionDenied;
-        if !failure.is_denial() {
-            self.add_trouble(failure.code());
-        }
+    fn add_hiding(&mut self, code: Code) {
+        self.add_trouble(code);
+        self.may_hide_an_account = true;
     }
 
     fn add_trouble(&mut self, code: Code) {
@@ -261,31 +222,11 @@ impl Gaps {
     }
 }
 
-/// The first of these in words, and the number of the others; none if there are none.
-fn first_named<T>(all: &[T], words: impl Fn(&T) -> String) -> Option<String> {
-    let mut named: Vec<_> = all.iter().take(NAMED).map(words).collect();
-    if all.len() > NAMED {
-        named.push(format!("{} more", all.len() - NAMED));
-    }
-    (!named.is_empty()).then(|| named.join(", "))
-}
-
-fn counted(accounts: usize) -> String {
-    match accounts {
-        1 => "1 account".to_owned(),
-        many => format!("{many} accounts"),
-    }
-}
-
 fn named_workspace(workspace: &Workspace) -> String {
-    named(workspace.id.as_str(), workspace.label.as_deref())
+    named(workspace.id.as_str(), &workspace.label)
 }
 
-fn named_deployment(deployment: &Deployment) -> String {
-    named(deployment.id.as_str(), deployment.label.as_deref())
-}
-
-fn named(id: &str, label: Option<&str>) -> String {
+fn named(id: &str, label: &Option<String>) -> String {
     match label {
         Some(label) => format!("{} {}", quoted(id), quoted(label)),
         None => quoted(id),

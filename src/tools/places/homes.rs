@@ -2,7 +2,7 @@
 //! Reads lists only: the API has no way to ask for the workspace of one deployment.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use futures_util::{StreamExt, stream};
 
@@ -11,9 +11,8 @@ use crate::apc::exchange::Api;
 use crate::apc::operations::{self, Deployments};
 use crate::apc::{Deployment, DeploymentId, Place, WorkspaceId};
 use crate::guards::text::quoted;
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::unknown_place;
+use crate::tools::{Call, Code, Failure, locked};
 
 /// The deployments that a call has seen listed, and the workspace of each.
 #[derive(Default)]
@@ -22,33 +21,24 @@ pub struct Homes(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
 impl Homes {
     /// The workspace of a deployment.
     pub fn workspace_of(&self, id: &DeploymentId) -> Option<WorkspaceId> {
-        self.locked()
-            .get(id)
-            .map(|(workspace, _)| workspace.clone())
+        Some(locked(&self.0).get(id)?.0.clone())
     }
 
     /// The label of a deployment.
     pub fn label_of(&self, id: &DeploymentId) -> Option<String> {
-        self.locked().get(id)?.1.clone()
+        locked(&self.0).get(id)?.1.clone()
     }
 
     fn add(&self, workspace: &WorkspaceId, deployments: &[Deployment]) {
-        let mut all = self.locked();
+        let mut all = locked(&self.0);
         for deployment in deployments {
             let home = (workspace.clone(), deployment.label.clone());
             all.insert(deployment.id.clone(), home);
         }
     }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<DeploymentId, (WorkspaceId, Option<String>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Lists the deployments of a workspace, each once, and remembers where they are.
-///
-/// # Errors
-/// They could not be listed.
 pub(super) async fn deployments_of(
     call: &Call,
     api: &Api<'_>,
@@ -58,30 +48,22 @@ pub(super) async fn deployments_of(
     let listed = operations::deployments(api, workspace).await;
     let mut listed = listed.map_err(|error| call.failure_at(&error, &place))?;
     let mut known = HashSet::new();
-    listed
-        .listed
-        .retain(|deployment| known.insert(deployment.id.clone()));
+    let is_new = |deployment: &Deployment| known.insert(deployment.id.clone());
+    listed.listed.retain(is_new);
     call.homes.add(workspace, &listed.listed);
     Ok(listed)
 }
 
-/// The result of a search for the workspace of a deployment.
-pub(super) enum Search {
-    /// It is in this workspace.
-    Found(WorkspaceId),
-    /// It is in none of them.
-    NotThere,
-    /// It is in none that could be read.
-    Unclear(Vec<Failure>),
-}
-
 /// Looks for a deployment in the lists of these workspaces, several at once, until it is found.
+///
+/// # Errors
+/// It is in none that could be read; in none at all if there are no failures.
 pub(super) async fn find(
     call: &Call,
     api: &Api<'_>,
     workspaces: Vec<WorkspaceId>,
     id: &DeploymentId,
-) -> Search {
+) -> Result<WorkspaceId, Vec<Failure>> {
     let lists = stream::iter(workspaces).map(|workspace| async move {
         let listed = deployments_of(call, api, &workspace).await;
         (workspace, listed)
@@ -90,7 +72,7 @@ pub(super) async fn find(
     let mut failures = Vec::new();
     while let Some((workspace, listed)) = lists.next().await {
         match listed {
-            Ok(listed) if super::has(&listed, id) => return Search::Found(workspace),
+            Ok(listed) if super::has(&listed, id) => return Ok(workspace),
             Ok(Deployments { unreadable: 0, .. }) => {}
             Ok(Deployments { unreadable, .. }) => {
                 failures.push(not_all_listed(unreadable, &workspace));
@@ -98,10 +80,7 @@ pub(super) async fn find(
             Err(failure) => failures.push(failure),
         }
     }
-    match failures.is_empty() {
-        true => Search::NotThere,
-        false => Search::Unclear(failures),
-    }
+    Err(failures)
 }
 
 /// Makes sure that a deployment exists whose list of accounts is empty, as far as that can be found out. Only system-level
@@ -129,12 +108,11 @@ pub async fn check_deployment(
         },
     };
     match find(call, api, workspaces, id).await {
-        Search::Found(_) | Search::Unclear(_) => Ok(()),
-        Search::NotThere => Err(unknown_place(&place)),
+        Err(failures) if failures.is_empty() => Err(unknown_place(&place)),
+        _ => Ok(()),
     }
 }
 
-/// The failure of a look for a deployment in a list that the API could not read in full.
 pub(super) fn not_all_listed(unreadable: usize, workspace: &WorkspaceId) -> Failure {
     let place = Place::Workspace(workspace.clone());
     let text = format!(

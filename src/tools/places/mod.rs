@@ -10,11 +10,10 @@ mod visible;
 
 use crate::apc::operations::Deployments;
 use crate::apc::{DeploymentId, Level, Place, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
 use crate::tools::place_words::{
     deployment_not_allowed, elsewhere, not_in_workspace, not_listed, place_not_allowed,
 };
+use crate::tools::{Call, Code, Failure};
 
 pub use gaps::Gaps;
 pub use homes::{Homes, check_deployment};
@@ -23,7 +22,7 @@ pub use reading::{ReadWorkspace, read_all};
 pub use views::{Unshown, WorkspaceView, shortened};
 pub use visible::{Visible, visible};
 
-use homes::{Search, deployments_of, find};
+use homes::{deployments_of, find};
 
 /// The number of lists that one call reads at once.
 const AT_ONCE: usize = 16;
@@ -70,7 +69,6 @@ impl NamedPlace {
     }
 }
 
-/// Makes sure that the deployment is in the workspace that the call names beside it.
 async fn check_inside(
     call: &Call,
     deployment: &DeploymentId,
@@ -97,41 +95,32 @@ async fn check_allowed(
     let allowed = call.policy().allowed_workspaces.iter().flatten();
     let allowed = allowed.cloned().collect();
     let failures = match find(call, &call.api(), allowed, deployment).await {
-        Search::Found(home) => {
+        Ok(home) => {
             return match named.filter(|named| **named != home) {
                 Some(named) => Err(elsewhere(deployment, named, &home)),
                 None => Ok(()),
             };
         }
-        Search::NotThere => Vec::new(),
-        Search::Unclear(failures) => failures,
+        Err(failures) => failures,
     };
-    let decisive = |failure: &&Failure| !failure.is_denial();
-    match failures.iter().find(decisive) {
-        Some(failure) if failure.code() == Code::Unauthenticated => Err(failure.clone()),
-        Some(failure) => Err(homes::not_searched(failure, deployment)),
-        None => Err(deployment_not_allowed(
-            deployment,
-            call.policy(),
-            !failures.is_empty(),
-        )),
-    }
+    let some_refused = !failures.is_empty();
+    Err(match failures.iter().find(|failure| !failure.is_denial()) {
+        Some(failure) if failure.code() == Code::Unauthenticated => failure.clone(),
+        Some(failure) => homes::not_searched(failure, deployment),
+        None => deployment_not_allowed(deployment, call.policy(), some_refused),
+    })
 }
 
 /// Checks that the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
 /// the call has found it.
-///
-/// # Errors
-/// The policy leaves the place out.
 pub fn check(call: &Call, place: &Place) -> Result<(), Failure> {
     let policy = call.policy();
     let is_allowed = match place {
         Place::Workspace(id) => policy.allows(id),
+        Place::Deployment(_) if policy.allowed_workspaces.is_none() => policy.has_deployments(),
         Place::Deployment(id) => {
             let home = call.homes.workspace_of(id);
-            policy.has_deployments()
-                && (policy.allowed_workspaces.is_none()
-                    || home.is_some_and(|home| policy.allows(&home)))
+            policy.has_deployments() && home.is_some_and(|home| policy.allows(&home))
         }
     };
     match is_allowed {

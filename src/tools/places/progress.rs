@@ -15,7 +15,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts places that are going to be read.
     pub(super) fn expect(&self, places: usize) {
         let places = u64::try_from(places).unwrap_or(u64::MAX);
         self.total.fetch_add(places, Ordering::Relaxed);

@@ -7,34 +7,26 @@ use super::homes::deployments_of;
 use super::{AT_ONCE, Gaps};
 use crate::apc::operations::Deployments;
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
+use crate::tools::{Call, Code, Failure};
 
-/// A workspace, and its list as far as it could be read.
-pub struct ReadWorkspace<T> {
-    /// The workspace.
-    pub workspace: Workspace,
-    /// Its list, or the reason why there is none.
+/// A place, and its list or the reason why there is none.
+pub struct ReadPlace<P, T> {
+    pub place: P,
     pub outcome: Result<T, Failure>,
 }
 
-/// A deployment, and its list as far as it could be read.
-pub struct ReadDeployment<T> {
-    /// The workspace that it is in.
-    pub workspace_id: WorkspaceId,
-    /// The deployment.
-    pub deployment: Deployment,
-    /// Its list, or the reason why there is none.
-    pub outcome: Result<T, Failure>,
-}
+pub type ReadWorkspace<T> = ReadPlace<Workspace, T>;
 
-/// The places that a call has read.
+/// A deployment whose list was asked for, after the workspace that it is in.
+pub type ReadDeployment<T> = ReadPlace<(WorkspaceId, Deployment), T>;
+
+/// The places that a call has read, in the order given.
 pub struct Reading<T> {
     /// The workspaces, in the order given.
     pub workspaces: Vec<ReadWorkspace<T>>,
-    /// Their deployments, where they were read, in the same order.
+    /// Empty unless they were wanted.
     pub deployments: Vec<ReadDeployment<T>>,
-    /// The workspaces whose deployments could not be listed, with the reason.
+    /// The workspaces whose deployments could not be listed.
     pub unlisted: Vec<(Workspace, Failure)>,
     /// The number of deployments that the API itself could not read.
     pub unreadable_deployments: usize,
@@ -54,15 +46,18 @@ pub async fn read_all<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    let read_workspace = |workspace: &Workspace| read(workspace.id.clone().into());
     let mut reading = Reading {
-        workspaces: read_workspaces(call, workspaces, &read).await,
+        workspaces: read_places(call, workspaces, read_workspace).await,
         deployments: Vec::new(),
         unlisted: Vec::new(),
         unreadable_deployments: 0,
     };
     if wants_deployments(&reading.workspaces) {
         let listed = reading.list_deployments(call).await;
-        reading.deployments = read_deployments(call, listed, &read).await;
+        let read_deployment =
+            |(_, deployment): &(_, Deployment)| read(deployment.id.clone().into());
+        reading.deployments = read_places(call, listed, read_deployment).await;
     }
     match reading.decisive() {
         Some(failure) => Err(failure),
@@ -70,50 +65,23 @@ where
     }
 }
 
-async fn read_workspaces<T, F>(
+/// Reads the lists of places, several at once. Each is progress.
+async fn read_places<P, T, F>(
     call: &Call,
-    workspaces: Vec<Workspace>,
-    read: &impl Fn(Place) -> F,
-) -> Vec<ReadWorkspace<T>>
+    places: Vec<P>,
+    read: impl Fn(&P) -> F,
+) -> Vec<ReadPlace<P, T>>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    call.progress.expect(workspaces.len());
-    let reads = workspaces.into_iter().map(|workspace| {
-        let outcome = read(Place::Workspace(workspace.id.clone()));
+    call.progress.expect(places.len());
+    let reads = places.into_iter().map(|place| {
+        let outcome = read(&place);
         async move {
             let outcome = outcome.await;
-            ReadWorkspace { workspace, outcome }
+            ReadPlace { place, outcome }
         }
     });
-    gathered(call, reads).await
-}
-
-async fn read_deployments<T, F>(
-    call: &Call,
-    listed: Vec<(WorkspaceId, Deployment)>,
-    read: &impl Fn(Place) -> F,
-) -> Vec<ReadDeployment<T>>
-where
-    F: Future<Output = Result<T, Failure>>,
-{
-    call.progress.expect(listed.len());
-    let reads = listed.into_iter().map(|(workspace_id, deployment)| {
-        let outcome = read(Place::Deployment(deployment.id.clone()));
-        async move {
-            let outcome = outcome.await;
-            ReadDeployment {
-                workspace_id,
-                deployment,
-                outcome,
-            }
-        }
-    });
-    gathered(call, reads).await
-}
-
-/// The results of reads, several at once, each of which is progress.
-async fn gathered<R, F: Future<Output = R>>(call: &Call, reads: impl Iterator<Item = F>) -> Vec<R> {
     let mut reads = stream::iter(reads).buffered(AT_ONCE);
     let mut all = Vec::new();
     while let Some(read) = reads.next().await {
@@ -127,22 +95,20 @@ impl<T> Reading<T> {
     /// The lists that could be read, with their places: those of workspaces first.
     pub fn into_lists(self) -> impl Iterator<Item = (Place, T)> {
         let workspaces = self.workspaces.into_iter();
-        let workspaces = workspaces.map(|read| (read.workspace.id.into(), read.outcome));
+        let workspaces = workspaces.map(|read| (read.place.id.into(), read.outcome));
         let deployments = self.deployments.into_iter();
-        let deployments = deployments.map(|read| (read.deployment.id.into(), read.outcome));
-        workspaces
-            .chain(deployments)
-            .filter_map(|(place, outcome)| Some((place, outcome.ok()?)))
+        let deployments = deployments.map(|read| (read.place.1.id.into(), read.outcome));
+        let all = workspaces.chain(deployments);
+        all.filter_map(|(place, outcome)| Some((place, outcome.ok()?)))
     }
 
-    /// Lists the deployments of all workspaces, several lists at once.
     async fn list_deployments(&mut self, call: &Call) -> Vec<(WorkspaceId, Deployment)> {
         let token_is_good = self.workspaces.iter().any(|read| read.outcome.is_ok());
         let api = &match token_is_good {
             true => call.api().with_good_token(),
             false => call.api(),
         };
-        let workspaces = self.workspaces.iter().map(|read| read.workspace.clone());
+        let workspaces = self.workspaces.iter().map(|read| read.place.clone());
         let workspaces: Vec<_> = workspaces.collect();
         let lists = workspaces.into_iter().map(|workspace| async move {
             let listed = deployments_of(call, api, &workspace.id).await;
@@ -176,7 +142,12 @@ impl<T> Reading<T> {
             [] => None,
             all if all.len() < places => None,
             [only] => Some((*only).clone()),
-            [first, rest @ ..] if is_common(first, rest) => Some((*first).clone().about_no_place()),
+            // A denial says nothing of other places.
+            [first, rest @ ..]
+                if !first.is_denial() && rest.iter().all(|one| one.code() == first.code()) =>
+            {
+                Some((*first).clone().about_no_place())
+            }
             _ => {
                 let mut gaps = Gaps::default();
                 gaps.add_unread(self);
@@ -185,18 +156,10 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The failures of lists of accounts.
     fn failures(&self) -> impl Iterator<Item = &Failure> {
         let workspaces = self.workspaces.iter().map(|read| &read.outcome);
         let deployments = self.deployments.iter().map(|read| &read.outcome);
-        workspaces
-            .chain(deployments)
-            .filter_map(|outcome| outcome.as_ref().err())
+        let all = workspaces.chain(deployments);
+        all.filter_map(|outcome| outcome.as_ref().err())
     }
-}
-
-/// Tells whether all places failed in the way of the first one, which is no denial: that says nothing of one place.
-fn is_common(first: &Failure, rest: &[&Failure]) -> bool {
-    let mut rest = rest.iter();
-    !first.is_denial() && rest.all(|failure| failure.code() == first.code())
 }

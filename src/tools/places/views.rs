@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::reading::{ReadDeployment, ReadWorkspace, Reading};
+use super::reading::{ReadDeployment, Reading};
 use crate::guards::secret::Secrets;
 
 // A workspace in a result. (A doc comment would become a description in the schema.)
@@ -33,15 +33,6 @@ struct DeploymentView {
 }
 
 impl WorkspaceView {
-    fn of<T>(read: &ReadWorkspace<T>, count: impl Fn(&T) -> u64) -> Self {
-        Self {
-            id: read.workspace.id.as_str().to_owned(),
-            label: read.workspace.label.clone(),
-            count: read.outcome.as_ref().ok().map(count),
-            deployments: None,
-        }
-    }
-
     /// The place with those of its deployments alone that have matches; none if nothing of it has any. One that was not read
     /// may have some.
     pub fn narrowed(mut self, with_deployments: bool) -> Option<Self> {
@@ -55,53 +46,43 @@ impl WorkspaceView {
         (is_unread || self.has_matches()).then_some(self)
     }
 
-    /// Without secrets. The lists that were read after the places may have told some.
-    pub fn scrubbed(self, secrets: &Secrets) -> Self {
-        let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));
-        let deployments = self.deployments.map(|all| {
-            let all = all.into_iter();
-            all.map(|one| DeploymentView {
-                id: secrets.scrubbed(one.id),
-                label: clean(one.label),
-                release_name: clean(one.release_name),
-                count: one.count,
-            })
-            .collect()
-        });
-        Self {
-            id: secrets.scrubbed(self.id),
-            label: clean(self.label),
-            count: self.count,
-            deployments,
-        }
-    }
-}
-
-impl DeploymentView {
-    fn of<T>(read: &ReadDeployment<T>, count: impl Fn(&T) -> u64) -> Self {
-        let deployment = read.deployment.clone();
-        Self {
-            id: deployment.id.into_string(),
-            label: deployment.label,
-            release_name: deployment.release_name,
-            count: read.outcome.as_ref().ok().map(count),
-        }
+    fn has_matches(&self) -> bool {
+        let has = |count: Option<u64>| count != Some(0);
+        let mut deployments = self.deployments.iter().flatten();
+        has(self.count) || deployments.any(|deployment| has(deployment.count))
     }
 }
 
 impl<T> Reading<T> {
     /// The places as a result shows them, each with its number of matches. A workspace whose deployments could not be
-    /// listed shows none.
-    pub fn views(&self, with_deployments: bool, count: impl Fn(&T) -> u64) -> Vec<WorkspaceView> {
+    /// listed shows none. Secrets go: the lists that were read after the places may have told some.
+    pub fn views(
+        &self,
+        with_deployments: bool,
+        count: impl Fn(&T) -> u64,
+        secrets: &Secrets,
+    ) -> Vec<WorkspaceView> {
+        let clean = |text: &str| secrets.scrubbed(text.to_owned());
+        let count = |outcome: &Result<T, _>| outcome.as_ref().ok().map(&count);
+        let deployment = |read: &ReadDeployment<T>| {
+            let (_, deployment) = &read.place;
+            DeploymentView {
+                id: clean(deployment.id.as_str()),
+                label: deployment.label.as_deref().map(clean),
+                release_name: deployment.release_name.as_deref().map(clean),
+                count: count(&read.outcome),
+            }
+        };
         let views = self.workspaces.iter().map(|read| {
-            let id = &read.workspace.id;
+            let id = &read.place.id;
             let is_listed = self.unlisted.iter().all(|(unlisted, _)| unlisted.id != *id);
-            let here = self.deployments.iter();
-            let here = here.filter(|read| read.workspace_id == *id);
-            let deployments = here.map(|read| DeploymentView::of(read, &count));
+            let here = self.deployments.iter().filter(|read| read.place.0 == *id);
             WorkspaceView {
-                deployments: (with_deployments && is_listed).then(|| deployments.collect()),
-                ..WorkspaceView::of(read, &count)
+                id: clean(id.as_str()),
+                label: read.place.label.as_deref().map(clean),
+                count: count(&read.outcome),
+                deployments: (with_deployments && is_listed)
+                    .then(|| here.map(deployment).collect()),
             }
         });
         views.collect()
@@ -147,7 +128,6 @@ pub fn shortened(mut all: Vec<WorkspaceView>, most: usize) -> (Vec<WorkspaceView
     (shown.into_iter().map(with_deployments).collect(), unshown)
 }
 
-/// Takes the room that a place needs, if there is so much.
 fn takes(room: &mut usize, place: &impl Serialize) -> bool {
     match room.checked_sub(length(place) + ",".len()) {
         Some(left) => {
@@ -155,14 +135,6 @@ fn takes(room: &mut usize, place: &impl Serialize) -> bool {
             true
         }
         None => false,
-    }
-}
-
-impl WorkspaceView {
-    fn has_matches(&self) -> bool {
-        let has = |count: Option<u64>| count != Some(0);
-        let mut deployments = self.deployments.iter().flatten();
-        has(self.count) || deployments.any(|deployment| has(deployment.count))
     }
 }
 

@@ -9,8 +9,7 @@ use super::{AT_ONCE, Gaps};
 use crate::apc::error::ApiError;
 use crate::apc::operations::{self, Workspaces};
 use crate::apc::{Place, Workspace, WorkspaceId};
-use crate::tools::context::Call;
-use crate::tools::failure::{Code, Failure};
+use crate::tools::{Call, Code, Failure};
 
 /// The workspaces that calls without a place are about.
 #[derive(Default)]
@@ -45,16 +44,16 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
     let mut visible = Visible::default();
     let level = match listed_workspaces(call).await {
         Ok((level, listed)) => {
-            visible.gaps.add_unreadable_workspaces(listed.unreadable);
+            let gaps = &mut visible.gaps;
+            gaps.add_unreadable("token's workspaces", listed.unreadable);
             visible.add(listed.listed);
             Ok(level)
         }
         Err(failure) if failure.code() == Code::Unauthenticated => return Err(failure),
         Err(failure) => Err(failure),
     };
-    visible
-        .workspaces
-        .retain(|workspace| call.policy().allows(&workspace.id));
+    let is_allowed = |workspace: &Workspace| call.policy().allows(&workspace.id);
+    visible.workspaces.retain(is_allowed);
     add_named(call, &mut visible).await?;
     match (visible.workspaces.is_empty(), level) {
         (true, Err(failure)) => Err(failure),
@@ -129,7 +128,7 @@ async fn add_named(call: &Call, visible: &mut Visible) -> Result<(), Failure> {
     for (id, found) in answers {
         match found {
             Ok(Some(workspace)) => more.push(workspace),
-            Ok(None) => visible.gaps.add_unknown_workspace(&id),
+            Ok(None) => visible.gaps.add_unknown_workspace(id),
             Err(error @ (ApiError::Unauthenticated | ApiError::TokenInDoubt { .. })) => {
                 return Err(call.failure(&error));
             }
@@ -148,24 +147,21 @@ async fn add_named(call: &Call, visible: &mut Visible) -> Result<(), Failure> {
 
 fn no_workspace(call: &Call, level: &Level) -> Failure {
     let source = &call.installation.token_source;
-    match level {
-        Level::SystemWithoutList => Failure::new(
-            Code::InvalidArguments,
-            format!(
-                "workspace_id is missing: the token from {source} is a system-level one, and this release of the platform does not list all workspaces. Nothing was changed. Call again with a workspace_id; a platform administrator can tell the ids."
-            ),
-        ),
-        _ if call.policy().has_deployments() => Failure::new(
-            Code::PermissionDenied,
-            format!(
-                "The token from {source} is valid, but it has no role in any workspace, or only roles on deployments; the API does not tell which. Nothing was changed. If it belongs to a deployment, call again with that deployment_id: such a token cannot learn it, so ask the user. Else ask an admin of the workspace for a role there (WORKSPACE_VIEWER to list, usually WORKSPACE_EDITOR or WORKSPACE_ADMIN to create and delete), or set another token."
-            ),
-        ),
-        _ => Failure::new(
-            Code::PermissionDenied,
-            format!(
-                "The token from {source} is valid, but it has no role in any workspace. Nothing was changed. Ask an admin of the workspace for a role there (WORKSPACE_VIEWER to list, usually WORKSPACE_EDITOR or WORKSPACE_ADMIN to create and delete), or set another token."
-            ),
-        ),
+    if matches!(level, Level::SystemWithoutList) {
+        let text = format!(
+            "workspace_id is missing: the token from {source} is a system-level one, and this release of the platform does not list all workspaces. Nothing was changed. Call again with a workspace_id; a platform administrator can tell the ids."
+        );
+        return Failure::new(Code::InvalidArguments, text);
     }
+    let (or_on_deployments, ask) = match call.policy().has_deployments() {
+        true => (
+            ", or only roles on deployments; the API does not tell which",
+            "If it belongs to a deployment, call again with that deployment_id: such a token cannot learn it, so ask the user. Else ask",
+        ),
+        false => ("", "Ask"),
+    };
+    let text = format!(
+        "The token from {source} is valid, but it has no role in any workspace{or_on_deployments}. Nothing was changed. {ask} an admin of the workspace for a role there (WORKSPACE_VIEWER to list, usually WORKSPACE_EDITOR or WORKSPACE_ADMIN to create and delete), or set another token."
+    );
+    Failure::new(Code::PermissionDenied, text)
 }

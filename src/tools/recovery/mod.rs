@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use crate::apc::operations::Listing;
 use crate::apc::{Bindings, Category, Label, NewServiceAccount, ServiceAccount, ServiceAccountId};
-use crate::guards::text::quoted;
 
 /// The ids that a place showed before a creation was sent. What was seen decides, and no clock.
 pub type SeenBefore = HashSet<String>;
@@ -21,9 +20,7 @@ pub enum Trace {
     Nothing,
     /// Accounts that decide nothing, and the reason.
     Unclear {
-        /// Their ids.
         ids: Vec<ServiceAccountId>,
-        /// The reason, as a sentence.
         why: String,
     },
 }
@@ -56,34 +53,26 @@ pub fn trace(
         return Trace::Nothing;
     }
     let ids = accounts.iter().map(|account| account.id.clone()).collect();
-    let mut ours: Vec<_> = accounts
-        .into_iter()
-        .filter(|account| could_be(account, new.role.name(), category_of(new)))
-        .collect();
+    let (role, category) = (new.role.name(), new.category.as_ref().map(Label::as_str));
+    accounts.retain(|account| could_be(account, role, category));
+    let mut ours = accounts;
     let why = match (ours.pop(), ours.len()) {
-        (None, _) => "has that label, with another role or category".to_owned(),
-        (Some(_), 1..) => "could each be the one".to_owned(),
-        (Some(_), 0) if !is_complete => {
-            "could be the one, but not every account could be read".to_owned()
+        (None, _) => "has that label, with another role or category",
+        (Some(_), 1..) => "could each be the one",
+        (Some(_), 0) if !is_complete => "could be the one, but not every account could be read",
+        (Some(account), 0) if has_further_roles(&account, role) => {
+            "has that label, role and category, and further roles that this creation did not ask for, so it may be another account"
         }
-        (Some(account), 0) if has_further_roles(&account, new.role.name()) => {
-            "has that label, role and category, and further roles that this creation did not ask for, so it may be another account".to_owned()
-        }
-        (Some(account), 0) if !is_as_asked(&account, new.role.name()) => {
-            "could be the one, but its role or category is not shown".to_owned()
+        (Some(account), 0) if !is_as_asked(&account, role) => {
+            "could be the one, but its role or category is not shown"
         }
         (Some(account), 0) => match &account.api_key {
             Some(key) if !key.is_masked() => return Trace::New(Box::new(account)),
-            _ => "could be the one, but its key is not shown in full any more".to_owned(),
+            _ => "could be the one, but its key is not shown in full any more",
         },
     };
+    let why = why.to_owned();
     Trace::Unclear { ids, why }
-}
-
-/// The ids as a sentence names them.
-pub fn listed(ids: &[ServiceAccountId]) -> String {
-    let quoted: Vec<_> = ids.iter().map(|id| quoted(id.as_str())).collect();
-    quoted.join(", ")
 }
 
 /// Tells whether nothing that is known of the account speaks against it.
@@ -108,10 +97,6 @@ fn is_as_asked(account: &ServiceAccount, asked_role: &str) -> bool {
     let is_role = account.role() == Some(asked_role);
     let is_only_role = matches!(&account.bindings, Bindings::Known(all) if all.len() == 1);
     is_role && is_only_role && account.category != Category::Unknown
-}
-
-fn category_of(new: &NewServiceAccount) -> Option<&str> {
-    new.category.as_ref().map(Label::as_str)
 }
 
 #[cfg(test)]

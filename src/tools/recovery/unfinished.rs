@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use tokio::time::Instant;
 
 use super::{could_be, is_as_asked};
 use crate::apc::operations::{self, Listing};
-use crate::apc::{Place, ServiceAccount, ServiceAccountId, WorkspaceId};
+use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::audit::Attempt;
 use crate::guards::key_files::{
     self, Content, Found, Intent, KeyDirectory, LeftIntent, Phase, Sending,
@@ -20,14 +20,10 @@ use crate::guards::key_files::{
 use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
-use crate::tools::context::Call;
-use crate::tools::places;
+use crate::tools::change::note_place;
+use crate::tools::{Call, create, get, locked, places};
 
-/// The longest look for the accounts of unfinished creations.
 const LOOK_MAX: Duration = Duration::from_secs(5);
-
-/// The tool of the lines in the audit log.
-const TOOL: &str = "create_service_account";
 
 /// The unfinished creations that a call has found out about. It holds their locks until they are told.
 #[derive(Default)]
@@ -63,41 +59,33 @@ impl Unfinished {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Finds out what came of the creations in a place that dead processes left, once for every call.
 pub async fn finish(call: &Call, place: &Place) {
-    let config = &call.shared.config;
-    let Some(directory) = config
-        .key_dir
-        .as_deref()
-        .filter(|_| may_finish(call, place))
-    else {
+    let (config, unfinished) = (&call.shared.config, &call.unfinished);
+    let directory = config.key_dir.as_deref();
+    let Some(directory) = directory.filter(|_| may_finish(call, place)) else {
         return;
     };
-    if call.unfinished.nothing_left.load(Ordering::Relaxed)
-        || !locked(&call.unfinished.places).insert(place.clone())
+    if unfinished.nothing_left.load(Ordering::Relaxed)
+        || !locked(&unfinished.places).insert(place.clone())
     {
         return;
     }
     let left = KeyDirectory::left_intents(directory);
-    call.unfinished
+    let nothing_left = left.is_empty();
+    unfinished
         .nothing_left
-        .store(left.is_empty(), Ordering::Relaxed);
-    let sent: Vec<_> = left
-        .into_iter()
-        .filter_map(|left| still_open(call, place, left))
-        .collect();
+        .store(nothing_left, Ordering::Relaxed);
+    let sent = left.into_iter();
+    let sent = sent.filter_map(|left| still_open(call, place, left));
+    let sent: Vec<_> = sent.collect();
     if sent.is_empty() {
         return;
     }
-    let Some(listing) = look(call, place, &sent).await else {
-        return;
-    };
-    for left in sent {
-        settle(call, directory, place, left, &listing);
+    if let Some(listing) = look(call, place, &sent).await {
+        for left in sent {
+            settle(call, directory, place, left, &listing);
+        }
     }
 }
 
@@ -150,7 +138,6 @@ async fn look(call: &Call, place: &Place, sent: &[LeftIntent]) -> Option<Listing
     listing.await.ok()
 }
 
-/// Ends an intent, as far as the list decides it.
 fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, listing: &Listing) {
     let Some(intent) = left.intent().cloned() else {
         return;
@@ -225,7 +212,8 @@ fn verdict<'a>(
     let (in_time, others): (Vec<_>, Vec<_>) = fitting
         .map(|account| (account, key_file(&account.id)))
         .partition(|(account, _)| {
-            made_at(account).is_none_or(|made_at| intent.covers(sending, made_at))
+            let made_at = account.created_at.as_deref().and_then(get::moment);
+            made_at.is_none_or(|made_at| intent.covers(sending, made_at))
         });
     match (&*without_key(&in_time), &*in_time, &*without_key(&others)) {
         ([one], _, _) if is_as_asked(one, &plan.role) => Verdict::One(one),
@@ -236,16 +224,9 @@ fn verdict<'a>(
     }
 }
 
-/// The accounts among these whose key has no file.
 fn without_key<'a>(all: &[(&'a ServiceAccount, Option<PathBuf>)]) -> Vec<&'a ServiceAccount> {
     let open = all.iter().filter(|(_, file)| file.is_none());
     open.map(|(account, _)| *account).collect()
-}
-
-fn made_at(account: &ServiceAccount) -> Option<DateTime<Utc>> {
-    let text = account.created_at.as_deref()?;
-    let time = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(time.to_utc())
 }
 
 /// Gives the key its file, where there is a whole one: the one that the dead process had got, or else the API's.
@@ -281,7 +262,6 @@ fn publish(call: &Call, directory: &Path, id: &str, key: &Secret) -> Result<Stri
     Ok(published.path.display().to_string())
 }
 
-/// The beginning of every sentence about an unfinished creation.
 fn unfinished(intent: &Intent) -> String {
     let label = quoted(&intent.plan.label);
     let since = intent.since().format("%Y-%m-%d %H:%M:%S UTC");
@@ -290,7 +270,6 @@ fn unfinished(intent: &Intent) -> String {
     )
 }
 
-/// The sentence for the user.
 fn sentence(intent: &Intent, found: &Found) -> String {
     let id = quoted(&found.service_account_id);
     let unfinished = unfinished(intent);
@@ -307,7 +286,6 @@ fn sentence(intent: &Intent, found: &Found) -> String {
     }
 }
 
-/// The sentence about a key that could be read and has no file.
 fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason: &str) -> String {
     format!(
         "{} The account was made, with id {}, and its key cannot be written to {}: {reason}. Mend that, and call get_service_accounts here again within ten minutes of the creation: after that the key is lost.",
@@ -319,16 +297,8 @@ fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason:
 
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
 fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
-    let mut attempt = Attempt::of_recovery(TOOL);
-    let id = Some(place.id().to_owned());
-    match place {
-        Place::Workspace(_) => attempt.workspace_id = id,
-        Place::Deployment(deployment) => {
-            let home = call.homes.workspace_of(deployment);
-            attempt.workspace_id = home.map(WorkspaceId::into_string);
-            attempt.deployment_id = id;
-        }
-    }
+    let mut attempt = Attempt::of_recovery(create::TOOL.name);
+    note_place(&mut attempt, call, place);
     attempt.service_account_id = Some(found.service_account_id.clone());
     attempt.label = Some(intent.plan.label.clone());
     attempt.role = Some(intent.plan.role.clone());
