@@ -16,8 +16,8 @@
 //! with this crate.
 //!
 //! Each thing has one home. The environment is read in [`config`]. HTTP is known to [`apc::http`], `errors[]` and their
-//! codes to [`apc::error`], tool results and schemas to [`tools`]. Advice to a person or model is given in [`tools`], in
-//! [`session::prompts`], [`config`] and `commands::doctor`. Standard output is opened by
+//! codes to `apc::error`, tool results and schemas to [`tools`]. Advice to a person or model is given in [`tools`], in
+//! `session::prompts`, [`config`] and `commands::doctor`. Standard output is opened by
 //! [`commands`] alone.
 //!
 //! To add a tool, write its file in `tools/` and a row of `tools::TOOLS`; to change what clients see, run

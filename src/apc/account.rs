@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::{DeploymentId, Label, Role, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secret;
 use crate::guards::text::quoted;
@@ -27,18 +29,19 @@ pub struct Deployment {
     pub release_name: Option<String>,
 }
 
-/// A place that has service accounts of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A place that has service accounts of its own. It serialises as the variable by which a document names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Place {
     /// A workspace.
+    #[serde(rename = "workspaceUuid")]
     Workspace(WorkspaceId),
     /// A deployment.
+    #[serde(rename = "deploymentUuid")]
     Deployment(DeploymentId),
 }
 
 impl Place {
-    /// The id of the workspace or deployment.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         match self {
             Self::Workspace(id) => id.as_str(),
             Self::Deployment(id) => id.as_str(),
@@ -96,18 +99,17 @@ pub struct Binding {
 impl Binding {
     /// Tells whether the role reaches the whole installation, wherever it is bound.
     pub fn is_system_role(&self) -> bool {
-        self.role
-            .as_deref()
-            .is_some_and(|role| role.starts_with("SYSTEM_"))
+        let role = self.role.as_deref();
+        role.is_some_and(|role| role.starts_with("SYSTEM_"))
     }
 }
 
 impl fmt::Display for Binding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.role.as_deref().unwrap_or("unknown role"))?;
+        let role = self.role.as_deref().unwrap_or("unknown role");
         match &self.entity {
-            Entity::System | Entity::Unknown => Ok(()),
-            Entity::Place(place) => write!(formatter, " {}", place.id()),
+            Entity::System | Entity::Unknown => formatter.write_str(role),
+            Entity::Place(place) => write!(formatter, "{role} {}", place.id()),
         }
     }
 }
@@ -145,14 +147,11 @@ impl Bindings {
         };
         for binding in &mut bindings {
             binding.role = binding.role.as_deref().map(&change);
-            match &mut binding.entity {
-                Entity::Place(Place::Workspace(id)) => {
-                    *id = WorkspaceId::verbatim(change(id.as_str()));
-                }
-                Entity::Place(Place::Deployment(id)) => {
-                    *id = DeploymentId::verbatim(change(id.as_str()));
-                }
-                Entity::System | Entity::Unknown => {}
+            if let Entity::Place(place) = &mut binding.entity {
+                *place = match place {
+                    Place::Workspace(id) => WorkspaceId::verbatim(change(id.as_str())).into(),
+                    Place::Deployment(id) => DeploymentId::verbatim(change(id.as_str())).into(),
+                };
             }
         }
         Self::Known(bindings)
@@ -212,8 +211,7 @@ impl Category {
     }
 }
 
-/// A service account as the API shows it. Any field but the id may be missing: older and newer
-/// releases lack some. Times are the API's own text.
+/// A service account as the API shows it. Releases lack any field but the id. Times are the API's own text.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
     /// Its id.
@@ -246,9 +244,8 @@ impl ServiceAccount {
 
     /// Tells whether the API has shown its key, whole or masked.
     pub fn has_key_text(&self) -> bool {
-        self.api_key
-            .as_ref()
-            .is_some_and(|key| !key.expose().is_empty())
+        let key = self.api_key.as_ref();
+        key.is_some_and(|key| !key.expose().is_empty())
     }
 
     /// Tells whether its visible key is this one: it has to show at least as much as the API shows by default.
@@ -280,13 +277,11 @@ impl ServiceAccount {
     pub fn other_bindings(&self) -> impl Iterator<Item = &Binding> {
         let here = self.bindings.index_of(&self.place);
         let numbered = self.bindings.known().iter().enumerate();
-        numbered
-            .filter(move |(index, _)| Some(*index) != here)
-            .map(|(_, binding)| binding)
+        let others = numbered.filter(move |(index, _)| Some(*index) != here);
+        others.map(|(_, binding)| binding)
     }
 
-    /// Tells whether a deletion may take rights away elsewhere: the account has a further binding or a system role, or
-    /// its bindings are not wholly known.
+    /// Tells whether a deletion may take rights away elsewhere, or whether that is not known.
     pub fn reaches_beyond(&self) -> bool {
         let is_of_place = |binding: &Binding| {
             binding.role.is_some()

@@ -43,10 +43,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Finds the value of a field.
-    ///
-    /// # Errors
-    /// The reason why there is no data: an error says so, or the answer is not GraphQL's.
+    /// Finds the value of a field. The error tells why there is no data.
     pub async fn of(reply: Reply, field: &'static str) -> Result<Self, Refusal> {
         if reply.body.len() < LARGE {
             return found(reply, field);
@@ -55,40 +52,25 @@ impl Answer {
         found.unwrap_or(Err(Refusal::Other(ApiError::MissingData)))
     }
 
-    /// Reads the value; none where it is null. It may borrow from the answer.
-    ///
-    /// # Errors
-    /// The first error beside a value of another form than the API promises, or that it has another form.
+    /// Reads the value; none where it is null. A value of another form fails with the first error beside it, if any.
     pub fn read<'a, D: Deserialize<'a>>(&'a self) -> Result<Option<D>, ApiError> {
         let value = self.value().map(serde_json::from_str);
         value.transpose().map_err(|_| self.of_another_form())
     }
 
-    /// Reads the value of a change. An error about a part of the answer leaves the rest certain; any other speaks against
-    /// the data, whatever it holds.
-    ///
-    /// # Errors
-    /// The first error that is about the whole; else as [`read`](Self::read).
+    /// Reads the value of a change. An error about a part of the answer leaves the rest certain.
     pub fn of_change<'a, D: Deserialize<'a>>(&'a self) -> Result<Option<D>, ApiError> {
         self.check_the_whole()?;
         self.read()
     }
 
-    /// Makes sure that no error is about the whole of the answer: such an error speaks against its data, whatever it holds.
-    ///
-    /// # Errors
-    /// The first error that is about the whole.
+    /// Fails with the first error that is about the whole of the answer: it speaks against the data, whatever they hold.
     pub fn check_the_whole(&self) -> Result<(), ApiError> {
-        match self.errors.iter().find(|error| !error.is_partial()) {
-            Some(error) => Err(error.classify(200, true)),
-            None => Ok(()),
-        }
+        let about_the_whole = self.errors.iter().find(|error| !error.is_partial());
+        about_the_whole.map_or(Ok(()), |error| Err(error.classify(200, true)))
     }
 
     /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
     pub async fn rows<'a, R: Deserialize<'a>>(
         &'a self,
         mut take: impl FnMut(Option<R>),
@@ -135,26 +117,19 @@ fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
     if is_page(status, &errors, has_data) {
         return Err(Refusal::Other(ApiError::Status { status }));
     }
-    match data.flatten() {
-        Some(Some(value)) if status == 200 => {
-            let value = Some(range_within(&text, value.get()));
-            Ok(Answer {
-                value,
-                text,
-                errors,
-                date,
-            })
-        }
-        _ if !errors.is_empty() => Err(refused(&errors, status, has_data)),
-        Some(None) if status == 200 => Ok(Answer {
-            value: None,
-            text,
-            errors,
-            date,
-        }),
-        None if status == 200 && has_data => Err(Refusal::Other(ApiError::MissingData)),
-        _ => Err(unreadable(status, text.as_bytes())),
-    }
+    // What is no page has status 200 or errors.
+    let value = match data.flatten() {
+        Some(value) if status == 200 && (value.is_some() || errors.is_empty()) => value,
+        _ if !errors.is_empty() => return Err(refused(&errors, status, has_data)),
+        _ if has_data => return Err(Refusal::Other(ApiError::MissingData)),
+        _ => return Err(Refusal::Other(ApiError::NotGraphql)),
+    };
+    Ok(Answer {
+        value: value.map(|value| range_within(&text, value.get())),
+        text,
+        errors,
+        date,
+    })
 }
 
 /// The place of a part in the text that it was borrowed from.
@@ -172,14 +147,12 @@ struct Envelope<'a> {
 
 fn envelope<'a>(text: &'a str, field: &str) -> Option<Envelope<'a>> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let envelope = json.deserialize_map(EnvelopeVisitor { field }).ok()?;
+    let envelope = json.deserialize_map(EnvelopeVisitor(field)).ok()?;
     json.end().ok()?;
     Some(envelope)
 }
 
-struct EnvelopeVisitor<'f> {
-    field: &'f str,
-}
+struct EnvelopeVisitor<'f>(&'f str);
 
 impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
     type Value = Envelope<'de>;
@@ -203,9 +176,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
         };
         while let Some(member) = map.next_key()? {
             match member {
-                Member::Data => {
-                    envelope.data = Some(map.next_value_seed(Data { field: self.field })?)
-                }
+                Member::Data => envelope.data = Some(map.next_value_seed(Data(self.0))?),
                 Member::Errors => envelope.errors = errors(map.next_value()?),
                 Member::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -224,9 +195,7 @@ fn errors(read: Option<Bounded<GraphqlError, ERRORS_MAX>>) -> Vec<GraphqlError> 
 }
 
 /// The `data` of an answer, of which one field is kept.
-struct Data<'f> {
-    field: &'f str,
-}
+struct Data<'f>(&'f str);
 
 impl<'de> DeserializeSeed<'de> for Data<'_> {
     type Value = Option<Option<&'de RawValue>>;
@@ -250,7 +219,7 @@ impl<'de> Visitor<'de> for Data<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut found = None;
         while let Some(name) = map.next_key::<super::wire::Text<'de>>()? {
-            match name.as_str() == self.field {
+            match name.as_str() == self.0 {
                 true => found = Some(map.next_value()?),
                 false => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -297,12 +266,10 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
     }
     // Such a struct would be read out of an array as well.
     let is_object = body.trim_ascii_start().starts_with(b"{");
-    let members = serde_json::from_slice::<Members>(body)
-        .ok()
-        .filter(|_| is_object);
-    let (errors, has_data) = match members {
-        Some(members) => (errors(members.errors), members.data.is_some()),
-        None => (Vec::new(), is_object && has_data_member(body)),
+    let (errors, has_data) = match serde_json::from_slice::<Members>(body) {
+        _ if !is_object => (Vec::new(), false),
+        Ok(members) => (errors(members.errors), members.data.is_some()),
+        Err(_) => (Vec::new(), has_data_member(body)),
     };
     match status {
         _ if is_page(status, &errors, has_data) => Refusal::Other(ApiError::Status { status }),
@@ -324,7 +291,7 @@ fn has_data_member(body: &[u8]) -> bool {
 }
 
 /// A member that is there, even if it is null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)

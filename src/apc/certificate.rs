@@ -2,7 +2,7 @@
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
-use super::unreachable::{CertificateFault, Unreachable};
+use super::unreachable::{CertificateFault as Fault, Unreachable};
 
 /// The platform's verifier says this in place of a purpose that does not fit. Its type is private.
 const PURPOSE: &str = "certificate had invalid extensions";
@@ -25,47 +25,45 @@ pub fn unreachable(error: &Error) -> Unreachable {
     }
 }
 
-fn fault(error: &CertificateError) -> CertificateFault {
+fn fault(error: &CertificateError) -> Fault {
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            CertificateFault::Expired
-        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            CertificateFault::NotYetValid
+            Fault::NotYetValid
         }
-        CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority { variable: None },
-        CertificateError::BadSignature => CertificateFault::AnotherKey,
+        CertificateError::UnknownIssuer => Fault::UnknownAuthority { variable: None },
+        CertificateError::BadSignature => Fault::AnotherKey,
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            CertificateFault::NoName
+            Fault::NoName
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names = presented.iter().map(|name| bare(name)).collect();
-            CertificateFault::AnotherName { names }
+            Fault::AnotherName { names }
         }
-        CertificateError::NotValidForName => CertificateFault::AnotherName { names: Vec::new() },
+        CertificateError::NotValidForName => Fault::AnotherName { names: Vec::new() },
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            CertificateFault::NotForServers
+            Fault::NotForServers
         }
-        CertificateError::Revoked => CertificateFault::Revoked,
+        CertificateError::Revoked => Fault::Revoked,
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            CertificateFault::Outdated
+            Fault::Outdated
         }
         CertificateError::Other(other) => of_webpki(other),
-        _ => CertificateFault::Unreadable,
+        _ => Fault::Unreadable,
     }
 }
 
-fn of_webpki(OtherError(error): &OtherError) -> CertificateFault {
+fn of_webpki(OtherError(error): &OtherError) -> Fault {
     match error.downcast_ref::<webpki::Error>() {
-        Some(webpki::Error::CaUsedAsEndEntity) => CertificateFault::OfAnAuthority,
-        Some(webpki::Error::NameConstraintViolation) => CertificateFault::NameConstraint,
+        Some(webpki::Error::CaUsedAsEndEntity) => Fault::OfAnAuthority,
+        Some(webpki::Error::NameConstraintViolation) => Fault::NameConstraint,
         Some(webpki::Error::EndEntityUsedAsCa | webpki::Error::PathLenConstraintViolated) => {
-            CertificateFault::IssuerIsNone
+            Fault::IssuerIsNone
         }
-        Some(webpki::Error::UnsupportedCertVersion) => CertificateFault::Outdated,
-        None if error.to_string() == PURPOSE => CertificateFault::NotForServers,
-        _ => CertificateFault::Unreadable,
+        Some(webpki::Error::UnsupportedCertVersion) => Fault::Outdated,
+        None if error.to_string() == PURPOSE => Fault::NotForServers,
+        _ => Fault::Unreadable,
     }
 }
 

@@ -31,6 +31,20 @@ pub struct Renamed {
 }
 
 impl Document {
+    /// A document without a renamed field.
+    pub(super) const fn of(
+        field: &'static str,
+        text: &'static str,
+        optional: &'static [&'static str],
+    ) -> Self {
+        Self {
+            field,
+            text,
+            optional,
+            renamed: None,
+        }
+    }
+
     /// The text without the lines of the fields that the release lacks.
     pub(super) fn without(&self, lacking: &BTreeSet<&str>) -> Cow<'static, str> {
         if lacking.is_empty() && self.renamed.is_none() {
@@ -52,9 +66,8 @@ impl Document {
     /// The renamed field, by the name that is asked of a release that lacks these.
     pub(super) fn renamed_field(&self, lacking: &BTreeSet<&str>) -> Option<&'static str> {
         let renamed = self.renamed.as_ref()?;
-        [renamed.newer, renamed.older]
-            .into_iter()
-            .find(|name| self.asks(name, lacking))
+        let names = [renamed.newer, renamed.older];
+        names.into_iter().find(|name| self.asks(name, lacking))
     }
 
     /// The renamed field, where the release has it by neither name.
@@ -64,25 +77,17 @@ impl Document {
             .filter(|renamed| lacking.contains(renamed.newer) && lacking.contains(renamed.older))
     }
 
-    /// The fields to leave out after the API refused the document with these words.
-    ///
-    /// # Errors
-    /// Leaving out what may be left out would not help.
+    /// The fields to leave out after the API refused the document with these words; an error where that would not help.
     pub(super) fn after_refusal(
         &self,
         lacking: &BTreeSet<&'static str>,
         messages: &[String],
     ) -> Result<BTreeSet<&'static str>, ApiError> {
-        let named: BTreeSet<&str> = messages
-            .iter()
-            .flat_map(|message| words_of(message))
-            .collect();
-        let mut refused: BTreeSet<_> = self
-            .optional
-            .iter()
-            .copied()
-            .filter(|field| named.contains(field) && self.asks(field, lacking))
-            .collect();
+        let named = messages.iter().flat_map(|message| words_of(message));
+        let named: BTreeSet<_> = named.collect();
+        let is_refused = |field: &&str| named.contains(field) && self.asks(field, lacking);
+        let refused = self.optional.iter().copied().filter(is_refused);
+        let mut refused: BTreeSet<_> = refused.collect();
         let of_type = self.renamed.as_ref().map(|renamed| renamed.of_type);
         if refused.is_empty() || of_type.is_some_and(|name| named.contains(name)) {
             // Not in words we know: of our selection, the field with two names is the likeliest to be lacking.

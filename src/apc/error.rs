@@ -22,55 +22,33 @@ pub enum ApiError {
     /// Sent, and the connection ended before a whole answer came.
     ConnectionLost,
     /// Something in front of the API asks for patience (HTTP 429); the API did not see the request.
-    RateLimited {
-        /// The time to wait, where it was said.
-        retry_after: Option<Duration>,
-    },
+    RateLimited { retry_after: Option<Duration> },
     /// A page of something in front of the API: an ingress, a proxy, a firewall. The API may have done its work.
-    Status {
-        /// The HTTP status.
-        status: u16,
-    },
+    Status { status: u16 },
     /// HTTP 200, but no GraphQL answer: a login page, a proxy's greeting.
     NotGraphql,
     /// A body in a compression that was not asked for.
-    Compressed {
-        /// The name of the compression.
-        encoding: String,
-    },
+    Compressed { encoding: String },
     /// The answer is larger than this server reads.
     TooLarge,
     /// An answer that points elsewhere. It is not followed: the token would go with it.
-    Redirected {
-        /// The host it points to, where it says one.
-        host: Option<String>,
-    },
+    Redirected { host: Option<String> },
     /// The token is not accepted.
     Unauthenticated,
     /// Refused, and not yet known whether for the token or for a permission: the API says the same.
     Refused,
     /// The token is good and lacks a permission, or there is no such place.
     PermissionDenied,
-    /// The list of workspaces, which every good token may read, was answered with an error. So the token is not known
-    /// to be good.
-    TokenInDoubt {
-        /// The API's own words.
-        message: String,
-    },
+    /// The list of workspaces, which every good token may read, was answered with an error.
+    TokenInDoubt { message: String },
     /// Refused, and the question whether the token is good got no answer.
     RefusalUnexplained,
     /// The label is taken in that place.
     LabelTaken,
     /// The API does not understand the request: it was refused before anything was done.
-    Incompatible {
-        /// The API's own words.
-        message: String,
-    },
+    Incompatible { message: String },
     /// The account was created, and the answer names it without its whole key and without an error.
-    KeyNotTold {
-        /// The id of the account.
-        id: String,
-    },
+    KeyNotTold { id: String },
     /// The API answered without what it promises: no data and no error, or data of another form.
     MissingData,
     /// Any other error of the API.
@@ -111,22 +89,21 @@ impl ApiError {
     /// the few statuses that are given before a request is passed on. Any other page may stand for a lost answer.
     pub fn effect(&self) -> Effect {
         match self {
+            Self::Status { status: 413 | 431 } => Effect::None,
             Self::TimedOut
             | Self::ConnectionLost
             | Self::NotGraphql
             | Self::Compressed { .. }
             | Self::TooLarge
+            | Self::Status { .. }
+            | Self::KeyNotTold { .. }
             | Self::MissingData => Effect::AnswerLost,
-            Self::Status { status: 413 | 431 } => Effect::None,
-            Self::Status { .. } => Effect::AnswerLost,
-            Self::KeyNotTold { .. } => Effect::AnswerLost,
             Self::Rejected(rejection) if rejection.began => Effect::AnsweredWithError,
             _ => Effect::None,
         }
     }
 
-    /// Tells whether the API itself answers so, to a caller whose token it accepts: each release has words of its own for
-    /// what it does not tell.
+    /// Tells whether the API itself answers so, to a caller whose token it accepts. Each release does it in its own words.
     pub fn is_an_answer(&self) -> bool {
         matches!(
             self,
@@ -139,20 +116,18 @@ impl ApiError {
 
     /// Tells whether a read may succeed if it is simply made again.
     pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable(
-                Unreachable::Connect | Unreachable::Dns | Unreachable::HandshakeEnded,
-            )
-            | Self::ConnectionLost
-            | Self::RateLimited { .. } => true,
-            Self::Status { status } => (502..=504).contains(status),
-            _ => false,
-        }
+        use Unreachable::{Connect, Dns, HandshakeEnded};
+        matches!(
+            self,
+            Self::Unreachable(Connect | Dns | HandshakeEnded)
+                | Self::ConnectionLost
+                | Self::RateLimited { .. }
+                | Self::Status { status: 502..=504 }
+        )
     }
 }
 
-/// One entry of `errors[]`. Any JSON value is read: what has another type than the specification says is as good as
-/// not there.
+/// One entry of `errors[]`. Any JSON value is read; a member of another type than specified counts as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphqlError {
     message: String,
@@ -172,20 +147,16 @@ impl<'de> Deserialize<'de> for GraphqlError {
             Some(other @ (Value::Number(_) | Value::Bool(_))) => other.to_string(),
             _ => String::new(),
         };
+        let path = entry.get("path").and_then(Value::as_array);
         Ok(Self {
             message: text("/message"),
             code: text("/extensions/code"),
-            path: entry
-                .get("path")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default(),
+            path: path.cloned().unwrap_or_default(),
         })
     }
 }
 
-/// The words of a refusal, without the full stop: of 2020 and of bad tokens, of today, and the default of the library
-/// that today's API is built with.
+/// The words of a refusal, without the full stop: of 2020 and of bad tokens, of today, and of the library of today's API.
 const REFUSALS: [&str; 3] = [
     "You do not have the appropriate permissions for that",
     "Insufficient permissions",
@@ -228,23 +199,23 @@ impl GraphqlError {
         Some((index, member))
     }
 
-    /// Tells whether the error is about a part of the answer and not about the whole operation: its path leads below the
-    /// top-level field.
+    /// Tells whether the error is about a part of the answer: its path leads below the top-level field.
     pub fn is_partial(&self) -> bool {
         self.path.len() > 1
     }
 
-    /// Tells whether the API refused: by its words, whatever the code, since the code of today's refusals is that of any
-    /// failure.
+    /// Tells whether the API refused, by its words: the code of today's refusals is that of any failure.
     pub fn is_refusal(&self) -> bool {
-        let words = self.message.trim().trim_end_matches('.');
-        REFUSALS.contains(&words)
+        REFUSALS.contains(&self.words())
     }
 
     /// Tells whether the token is bad: releases say so in the code or in the message.
     fn is_bad_token(&self) -> bool {
-        let words = self.message.trim().trim_end_matches('.');
-        BAD_TOKENS.contains(&self.code.as_str()) || BAD_TOKENS.contains(&words)
+        BAD_TOKENS.contains(&self.code.as_str()) || BAD_TOKENS.contains(&self.words())
+    }
+
+    fn words(&self) -> &str {
+        self.message.trim().trim_end_matches('.')
     }
 
     /// The meaning of this error in an answer of that HTTP status, with or without a `data` member. Only words that

@@ -32,7 +32,8 @@ pub struct GraphqlClient {
     http: HttpClient,
     timeout: Duration,
     secrets: Secrets,
-    lacking: Mutex<HashMap<DocumentAt, Lacking>>,
+    /// The fields that releases lack, and the time since when that is known.
+    lacking: Mutex<HashMap<DocumentAt, (Instant, Fields)>>,
     /// The warnings that were given, each once per installation.
     warned: Mutex<HashSet<(ApiUrl, &'static str)>>,
 }
@@ -40,10 +41,9 @@ pub struct GraphqlClient {
 /// A document, by its field, at one installation.
 type DocumentAt = (ApiUrl, &'static str);
 
-struct Lacking {
-    since: Instant,
-    fields: Arc<BTreeSet<&'static str>>,
-}
+type Fields = Arc<BTreeSet<&'static str>>;
+
+type Answered = Result<Answer, ApiError>;
 
 impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
@@ -78,23 +78,16 @@ impl GraphqlClient {
         }
     }
 
-    fn lacking(&self, place: &DocumentAt) -> Arc<BTreeSet<&'static str>> {
+    fn lacking(&self, place: &DocumentAt) -> Fields {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, lacking| lacking.since.elapsed() < LACKING);
-        all.get(place)
-            .map(|lacking| Arc::clone(&lacking.fields))
-            .unwrap_or_default()
+        all.retain(|_, (since, _)| since.elapsed() < LACKING);
+        let known = all.get(place).map(|(_, fields)| Arc::clone(fields));
+        known.unwrap_or_default()
     }
 
-    fn remember_lacking(&self, place: DocumentAt, fields: Arc<BTreeSet<&'static str>>) {
+    fn remember_lacking(&self, place: &DocumentAt, fields: &Fields) {
         let mut all = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(
-            place,
-            Lacking {
-                since: Instant::now(),
-                fields,
-            },
-        );
+        all.insert(place.clone(), (Instant::now(), Arc::clone(fields)));
     }
 }
 
@@ -140,11 +133,11 @@ impl Api<'_> {
 
     /// Remembers the keys of an answer. What comes back scrubs texts of that very answer, however many keys it has.
     pub fn remember_keys<'a>(&self, keys: Vec<Cow<'a, str>>) -> Scrubber<'a> {
-        keys.iter()
-            .for_each(|key| self.client.secrets.remember(key));
+        let secrets = self.client.secrets.clone();
+        keys.iter().for_each(|key| secrets.remember(key));
         Scrubber {
             keys: keys.into_iter().collect(),
-            secrets: self.client.secrets.clone(),
+            secrets,
         }
     }
 
@@ -153,37 +146,23 @@ impl Api<'_> {
         self.client.secrets.scrubbed(text)
     }
 
-    /// Reads. Passing faults are tried again within the time for one request.
-    ///
-    /// # Errors
-    /// The error of the last try, if no try brought an answer.
-    pub async fn query<V: Serialize>(
-        &self,
-        document: &Document,
-        variables: &V,
-    ) -> Result<Answer, ApiError> {
+    /// Reads. Passing faults are tried again within the time for one request; the error is that of the last try.
+    pub async fn query(&self, document: &Document, variables: &impl Serialize) -> Answered {
         self.exchange(document, variables, Purpose::Read).await
     }
 
-    /// Changes. Sent again only where the request certainly never left, or was refused before
-    /// anything was done.
-    ///
-    /// # Errors
-    /// The error of the request; [`ApiError::effect`] tells whether the change may have been made.
-    pub async fn mutate<V: Serialize>(
-        &self,
-        document: &Document,
-        variables: &V,
-    ) -> Result<Answer, ApiError> {
+    /// Changes. Sent again only where the request certainly never left, or was refused before anything was done. The
+    /// error's `effect` tells whether the change may have been made.
+    pub async fn mutate(&self, document: &Document, variables: &impl Serialize) -> Answered {
         self.exchange(document, variables, Purpose::Change).await
     }
 
-    async fn exchange<V: Serialize>(
+    async fn exchange(
         &self,
         document: &Document,
-        variables: &V,
+        variables: &impl Serialize,
         purpose: Purpose,
-    ) -> Result<Answer, ApiError> {
+    ) -> Answered {
         let permit = timeout_at(self.deadline, self.client.http.permit()).await;
         let _permit = permit.map_err(|_| ApiError::Unreachable(Unreachable::NoTimeLeft))?;
         let until = self.deadline.min(Instant::now() + self.client.timeout);
@@ -195,8 +174,7 @@ impl Api<'_> {
             match Answer::of(reply, document.field).await {
                 Err(Refusal::Document(messages)) => {
                     lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
-                    self.client
-                        .remember_lacking(place.clone(), Arc::clone(&lacking));
+                    self.client.remember_lacking(&place, &lacking);
                     if let Some(field) = document.wholly_lacking(&lacking) {
                         self.client.warn_of_lacking(&place.0, field.lacking);
                     }
@@ -220,12 +198,9 @@ impl Api<'_> {
             if left.is_zero() {
                 return Err(ApiError::Unreachable(Unreachable::NoTimeLeft));
             }
-            let error = match self
-                .client
-                .http
-                .post(self.installation, body.clone(), connection, left)
-                .await
-            {
+            let http = &self.client.http;
+            let posted = http.post(self.installation, body.clone(), connection, left);
+            let error = match posted.await {
                 Ok(reply) => match gateway_failure(&reply, purpose) {
                     None => return Ok(reply),
                     Some(error) => error,
@@ -256,14 +231,12 @@ pub struct Scrubber<'a> {
 }
 
 impl Scrubber<'_> {
-    /// The text without secrets.
-    pub fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         self.secrets.scrub(&self.keys.scrub(text)).into_owned()
     }
 }
 
-/// A read that met a gateway's 502–504 is worth another try, after the wait that it asks for if it
-/// does; anything else is read further on.
+/// The error of a read that met a gateway's 502–504, which is worth another try.
 fn gateway_failure(reply: &Reply, purpose: Purpose) -> Option<ApiError> {
     let error = match (reply.status, reply.retry_after) {
         (503, retry_after @ Some(_)) => ApiError::RateLimited { retry_after },
@@ -279,9 +252,7 @@ fn may_send_again(error: &ApiError, purpose: Purpose) -> bool {
 
 fn wait_before_again(error: &ApiError, pause: Duration) -> Duration {
     match error {
-        ApiError::RateLimited {
-            retry_after: Some(wait),
-        } => *wait,
+        ApiError::RateLimited { retry_after } => retry_after.unwrap_or(pause),
         _ => pause,
     }
 }
@@ -296,13 +267,9 @@ fn request_body<V: Serialize>(
         query: &'a str,
         variables: &'a V,
     }
-    let query = document.without(lacking);
+    let query = &document.without(lacking);
     // Variables are structs of strings: serialising them cannot fail.
-    serde_json::to_vec(&Body {
-        query: &query,
-        variables,
-    })
-    .unwrap_or_default()
+    serde_json::to_vec(&Body { query, variables }).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! Refuses URLs that a token must not travel to; where the values come from is config's business.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use chrono::Utc;
 use url::{Host, Url};
@@ -31,11 +30,6 @@ impl Installation {
             TokenKind::of(&self.token),
             TokenKind::UserToken { expires: Some(expires) } if expires < Utc::now()
         )
-    }
-
-    /// The domain to name in `astro login DOMAIN`: the host without the API's own label.
-    pub fn login_domain(&self) -> &str {
-        self.url.base_domain()
     }
 }
 
@@ -86,21 +80,16 @@ pub enum UrlRefused {
 }
 
 impl ApiUrl {
-    /// Reads a URL.
-    ///
-    /// # Errors
-    /// The reason why a token must not be sent there.
+    /// Reads a URL. The error tells why a token must not be sent there.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
-        let mut url = Url::parse(text).map_err(|_| UrlRefused::Malformed)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(UrlRefused::Credentials);
-        }
+        let mut url = without_login(text)?;
         without_end_marks(&mut url)?;
         let host = url.host().ok_or(UrlRefused::Malformed)?;
-        if is_scheme(&host.to_string()) || has_empty_label(&host.to_string()) {
+        let name = host.to_string();
+        if is_scheme(&name) || has_empty_label(&name) {
             return Err(UrlRefused::Malformed);
         }
-        if is_hosted(&host.to_string()) {
+        if is_hosted(&name) {
             return Err(UrlRefused::Hosted);
         }
         match url.scheme() {
@@ -113,13 +102,11 @@ impl ApiUrl {
         Ok(Self(url))
     }
 
-    /// The host's name or address.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
@@ -128,16 +115,15 @@ impl ApiUrl {
         format!("{}:{}", self.host(), self.port())
     }
 
-    /// The base domain of the installation: the host without the label of a service of the platform.
+    /// The base domain, as `astro login DOMAIN` wants it: the host without the label of a service of the platform.
     pub fn base_domain(&self) -> &str {
         without_service(self.host())
     }
 
     /// Tells if the path names no version of the API. Every installation has it at `/v1`.
     pub fn lacks_version(&self) -> bool {
-        self.0
-            .path_segments()
-            .is_none_or(|mut segments| segments.all(|segment| segment != "v1"))
+        let mut segments = self.0.path_segments().into_iter().flatten();
+        segments.all(|segment| segment != "v1")
     }
 
     /// The URL that the API of this installation usually has.
@@ -153,8 +139,7 @@ impl ApiUrl {
         matches!(self.0.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
     }
 
-    /// The URL, parsed.
-    pub fn as_url(&self) -> &Url {
+    pub(crate) fn as_url(&self) -> &Url {
         &self.0
     }
 
@@ -168,8 +153,7 @@ impl ApiUrl {
         self.0.host().is_some_and(|host| is_loopback(&host))
     }
 
-    /// Tells whether it is reached without TLS.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
 }
@@ -179,6 +163,15 @@ impl fmt::Display for ApiUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (before, _) = self.as_str().split_once('?').unwrap_or((self.as_str(), ""));
         formatter.write_str(before)
+    }
+}
+
+/// Reads a URL that holds no credentials.
+fn without_login(text: &str) -> Result<Url, UrlRefused> {
+    let url = Url::parse(text).map_err(|_| UrlRefused::Malformed)?;
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(url),
+        false => Err(UrlRefused::Credentials),
     }
 }
 
@@ -202,8 +195,8 @@ fn has_empty_login(url: &str) -> bool {
 fn without_end_marks(url: &mut Url) -> Result<(), UrlRefused> {
     if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')) {
         let host = host.to_owned();
-        url.set_host(Some(&host))
-            .map_err(|_| UrlRefused::Malformed)?;
+        let set = url.set_host(Some(&host));
+        set.map_err(|_| UrlRefused::Malformed)?;
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -219,20 +212,13 @@ pub struct Domain {
 
 impl Domain {
     /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`.
-    ///
-    /// # Errors
-    /// The reason why it is not the domain of a Private Cloud installation.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
         let text = text.trim();
-        let whole = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("https://{text}")
+        let whole = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("https://{text}"),
         };
-        let url = Url::parse(&whole).map_err(|_| UrlRefused::Malformed)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(UrlRefused::Credentials);
-        }
+        let url = without_login(&whole)?;
         let (Some(Host::Domain(host)), "http" | "https") = (url.host(), url.scheme()) else {
             return Err(UrlRefused::Malformed);
         };
@@ -244,18 +230,12 @@ impl Domain {
             return Err(UrlRefused::Hosted);
         }
         let name = without_service(host).to_owned();
-        if name.is_empty()
-            || is_scheme(&name)
-            || !name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
-        {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if name.is_empty() || is_scheme(&name) || !name.chars().all(is_plain) {
             return Err(UrlRefused::Malformed);
         }
-        Ok(Self {
-            name,
-            port: url.port(),
-        })
+        let port = url.port();
+        Ok(Self { name, port })
     }
 
     /// The domain's name without a port.
@@ -268,27 +248,19 @@ impl Domain {
         self.port.is_some()
     }
 
-    /// The API's URL; none for the two names by which the astro CLI means a machine of one's own,
-    /// whose URL is in its configuration.
+    /// The API's URL; none for the two names of a local machine, whose URL is in the astro CLI's configuration.
     pub fn api_url(&self) -> Option<Result<ApiUrl, UrlRefused>> {
         if matches!(self.name.as_str(), "localhost" | "houston") {
             return None;
         }
-        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
-        Some(ApiUrl::parse(&format!(
-            "https://houston.{}{port}/v1",
-            self.name
-        )))
+        Some(ApiUrl::parse(&format!("https://houston.{self}/v1")))
     }
 }
 
 impl fmt::Display for Domain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.name)?;
-        match self.port {
-            Some(port) => write!(formatter, ":{port}"),
-            None => Ok(()),
-        }
+        let port = self.port.map(|port| format!(":{port}"));
+        write!(formatter, "{}{}", self.name, port.unwrap_or_default())
     }
 }
 
@@ -307,11 +279,11 @@ const SERVICES: [&str; 9] = [
 
 /// The host without the label of the service that stands before the base domain.
 fn without_service(host: &str) -> &str {
-    SERVICES
+    let mut bases = SERVICES
         .iter()
-        .find_map(|service| host.strip_prefix(service))
-        .filter(|rest| rest.contains('.'))
-        .unwrap_or(host)
+        .filter_map(|service| host.strip_prefix(service));
+    let base = bases.next().filter(|base| base.contains('.'));
+    base.unwrap_or(host)
 }
 
 /// Tells whether a host belongs to the vendor's hosted product, whose API is another one.
@@ -322,17 +294,15 @@ pub fn is_hosted(host: &str) -> bool {
         "astronomer-stage.io",
         "astronomer-perf.io",
     ];
-    HOSTED.iter().any(|domain| {
-        host.strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
+    let mut before = HOSTED.iter().filter_map(|domain| host.strip_suffix(domain));
+    before.any(|before| before.is_empty() || before.ends_with('.'))
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
-        Host::Ipv4(address) => IpAddr::from(*address).is_loopback(),
-        Host::Ipv6(address) => IpAddr::from(*address).is_loopback(),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -5,27 +5,29 @@ mod account;
 mod answer;
 mod bounded;
 mod certificate;
-pub mod document;
+pub(crate) mod document;
 mod documents;
-pub mod error;
+pub(crate) mod error;
 pub mod exchange;
 pub mod http;
 pub mod installation;
 pub mod operations;
-pub mod proxy;
+pub(crate) mod proxy;
 mod role;
 pub mod selection;
-pub mod token;
-pub mod unreachable;
+pub(crate) mod token;
+pub(crate) mod unreachable;
 mod wire;
 
 use std::fmt;
 
-pub use account::{
-    Binding, Bindings, Category, Deployment, Entity, NewServiceAccount, Place, ServiceAccount,
-    Workspace,
+use serde::Serialize;
+
+pub use account::Place;
+pub(crate) use account::{
+    Binding, Bindings, Category, Deployment, Entity, NewServiceAccount, ServiceAccount, Workspace,
 };
-pub use role::{Level, Rank, Role};
+pub(crate) use role::{Level, Rank, Role};
 
 /// The error for a text that is no value of the vocabulary: the texts that are accepted, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +42,14 @@ pub const TEXT_MAX: usize = 255;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $name(String);
 
         impl $name {
             /// The texts that [`parse`](Self::parse) accepts, in words.
             pub const ACCEPTED: Accepted = Accepted("1 to 128 of the characters A-Z a-z 0-9 _ -");
 
-            /// Reads an id.
-            ///
-            /// # Errors
-            /// The texts that are accepted, if this is none of them.
+            /// Reads an id. The error tells the texts that are accepted.
             pub fn parse(text: &str) -> Result<Self, Accepted> {
                 let fits = (1..=ID_MAX).contains(&text.len())
                     && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -62,13 +61,11 @@ macro_rules! id {
                 Self(text)
             }
 
-            /// The id as text of its own.
-            pub fn into_string(self) -> String {
+            pub(crate) fn into_string(self) -> String {
                 self.0
             }
 
-            /// The id as text.
-            pub fn as_str(&self) -> &str {
+            pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }
         }
@@ -106,23 +103,16 @@ impl Label {
     pub const ACCEPTED: Accepted =
         Accepted("text of 1 to 255 characters after trimming, without control characters");
 
-    /// Reads a label, without the blanks around it.
-    ///
-    /// # Errors
-    /// The texts that are accepted, if this is none of them.
+    /// Reads a label, without the blanks around it. The error tells the texts that are accepted.
     pub fn parse(text: &str) -> Result<Self, Accepted> {
         let text = text.trim();
         let fits =
             (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Self::ACCEPTED)
-        }
+        let label = fits.then(|| Self(text.to_owned()));
+        label.ok_or(Self::ACCEPTED)
     }
 
-    /// The label as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

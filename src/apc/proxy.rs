@@ -59,9 +59,8 @@ impl Proxies {
 /// Tells if a list of hosts has the host of a URL.
 fn is_listed(url: &ApiUrl, list: &str) -> bool {
     let entries = list.split(|letter: char| letter.is_whitespace() || ",;".contains(letter));
-    let entries: Vec<_> = entries
-        .filter_map(|entry| host_of(entry, url.port()))
-        .collect();
+    let entries = entries.filter_map(|entry| host_of(entry, url.port()));
+    let entries: Vec<_> = entries.collect();
     // The matcher knows about ends of names, addresses and networks.
     let all = Matcher::builder().all("http://proxy").no(entries.join(","));
     let target = url.as_str().parse();
@@ -77,8 +76,7 @@ fn host_of(entry: &str, port: u16) -> Option<String> {
     };
     let host = match entry.rsplit_once(':') {
         Some((host, own)) if !host.contains(':') || host.ends_with(']') => {
-            let fits = own == "*" || own.parse() == Ok(port);
-            fits.then_some(host)?
+            (own == "*" || own.parse() == Ok(port)).then_some(host)?
         }
         _ => entry,
     };
@@ -93,20 +91,15 @@ fn host_of(entry: &str, port: u16) -> Option<String> {
 
 /// The usual form of an IPv4 network: of `10.*`, `10.`, `10/8` and `10.0.0.0/255.0.0.0` it is `10.0.0.0/8`.
 fn network(entry: &str) -> Option<String> {
-    let (address, size) = match entry.split_once('/') {
-        Some((address, size)) => (address, Some(size)),
-        None => (entry, None),
-    };
+    let (address, size) = entry.split_once('/').unwrap_or((entry, ""));
     let given = address.trim_end_matches(['.', '*']);
-    let numbers: Vec<u8> = given
-        .split('.')
-        .map(|number| number.parse().ok())
-        .collect::<Option<_>>()?;
+    let numbers: Result<Vec<u8>, _> = given.split('.').map(str::parse).collect();
+    let numbers = numbers.ok()?;
     let missing = 4_usize.checked_sub(numbers.len())?;
-    let bits = match size {
-        Some(size) => prefix(size)?,
-        None if given.len() < address.len() => u32::try_from(numbers.len() * 8).ok()?,
-        None => return None,
+    let bits = match entry.contains('/') {
+        true => prefix(size)?,
+        false if given.len() < address.len() => u32::try_from(numbers.len() * 8).ok()?,
+        false => return None,
     };
     let zeros = ".0".repeat(missing);
     Some(format!("{given}{zeros}/{bits}"))

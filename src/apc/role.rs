@@ -1,7 +1,7 @@
 //! Roles of service accounts: a rank on a level.
 //! Knows the six roles that are given here; the API itself takes any role at all, `SYSTEM_ADMIN` included.
 
-use super::{Accepted, Place};
+use super::Accepted;
 
 /// The level on which a role is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,14 +13,6 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level of a place.
-    pub fn of(place: &Place) -> Self {
-        match place {
-            Place::Workspace(_) => Self::Workspace,
-            Place::Deployment(_) => Self::Deployment,
-        }
-    }
-
     /// Its roles, lowest first.
     pub fn roles(self) -> [Role; 3] {
         [Rank::Viewer, Rank::Editor, Rank::Admin].map(|rank| Role { level: self, rank })
@@ -38,8 +30,7 @@ pub enum Rank {
     Admin,
 }
 
-/// A role that a service account may be given here. The key of an account really has the rights of its role, and the API
-/// does not check who may give which.
+/// A role that a service account may be given here. The API does not check who may give which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Role {
     /// The level on which it is held.
@@ -57,9 +48,8 @@ impl Role {
 
     /// Every role, by level and lowest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Level::Workspace, Level::Deployment]
-            .into_iter()
-            .flat_map(Level::roles)
+        let levels = [Level::Workspace, Level::Deployment];
+        levels.into_iter().flat_map(Level::roles)
     }
 
     /// The API's name of the role.
@@ -85,10 +75,7 @@ impl Role {
         "WORKSPACE_VIEWER, WORKSPACE_EDITOR, WORKSPACE_ADMIN, DEPLOYMENT_VIEWER, DEPLOYMENT_EDITOR, DEPLOYMENT_ADMIN",
     );
 
-    /// The role of that name, exactly as the API spells it.
-    ///
-    /// # Errors
-    /// The names that are accepted.
+    /// The role of that name, exactly as the API spells it. The error tells the names that are accepted.
     pub fn parse(name: &str) -> Result<Self, Accepted> {
         let named = Self::all().find(|role| role.name() == name);
         named.ok_or(Self::ACCEPTED)

@@ -15,10 +15,7 @@ pub enum TokenKind {
     /// The key of a service account; it does not expire.
     ServiceAccountKey,
     /// A user's token, with the moment it expires where that can be read from it.
-    UserToken {
-        /// The token's own `exp` claim.
-        expires: Option<DateTime<Utc>>,
-    },
+    UserToken { expires: Option<DateTime<Utc>> },
 }
 
 impl TokenKind {

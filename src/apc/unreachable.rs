@@ -29,14 +29,12 @@ pub enum Unreachable {
         address: Option<String>,
         /// The variable that names it; none where it is the system's configuration.
         variable: Option<&'static str>,
-        /// Its fault.
         fault: ProxyFault,
     },
     /// The answer is that of a proxy that wants a login, and no proxy is on the way.
     UnknownProxy,
     /// The proxy variable that applies cannot be used.
     ProxySetting {
-        /// The variable.
         variable: &'static str,
         /// The reason, as it follows the name of the variable.
         problem: String,
@@ -47,10 +45,7 @@ pub enum Unreachable {
         variable: Option<&'static str>,
     },
     /// The file with further authorities cannot be used.
-    CaFile {
-        /// The reason.
-        problem: String,
-    },
+    CaFile { problem: String },
     /// The server's own time for the call was used up before it could be sent.
     NoTimeLeft,
 }
@@ -70,10 +65,7 @@ pub enum CertificateFault {
     /// It is not valid yet.
     NotYetValid,
     /// It is for other names.
-    AnotherName {
-        /// The names that it is for.
-        names: Vec<String>,
-    },
+    AnotherName { names: Vec<String> },
     /// It has no subjectAltName.
     NoName,
     /// It is that of an authority, which must not be a server's.

@@ -8,6 +8,7 @@ use std::fmt::{self, Formatter};
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::answer::present;
 use super::bounded::Bounded;
 use super::exchange::{Api, Scrubber};
 use super::selection::{Candidate, Shown};
@@ -27,7 +28,6 @@ pub(super) struct WireWorkspace {
 }
 
 impl WireWorkspace {
-    /// The workspace; none without an id.
     pub(super) fn read(self, api: &Api<'_>) -> Option<Workspace> {
         Some(Workspace {
             id: WorkspaceId::verbatim(self.id?),
@@ -45,7 +45,6 @@ pub(super) struct WireDeployment {
 }
 
 impl WireDeployment {
-    /// The deployment; none without an id.
     pub(super) fn read(self, api: &Api<'_>) -> Option<Deployment> {
         let clean = |text: Option<String>| text.map(|text| api.scrubbed(text));
         Some(Deployment {
@@ -112,13 +111,6 @@ struct WireBinding<'a> {
 struct WireEntity<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
-}
-
-/// A member that is there, even if it is null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    value: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 /// A date of an account. One of another JSON type costs no row: a number is read as its text, and any other value is not
@@ -228,16 +220,14 @@ impl<'a> WireAccount<'a> {
         bindings: &'b Bindings,
         place: &Place,
     ) -> Option<Candidate<'b>> {
+        let created = self.created_at.as_ref().and_then(Option::as_ref);
         Some(Candidate {
             id: self.id.as_ref()?.as_str(),
             label: self.label.as_ref().map(Text::as_str),
             api_key: self.api_key.as_ref().map(Text::as_str),
             role: bindings.role_in(place),
             category: shown(&self.category),
-            created_at: self
-                .created_at
-                .as_ref()
-                .and_then(|date| Some(date.as_ref()?.as_str())),
+            created_at: created.map(Text::as_str),
             last_used_at: shown(&self.last_used_at),
         })
     }

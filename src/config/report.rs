@@ -76,7 +76,7 @@ impl Config {
         if *setting == WORKSPACE_ID && !self.sandbox {
             self.default_workspace(found).map(WorkspaceId::into_string)
         } else if *setting == DOMAIN && is_login {
-            Some(found.login_domain().to_owned())
+            Some(found.url.base_domain().to_owned())
         } else if *setting == API_TOKEN && is_login {
             Some(token_in_words(&found.token))
         } else {

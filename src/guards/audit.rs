@@ -46,11 +46,9 @@ pub struct Attempt {
     /// The account's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The id that joins the lines of one change.
     change: String,
 }
 
-/// A record as it is written.
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
@@ -60,7 +58,7 @@ struct Line<'a> {
 }
 
 impl Attempt {
-    /// The record of a change by a client through a tool, with nothing else known yet.
+    /// The record of a change, with nothing else known yet.
     pub fn new(client: impl Into<String>, tool: &str) -> Self {
         Self {
             client: client.into(),
@@ -87,7 +85,7 @@ fn random_id() -> String {
 }
 
 impl AuditLog {
-    /// A log in that file, or none.
+    /// The record of a change by a client through a tool, with nothing else known yet.
     pub fn new(path: Option<PathBuf>) -> Self {
         Self { path }
     }
@@ -98,19 +96,13 @@ impl AuditLog {
     }
 
     /// Checks that the file can be opened, so that a call that cannot be recorded ends before it does anything.
-    ///
-    /// # Errors
-    /// The file cannot be opened for appending.
     pub fn check(&self) -> io::Result<()> {
-        self.path
-            .as_deref()
-            .map_or(Ok(()), |path| regular_file::append(path).map(drop))
+        let opened = self.path().map(regular_file::append).transpose();
+        opened.map(drop)
     }
 
-    /// Writes a line, in one write. The file is opened afresh, so that it may be moved away between two lines.
-    ///
-    /// # Errors
-    /// The line was not written, or not as a whole.
+    /// Writes a line, in one write. The file is opened afresh, so that it may be moved away between two lines. Fails if the
+    /// line was not written as a whole.
     pub fn append(&self, attempt: &Attempt, outcome: &str, secrets: &Secrets) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Ok(());
@@ -126,21 +118,19 @@ impl AuditLog {
 /// may be written and not read does no harm.
 fn may_be_torn(path: &Path) -> bool {
     let last = regular_file::last_byte(path);
-    last.is_err() || last.is_ok_and(|last| last.is_some_and(|last| last != b'\n'))
+    last.map_or(true, |last| last.is_some_and(|last| last != b'\n'))
 }
 
 /// Writes everything at once or fails. A second write could come after a line of another process.
 fn write_whole(file: &mut File, line: &[u8]) -> io::Result<()> {
+    const PART: &str = "only a part of the line could be written";
     loop {
-        return match file.write(line) {
-            Ok(written) if written == line.len() => Ok(()),
-            Ok(_) => Err(io::Error::new(
-                ErrorKind::StorageFull,
-                "only a part of the line could be written",
-            )),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
+        match file.write(line) {
+            Ok(written) if written == line.len() => return Ok(()),
+            Ok(_) => return Err(io::Error::new(ErrorKind::StorageFull, PART)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -5,10 +5,7 @@ use std::io::{Error, ErrorKind, Result};
 /// The mark that some programs write before UTF-8 text.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// The text without a byte order mark, which programs on Windows write first.
-///
-/// # Errors
-/// It is UTF-16, which the same programs write.
+/// The text without a byte order mark, which programs on Windows write first. Fails for UTF-16, which they write as well.
 pub fn utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
     if is_utf16(&bytes) {
         let text = "it is UTF-16 text; save it as UTF-8";

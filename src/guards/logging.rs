@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -35,22 +34,21 @@ const LAST_LINES: Duration = Duration::from_millis(250);
 #[must_use]
 pub struct Log(Arc<Writer>);
 
-/// Starts the log, and logs panics from then on. Tells as well if the file could be opened; if not, the log is on standard
-/// error.
+/// Starts the log, and logs panics from then on. If the file cannot be opened, it says so and logs on standard error.
 pub fn start(level: Level, file: Option<&Path>, secrets: &Secrets) -> (Log, io::Result<()>) {
-    let (sink, opened) = match file.map(regular_file::append).transpose() {
-        Ok(Some(file)) => (Sink::File(Arc::new(file)), Ok(())),
-        Ok(None) => (Sink::Stderr, Ok(())),
-        Err(error) => (Sink::Stderr, Err(error)),
+    let (file, opened) = match file.map(regular_file::append).transpose() {
+        Ok(file) => (file.map(Arc::new), Ok(())),
+        Err(error) => (None, Err(error)),
     };
-    let writer = Arc::new(Writer::to(sink));
-    let scrubbing = Scrubbing {
-        writer: Arc::clone(&writer),
+    let writer = Arc::new(Writer {
+        file,
         secrets: secrets.clone(),
-    };
+        thread: Mutex::default(),
+        dropped: Arc::default(),
+    });
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(scrubbing);
+        .with_writer(Arc::clone(&writer));
     // A test may start a second log in one process; the first one stays.
     let _ = tracing_subscriber::registry()
         .with(layer)
@@ -74,24 +72,18 @@ fn log_panics() {
     }));
 }
 
-#[derive(Clone)]
-enum Sink {
-    Stderr,
-    File(Arc<File>),
+/// Writes to the file, or to standard error. Nobody is left to be told of a log that cannot be written.
+fn write(mut file: Option<&File>, line: &str) {
+    let _ = match &mut file {
+        Some(file) => file.write_all(line.as_bytes()),
+        None => io::stderr().write_all(line.as_bytes()),
+    };
 }
 
-impl Sink {
-    fn write(&self, line: &str) -> io::Result<()> {
-        match self {
-            Self::Stderr => io::stderr().write_all(line.as_bytes()),
-            Self::File(file) => (&**file).write_all(line.as_bytes()),
-        }
-    }
-}
-
-/// The queue before the thread that writes.
+/// The queue before the thread that writes. It takes secrets out of every line.
 struct Writer {
-    sink: Sink,
+    file: Option<Arc<File>>,
+    secrets: Secrets,
     thread: Mutex<Option<WriterThread>>,
     dropped: Arc<AtomicU64>,
 }
@@ -103,24 +95,35 @@ struct WriterThread {
 }
 
 impl Writer {
-    fn to(sink: Sink) -> Self {
-        Self {
-            sink,
-            thread: Mutex::default(),
-            dropped: Arc::default(),
-        }
-    }
-
     /// Hands a line to the thread, or counts it as dropped.
     fn hand_over(&self, line: String) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            *thread = WriterThread::start(&self.sink, &self.dropped).ok();
+            *thread = self.start().ok();
         }
         let taken = thread.as_ref().map(|thread| thread.lines.try_send(line));
         if !matches!(taken, Some(Ok(()))) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn start(&self) -> io::Result<WriterThread> {
+        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
+        let (running, ended) = sync_channel::<()>(0);
+        let (file, dropped) = (self.file.clone(), Arc::clone(&self.dropped));
+        let write_all = move || {
+            let _running = running;
+            for line in waiting {
+                write(file.as_deref(), &line);
+                let missing = dropped.swap(0, Ordering::Relaxed);
+                if missing > 0 {
+                    write(file.as_deref(), &gap(missing));
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("log".to_owned());
+        thread.spawn(write_all)?;
+        Ok(WriterThread { lines, ended })
     }
 
     /// Waits until everything is written, but not longer than this.
@@ -133,28 +136,6 @@ impl Writer {
     }
 }
 
-impl WriterThread {
-    fn start(sink: &Sink, dropped: &Arc<AtomicU64>) -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<String>(WAITING_MAX);
-        let (running, ended) = sync_channel::<()>(0);
-        let (sink, dropped) = (sink.clone(), Arc::clone(dropped));
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || {
-                let _running = running;
-                for line in waiting {
-                    // Nobody is left to be told of a log that cannot be written.
-                    let _ = sink.write(&line);
-                    let missing = dropped.swap(0, Ordering::Relaxed);
-                    if missing > 0 {
-                        let _ = sink.write(&gap(missing));
-                    }
-                }
-            })?;
-        Ok(Self { lines, ended })
-    }
-}
-
 /// The line that stands for dropped ones, in the form of the others.
 fn gap(missing: u64) -> String {
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -164,31 +145,16 @@ fn gap(missing: u64) -> String {
     )
 }
 
-/// A writer that takes secrets out of every line.
-#[derive(Clone)]
-struct Scrubbing {
-    writer: Arc<Writer>,
-    secrets: Secrets,
-}
-
-impl Write for Scrubbing {
+impl Write for &Writer {
     /// The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.writer.hand_over(self.secrets.scrub_foreign(&text));
+        self.hand_over(self.secrets.scrub_foreign(&text));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Scrubbing {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        self.clone()
     }
 }
 

@@ -83,9 +83,8 @@ pub enum KeyOutput {
 impl Policy {
     /// Tells whether calls may be about this workspace.
     pub fn allows(&self, workspace: &WorkspaceId) -> bool {
-        self.allowed_workspaces
-            .as_ref()
-            .is_none_or(|allowed| allowed.contains(workspace))
+        let allowed = self.allowed_workspaces.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(workspace))
     }
 
     /// Tells whether it works on deployments as well.
@@ -95,31 +94,28 @@ impl Policy {
 
     /// The roles that may be given, by level and lowest first.
     pub fn roles(&self) -> impl Iterator<Item = Role> {
-        let has_deployments = self.has_deployments();
         let max_role = self.max_role;
-        Role::all()
-            .filter(move |role| has_deployments || role.level == Level::Workspace)
-            .filter(move |role| role.rank <= max_role)
+        self.known_roles().filter(move |role| role.rank <= max_role)
     }
 
-    /// The roles that may be given on a level, in words: those above the highest allowed are named with the setting that
-    /// lifts it.
+    /// The roles on the levels of this server, by level and lowest first.
+    pub fn known_roles(&self) -> impl Iterator<Item = Role> + use<> {
+        let has_deployments = self.has_deployments();
+        Role::all().filter(move |role| has_deployments || role.level == Level::Workspace)
+    }
+
+    /// The roles that may be given on a level, in words, and those that a setting has switched off.
     pub fn accepted_roles(&self, level: Level) -> String {
-        let names = |roles: &[Role]| {
-            let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+        let names = |roles: Vec<Role>| {
+            let names: Vec<_> = roles.into_iter().map(Role::name).collect();
             names.join(", ")
         };
-        let (allowed, off): (Vec<_>, Vec<_>) = level
-            .roles()
-            .into_iter()
-            .partition(|role| role.rank <= self.max_role);
+        let roles = level.roles().into_iter();
+        let (allowed, off) = roles.partition(|role| role.rank <= self.max_role);
+        let (allowed, off) = (names(allowed), names(off));
         match off.is_empty() {
-            true => names(&allowed),
-            false => format!(
-                "{} ({} switched off by --max-role, APC_MAX_ROLE)",
-                names(&allowed),
-                names(&off)
-            ),
+            true => allowed,
+            false => format!("{allowed} ({off} switched off by --max-role, APC_MAX_ROLE)"),
         }
     }
 }
@@ -140,22 +136,21 @@ impl ChangeRate {
         }
     }
 
-    /// Counts a change that is about to be sent.
-    ///
-    /// # Errors
-    /// There were as many as may be sent in a minute.
+    /// Counts a change that is about to be sent, unless as many were sent as may be in a minute.
     pub fn take(&self) -> Result<(), TooMany> {
         if self.limit == 0 {
             return Ok(());
         }
         let now = Instant::now();
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        while sent.front().is_some_and(|first| *first + MINUTE <= now) {
-            sent.pop_front();
-        }
+        sent.retain(|change| *change + MINUTE > now);
         match sent.front() {
             Some(first) if sent.len() >= self.limit as usize => {
-                Err(TooMany::until(*first + MINUTE, now, &sent))
+                let seconds = (*first + MINUTE - now).as_secs() + 1;
+                let then = now + Duration::from_secs(seconds);
+                let old = sent.iter().filter(|change| **change + MINUTE <= then);
+                let fitting = old.count();
+                Err(TooMany { seconds, fitting })
             }
             _ => {
                 sent.push_back(now);
@@ -172,18 +167,6 @@ pub struct TooMany {
     pub seconds: u64,
     /// The number of changes that may be sent then.
     pub fitting: usize,
-}
-
-impl TooMany {
-    fn until(free: Instant, now: Instant, sent: &VecDeque<Instant>) -> Self {
-        let seconds = free.duration_since(now).as_secs() + 1;
-        let then = now + Duration::from_secs(seconds);
-        let old = sent.iter().take_while(|change| **change + MINUTE <= then);
-        Self {
-            seconds,
-            fitting: old.count(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,8 @@ use std::path::Path;
 
 use crate::guards::encoding;
 
-/// Opens a file for appending, and creates it with mode 0600 if there is none.
-///
-/// # Errors
-/// The file cannot be opened, or is neither a regular file nor a character device such as `/dev/null`.
+/// Opens a file for appending, and creates it with mode 0600 if there is none. Refuses what is neither a regular file nor a
+/// character device such as `/dev/null`.
 pub fn append(path: &Path) -> io::Result<File> {
     let appendable = |file: &Metadata| match file.is_file() || is_character_device(file) {
         true => Ok(()),
@@ -25,9 +23,6 @@ pub fn append(path: &Path) -> io::Result<File> {
 }
 
 /// Reads the last byte of a file; none of an empty one, or of a device.
-///
-/// # Errors
-/// The file cannot be read.
 pub fn last_byte(path: &Path) -> io::Result<Option<u8>> {
     let mut file = open(OpenOptions::new().read(true), path)?;
     let found = file.metadata()?;
@@ -40,10 +35,7 @@ pub fn last_byte(path: &Path) -> io::Result<Option<u8>> {
     Ok(last.first().copied())
 }
 
-/// Reads a regular file of `max` bytes at most.
-///
-/// # Errors
-/// The file cannot be read, is not regular, or is larger.
+/// Reads a regular file. Refuses one that is larger than `max` bytes.
 pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut file = open(OpenOptions::new().read(true), path)?;
     let found = file.metadata()?;
@@ -59,10 +51,7 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a regular file of UTF-8 text as [`read`] does, without its byte order mark.
-///
-/// # Errors
-/// The file cannot be read, or is UTF-16.
+/// Reads a regular file of UTF-8 text as [`read`] does, without its byte order mark. Refuses UTF-16.
 pub fn read_text(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     encoding::utf8(read(path, max)?)
 }

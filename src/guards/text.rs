@@ -15,8 +15,7 @@ pub fn harmless(text: &str, longest: usize) -> String {
     for character in text.chars().take(longest) {
         match character {
             '\'' | '\\' => clean.extend(['\\', character]),
-            c if is_deceptive(c) => clean.extend(c.escape_default()),
-            c => clean.push(c),
+            c => push_shown(&mut clean, c),
         }
     }
     if text.chars().nth(longest).is_some() {
@@ -25,15 +24,20 @@ pub fn harmless(text: &str, longest: usize) -> String {
     clean
 }
 
+fn push_shown(clean: &mut String, character: char) {
+    match is_deceptive(character) {
+        true => clean.extend(character.escape_default()),
+        false => clean.push(character),
+    }
+}
+
 /// The length from which a single line counts as a long message, in characters.
 const LONG: usize = 280;
 
 /// The first line and the last sentence of a long message: database layers write many lines between the two.
 pub fn gist(message: &str) -> String {
-    let mut lines = message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
+    let lines = message.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty());
     let Some(first) = lines.next() else {
         return String::new();
     };
@@ -56,12 +60,7 @@ fn last_sentence(line: &str) -> &str {
 /// Text for a terminal, in one line: nothing in it moves the cursor or turns the writing.
 pub fn on_one_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            c if is_deceptive(c) => clean.extend(c.escape_default()),
-            c => clean.push(c),
-        }
-    }
+    text.chars().for_each(|c| push_shown(&mut clean, c));
     clean
 }
 

@@ -1,17 +1,15 @@
 //! The instructions of the server: what a model reads before it sees a tool.
 //! Names what is switched off by its flag, and says nothing that a tool says itself.
 
-use crate::apc::{Level, Role};
+use crate::apc::Role;
 use crate::config::Config;
 use crate::guards::policy::{Confirm, KeyOutput, Policy};
 
 const SANDBOX: &str =
     "This is a sandbox: an embedded API with invented accounts, gone when the server ends.";
 
-/// The instructions of a server with these settings.
 pub(super) fn text(config: &Config) -> String {
-    let mut sentences = Vec::new();
-    sentences.extend(config.sandbox.then(|| SANDBOX.to_owned()));
+    let mut sentences = Vec::from_iter(config.sandbox.then(|| SANDBOX.to_owned()));
     sentences.push(purpose(&config.policy));
     sentences.extend(restrictions(&config.policy));
     sentences.join(" ")
@@ -45,9 +43,9 @@ fn restrictions(policy: &Policy) -> Vec<String> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
+        let ids = ids.join(", ");
         sentences.push(format!(
-            "All workspaces but {}{more} are switched off by --allow-workspace.",
-            ids.join(", ")
+            "All workspaces but {ids}{more} are switched off by --allow-workspace."
         ));
     }
     if policy.key_output == KeyOutput::Show {
@@ -56,35 +54,26 @@ fn restrictions(policy: &Policy) -> Vec<String> {
     sentences
 }
 
-/// The limits of changes.
 fn limits(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
-    if policy.changes_per_minute > 0 {
-        sentences.push(format!(
-            "At most {} changes a minute are made (--max-changes-per-minute): plan for it where there are more.",
-            policy.changes_per_minute
-        ));
+    let most = policy.changes_per_minute;
+    if most > 0 {
+        sentences.push(format!("At most {most} changes a minute are made (--max-changes-per-minute): plan for it where there are more."));
     }
-    let off = Role::all().filter(|role| role.rank > policy.max_role);
-    let off = off.filter(|role| policy.has_deployments() || role.level == Level::Workspace);
+    let known = policy.known_roles();
+    let off = known.filter(|role| role.rank > policy.max_role);
     let off: Vec<_> = off.map(Role::name).collect();
     if !off.is_empty() {
         let verb = if off.len() == 1 { "is" } else { "are" };
-        sentences.push(format!(
-            "{} {verb} switched off by --max-role.",
-            off.join(", ")
-        ));
+        let off = off.join(", ");
+        sentences.push(format!("{off} {verb} switched off by --max-role."));
     }
-    match policy.confirm {
-        Confirm::Auto => {}
-        Confirm::Always => sentences
-            .push("No deletion without a user who can be asked: --confirm always.".to_owned()),
-        Confirm::Never => {
-            sentences.push(
-                "Questions before a deletion are switched off by --confirm never.".to_owned(),
-            );
-        }
-    }
+    let confirm = match policy.confirm {
+        Confirm::Auto => None,
+        Confirm::Always => Some("No deletion without a user who can be asked: --confirm always."),
+        Confirm::Never => Some("Questions before a deletion are switched off by --confirm never."),
+    };
+    sentences.extend(confirm.map(str::to_owned));
     sentences
 }
 

@@ -1,9 +1,9 @@
 //! One MCP session: the server, the line transport, questions to the user, prompts, and the end.
 //! Knows no HTTP and no tool from the inside; a call goes to [`crate::tools`].
 
-pub mod elicitation;
+pub(crate) mod elicitation;
 mod instructions;
-pub mod prompts;
+mod prompts;
 mod refusals;
 pub mod server;
 mod service;

@@ -7,6 +7,7 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
+use super::server::is_stateless;
 use super::transport::LINE_MAX;
 use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
@@ -37,8 +38,7 @@ pub fn method(
     version: Option<&ProtocolVersion>,
     secrets: &Secrets,
 ) -> ErrorData {
-    let is_stateless = version.is_some_and(|version| *version >= ProtocolVersion::V_2026_07_28);
-    let methods = match is_stateless {
+    let methods = match is_stateless(version) {
         true => [&METHODS[..], &STATELESS_METHODS].concat(),
         false => [&METHODS[..], &HANDSHAKE_METHODS].concat(),
     };
@@ -48,7 +48,7 @@ pub fn method(
     if name == DiscoverRequestMethod::VALUE {
         return already_open();
     }
-    let text = unknown("method", name, &methods, secrets);
+    let text = there_is_no("method", name, &methods, secrets);
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text, None)
 }
 
@@ -93,31 +93,22 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Refuses a tool that this server does not have.
-pub fn tool(name: &str, known: &[&str], policy: &Policy, secrets: &Secrets) -> ErrorData {
-    let text = unknown("tool", name, known, secrets) + only_reads(policy);
+/// Refuses a tool or prompt that this server does not have.
+pub fn unknown(
+    kind: &str,
+    name: &str,
+    known: &[&str],
+    policy: &Policy,
+    secrets: &Secrets,
+) -> ErrorData {
+    let only_reads = if policy.read_only { ONLY_READS } else { "" };
+    let text = there_is_no(kind, name, known, secrets) + only_reads;
     ErrorData::invalid_params(text, None)
 }
 
-/// Refuses a prompt that this server does not have.
-pub fn prompt(name: &str, known: &[&str], policy: &Policy, secrets: &Secrets) -> ErrorData {
-    let text = unknown("prompt", name, known, secrets) + only_reads(policy);
-    ErrorData::invalid_params(text, None)
-}
-
-fn unknown(kind: &str, name: &str, known: &[&str], secrets: &Secrets) -> String {
-    format!(
-        "There is no {kind} {}. This server has: {}.",
-        quoted(&secrets.scrub(name)),
-        known.join(", ")
-    )
-}
-
-fn only_reads(policy: &Policy) -> &'static str {
-    match policy.read_only {
-        true => ONLY_READS,
-        false => "",
-    }
+fn there_is_no(kind: &str, name: &str, known: &[&str], secrets: &Secrets) -> String {
+    let (name, known) = (quoted(&secrets.scrub(name)), known.join(", "));
+    format!("There is no {kind} {name}. This server has: {known}.")
 }
 
 /// Refuses a request before the session is open.
@@ -146,11 +137,6 @@ pub fn lacks_metadata(names: &[&str]) -> ErrorData {
     ErrorData::invalid_params(text, None)
 }
 
-/// Tells whether rmcp answers with this error in its own words, before a request comes to us.
-pub fn is_of_version(error: &ErrorData) -> bool {
-    error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
-}
-
 /// Replaces the text of an error about a protocol version, and takes secrets out of the version.
 pub fn reword_version(error: &mut ErrorData, secrets: &Secrets) {
     let data = error.data.as_mut();
@@ -160,16 +146,10 @@ pub fn reword_version(error: &mut ErrorData, secrets: &Secrets) {
         *requested = secrets.scrub_foreign(requested);
         shown.clone_from(requested);
     }
-    let supported: Vec<_> = ProtocolVersion::KNOWN_VERSIONS
-        .iter()
-        .map(ProtocolVersion::as_str)
-        .collect();
-    error.message = format!(
-        "This server does not speak protocol version {}. It speaks: {}. Send the request again with one of these versions.",
-        quoted(&shown),
-        supported.join(", ")
-    )
-    .into();
+    let supported = ProtocolVersion::KNOWN_VERSIONS.iter();
+    let supported: Vec<_> = supported.map(ProtocolVersion::as_str).collect();
+    let (shown, supported) = (quoted(&shown), supported.join(", "));
+    error.message = format!("This server does not speak protocol version {shown}. It speaks: {supported}. Send the request again with one of these versions.").into();
 }
 
 /// Refuses a line that is no message.

@@ -103,23 +103,19 @@ impl Server {
     pub(super) async fn find(&self, tool: &str) -> Result<(), ErrorData> {
         let policy = &self.options.policy;
         let known: Vec<_> = tools::names(policy).collect();
-        match known.contains(&tool) {
-            true => Ok(()),
-            false => {
-                let secrets = self.known_secrets().await;
-                Err(refusals::tool(tool, &known, policy, secrets))
-            }
+        if known.contains(&tool) {
+            return Ok(());
         }
+        let secrets = self.known_secrets().await;
+        Err(refusals::unknown("tool", tool, &known, policy, secrets))
     }
 
     /// The identity in a result of the stateless era. Older results have none.
     pub(super) fn signature(&self, version: Option<&ProtocolVersion>) -> Option<MetaObject> {
         is_stateless(version).then(|| {
+            let identity = serde_json::to_value(self.identity()).unwrap_or_default();
             let mut meta = MetaObject::new();
-            meta.insert(
-                SERVER_INFO.to_owned(),
-                serde_json::to_value(self.identity()).unwrap_or_default(),
-            );
+            meta.insert(SERVER_INFO.to_owned(), identity);
             meta
         })
     }
@@ -129,9 +125,8 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_prompts()
-            .enable_tools()
-            .build();
-        ServerConfig::new(capabilities)
+            .enable_tools();
+        ServerConfig::new(capabilities.build())
             .with_server_info(self.identity())
             .with_instructions(instructions::text(self.shared.config()))
     }
@@ -184,13 +179,8 @@ impl ServerHandler for Server {
         let (seal, shutdown) = (Arc::clone(&self.seal), self.shutdown.clone());
         let user = RemoteUser::new(context, &request, seal, shutdown);
         // Boxed: rmcp moves what answers a request about ten times, and a call is large.
-        let call = Box::pin(tools::call(
-            &self.shared,
-            &name,
-            request.arguments,
-            Arc::new(user),
-        ));
-        let call = unpanicked(&name, &self.secrets, call);
+        let call = tools::call(&self.shared, &name, request.arguments, Arc::new(user));
+        let call = unpanicked(&name, &self.secrets, Box::pin(call));
         let mut response = tokio::select! {
             biased;
             response = call => response,

@@ -30,18 +30,6 @@ struct Refused {
 }
 
 impl Refused {
-    fn of(request: &ClientRequest, context: &RequestContext<RoleServer>) -> Self {
-        let params = match request {
-            ClientRequest::CustomRequest(request) => request.params.clone(),
-            _ => None,
-        };
-        Self {
-            method: request.method().to_owned(),
-            params,
-            version: context.protocol_version(),
-        }
-    }
-
     /// The tool and the value in the place of its arguments, if that is what is wrong with a call.
     fn odd_arguments(&self) -> Option<(&str, &Value)> {
         let is_call = self.method == CallToolRequestMethod::VALUE;
@@ -61,23 +49,20 @@ impl McpService {
         Self(server)
     }
 
-    /// Refuses a call whose arguments are no object, by a result: the model sees no protocol error. Refuses
-    /// anything else by an error.
+    /// Refuses a call with odd arguments by a result, since the model sees no protocol error; anything else by an error.
     async fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
-        let (method, params) = (&refused.method, refused.params.as_ref());
+        let (params, version) = (refused.params.as_ref(), refused.version.as_ref());
         let server = &self.0;
+        let secrets = server.known_secrets().await;
         let Some((tool, given)) = refused.odd_arguments() else {
-            let version = refused.version.as_ref();
-            let secrets = server.known_secrets().await;
-            return Err(refusals::method(method, params, version, secrets));
+            return Err(refusals::method(&refused.method, params, version, secrets));
         };
         server.find(tool).await?;
         let kind = refusals::kind(given);
-        let secrets = server.known_secrets().await;
         let mut response = tools::arguments_are_no_object(tool, kind, secrets).into();
-        sign(&mut response, server.signature(refused.version.as_ref()));
+        sign(&mut response, server.signature(version));
         let mut result = ServerResult::from(response);
-        if !is_stateless(refused.version.as_ref()) {
+        if !is_stateless(version) {
             result.strip_result_type_for_legacy_peer();
         }
         Ok(result)
@@ -90,9 +75,15 @@ impl Service<RoleServer> for McpService {
         request: ClientRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
-        let refused = Refused::of(&request, &context);
-        let result = self.0.handle_request(request, context).await;
-        match result {
+        let refused = Refused {
+            method: request.method().to_owned(),
+            params: match &request {
+                ClientRequest::CustomRequest(request) => request.params.clone(),
+                _ => None,
+            },
+            version: context.protocol_version(),
+        };
+        match self.0.handle_request(request, context).await {
             Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => self.refuse(&refused).await,
             other => other,
         }

@@ -71,9 +71,6 @@ impl Shutdown {
 }
 
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
-///
-/// # Errors
-/// The session could not be opened.
 pub async fn serve<R, W>(
     server: Server,
     input: R,
@@ -89,11 +86,16 @@ where
     let end = after_questions(shutdown.clone());
     match serve_server_with_ct(service, transport, end).await {
         Ok(session) => {
+            let after_signal = async {
+                shutdown.signal.cancelled().await;
+                tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
+            };
             let served = async {
                 tokio::select! {
                     // The reason is of no use to anybody: the client is gone, or told us to go.
                     _ = session.waiting() => {}
-                    () = after_signal(&shutdown.signal) => {}
+                    // rmcp itself would give calls longer.
+                    () = after_signal => {}
                 }
                 shutdown.end_of_input.cancel();
             };
@@ -139,12 +141,6 @@ async fn settle(shared: &SharedState, shutdown: &Shutdown) {
     }
 }
 
-/// Waits for the end of the time after a signal. rmcp itself would give calls longer.
-async fn after_signal(signal: &CancellationToken) {
-    signal.cancelled().await;
-    tokio::time::sleep(SESSION_AFTER_SIGNAL).await;
-}
-
 /// Makes a write beyond the limit for files (ulimit -f) an error of that write. The signal that comes with it would end the
 /// process, in the middle of a change.
 pub fn survive_file_size_limit() {
@@ -177,10 +173,8 @@ async fn signal() {
         SignalKind::quit(),
         SignalKind::terminate(),
     ];
-    let mut signals: Vec<_> = kinds
-        .into_iter()
-        .filter_map(|kind| signal(kind).ok())
-        .collect();
+    let signals = kinds.into_iter().filter_map(|kind| signal(kind).ok());
+    let mut signals: Vec<_> = signals.collect();
     std::future::poll_fn(|context| {
         let mut signals = signals.iter_mut();
         match signals.any(|signal| signal.poll_recv(context).is_ready()) {

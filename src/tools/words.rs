@@ -287,7 +287,7 @@ fn unauthenticated(installation: &Installation) -> Failure {
         TokenKind::UserToken { expires } => expired(expires),
         TokenKind::ServiceAccountKey => "its service account may have been deleted".to_owned(),
     };
-    let domain = installation.login_domain();
+    let domain = installation.url.base_domain();
     let way_out = match source {
         TokenSource::AstroLogin => format!("Run 'astro login {domain}'; no restart is needed."),
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {

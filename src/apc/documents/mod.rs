@@ -3,40 +3,29 @@
 
 use super::document::{Document, Renamed};
 
-pub(super) const APP_CONFIG: Document = Document {
-    field: "appConfig",
-    text: include_str!("appConfig.graphql"),
-    optional: &["version", "baseDomain"],
-    renamed: None,
-};
+pub(super) const APP_CONFIG: Document = Document::of(
+    "appConfig",
+    include_str!("appConfig.graphql"),
+    &["version", "baseDomain"],
+);
 
-pub(super) const WORKSPACES: Document = Document {
-    field: "workspaces",
-    text: include_str!("workspaces.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
+pub(super) const WORKSPACES: Document =
+    Document::of("workspaces", include_str!("workspaces.graphql"), &["label"]);
 
-pub(super) const SYS_WORKSPACES: Document = Document {
-    field: "sysWorkspaces",
-    text: include_str!("sysWorkspaces.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
+pub(super) const SYS_WORKSPACES: Document = Document::of(
+    "sysWorkspaces",
+    include_str!("sysWorkspaces.graphql"),
+    &["label"],
+);
 
-pub(super) const WORKSPACE: Document = Document {
-    field: "workspace",
-    text: include_str!("workspace.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
+pub(super) const WORKSPACE: Document =
+    Document::of("workspace", include_str!("workspace.graphql"), &["label"]);
 
-pub(super) const WORKSPACE_DEPLOYMENTS: Document = Document {
-    field: "workspaceDeployments",
-    text: include_str!("workspaceDeployments.graphql"),
-    optional: &["label", "releaseName"],
-    renamed: None,
-};
+pub(super) const WORKSPACE_DEPLOYMENTS: Document = Document::of(
+    "workspaceDeployments",
+    include_str!("workspaceDeployments.graphql"),
+    &["label", "releaseName"],
+);
 
 /// The fields of a listed account that a release may lack.
 const OPTIONAL: &[&str] = &[
@@ -60,21 +49,24 @@ const BINDINGS: Option<Renamed> = Some(Renamed {
 });
 
 pub(super) const WORKSPACE_SERVICE_ACCOUNTS: Document = Document {
-    field: "workspaceServiceAccounts",
-    text: include_str!("workspaceServiceAccounts.graphql"),
-    optional: OPTIONAL,
     renamed: BINDINGS,
+    ..Document::of(
+        "workspaceServiceAccounts",
+        include_str!("workspaceServiceAccounts.graphql"),
+        OPTIONAL,
+    )
 };
 
 pub(super) const DEPLOYMENT_SERVICE_ACCOUNTS: Document = Document {
-    field: "deploymentServiceAccounts",
-    text: include_str!("deploymentServiceAccounts.graphql"),
-    optional: OPTIONAL,
     renamed: BINDINGS,
+    ..Document::of(
+        "deploymentServiceAccounts",
+        include_str!("deploymentServiceAccounts.graphql"),
+        OPTIONAL,
+    )
 };
 
-/// The fields of a created account that a release may lack. The key is not among them: an account whose key nobody
-/// gets to see is of no use.
+/// The fields of a created account that a release may lack. Without the key the account would be of no use.
 const OPTIONAL_IN_CREATED: &[&str] = &[
     "label",
     "category",
@@ -84,30 +76,26 @@ const OPTIONAL_IN_CREATED: &[&str] = &[
     "lastUsedAt",
 ];
 
-pub(super) const CREATE_IN_WORKSPACE: Document = Document {
-    field: "createWorkspaceServiceAccount",
-    text: include_str!("createWorkspaceServiceAccount.graphql"),
-    optional: OPTIONAL_IN_CREATED,
-    renamed: None,
-};
+pub(super) const CREATE_IN_WORKSPACE: Document = Document::of(
+    "createWorkspaceServiceAccount",
+    include_str!("createWorkspaceServiceAccount.graphql"),
+    OPTIONAL_IN_CREATED,
+);
 
-pub(super) const CREATE_IN_DEPLOYMENT: Document = Document {
-    field: "createDeploymentServiceAccount",
-    text: include_str!("createDeploymentServiceAccount.graphql"),
-    optional: OPTIONAL_IN_CREATED,
-    renamed: None,
-};
+pub(super) const CREATE_IN_DEPLOYMENT: Document = Document::of(
+    "createDeploymentServiceAccount",
+    include_str!("createDeploymentServiceAccount.graphql"),
+    OPTIONAL_IN_CREATED,
+);
 
-pub(super) const DELETE_IN_WORKSPACE: Document = Document {
-    field: "deleteWorkspaceServiceAccount",
-    text: include_str!("deleteWorkspaceServiceAccount.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
+pub(super) const DELETE_IN_WORKSPACE: Document = Document::of(
+    "deleteWorkspaceServiceAccount",
+    include_str!("deleteWorkspaceServiceAccount.graphql"),
+    &["label"],
+);
 
-pub(super) const DELETE_IN_DEPLOYMENT: Document = Document {
-    field: "deleteDeploymentServiceAccount",
-    text: include_str!("deleteDeploymentServiceAccount.graphql"),
-    optional: &["label"],
-    renamed: None,
-};
+pub(super) const DELETE_IN_DEPLOYMENT: Document = Document::of(
+    "deleteDeploymentServiceAccount",
+    include_str!("deleteDeploymentServiceAccount.graphql"),
+    &["label"],
+);

@@ -20,6 +20,7 @@ const CA_FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// The beginning of a certificate that is not in PEM form.
 const DER: &[u8] = b"\x30\x82";
+const IN_DER_FORM: &str = "it is in DER form; 'openssl x509 -inform der' makes a PEM file of it";
 
 /// Ingresses close idle connections without a word; ours are dropped before that.
 const IDLE: Duration = Duration::from_secs(5);
@@ -48,21 +49,9 @@ pub(super) enum Reach {
     ByProxy,
 }
 
-impl Reach {
-    fn of(url: &ApiUrl, route: Route<'_>) -> Self {
-        match (url.is_loopback(), url.is_plain(), route) {
-            (true, true, _) => Self::PlainLoopback,
-            (_, _, Route::Direct) => Self::Direct,
-            _ => Self::ByProxy,
-        }
-    }
-}
-
 impl Connecting {
-    /// The proxy that requests to this URL go through, without its login; none for a direct way.
-    ///
-    /// # Errors
-    /// The variable that applies cannot be used.
+    /// The proxy that requests to this URL go through, without its login; none for a direct way. Fails where the variable
+    /// that applies cannot be used.
     pub fn proxy(&self, url: &ApiUrl) -> Result<Option<String>, Unreachable> {
         match self.proxies.route(url) {
             Route::Direct => Ok(None),
@@ -106,7 +95,11 @@ impl Connecting {
 
     /// The kind of way to a URL.
     pub(super) fn reach(&self, url: &ApiUrl) -> Reach {
-        Reach::of(url, self.proxies.route(url))
+        match self.proxies.route(url) {
+            _ if url.is_loopback() && url.is_plain() => Reach::PlainLoopback,
+            Route::Direct => Reach::Direct,
+            Route::System | Route::Through(_) => Reach::ByProxy,
+        }
     }
 
     /// A client for this kind of way.
@@ -150,32 +143,25 @@ impl Connecting {
         let Some(path) = &self.ca_cert else {
             return Ok(Vec::new());
         };
-        let unusable = |problem: String| Unreachable::CaFile { problem };
-        let pem = regular_file::read_text(path, CA_FILE_MAX)
-            .map_err(|error| unusable(error.to_string()))?;
-        if pem.starts_with(DER) {
-            let text = "it is in DER form; 'openssl x509 -inform der' makes a PEM file of it";
-            return Err(unusable(text.to_owned()));
-        }
-        let found = Certificate::from_pem_bundle(&pem)
-            .map_err(|_| unusable("it is not a PEM file".to_owned()))?;
-        if found.is_empty() {
-            return Err(unusable("it holds no PEM certificate".to_owned()));
-        }
-        Ok(found)
+        let found = regular_file::read_text(path, CA_FILE_MAX).map_err(|error| error.to_string());
+        let found = found.and_then(|pem| match Certificate::from_pem_bundle(&pem) {
+            _ if pem.starts_with(DER) => Err(IN_DER_FORM.to_owned()),
+            Err(_) => Err("it is not a PEM file".to_owned()),
+            Ok(found) if found.is_empty() => Err("it holds no PEM certificate".to_owned()),
+            Ok(found) => Ok(found),
+        });
+        found.map_err(|problem| Unreachable::CaFile { problem })
     }
 
     /// The files of our authorities are read here and not before.
     fn build_failure(&self, error: &reqwest::Error) -> Unreachable {
         if causes(error).any(|cause| cause.to_string().contains("No CA certificates")) {
-            return Unreachable::NoTrustStore {
-                variable: self.trust_variable,
-            };
+            let variable = self.trust_variable;
+            return Unreachable::NoTrustStore { variable };
         }
+        let problem = "it holds something that is no certificate".to_owned();
         match self.ca_cert {
-            Some(_) => Unreachable::CaFile {
-                problem: "it holds something that is no certificate".to_owned(),
-            },
+            Some(_) => Unreachable::CaFile { problem },
             None => Unreachable::Tls,
         }
     }
@@ -185,14 +171,9 @@ impl Connecting {
 fn system_proxy(url: &ApiUrl) -> Option<String> {
     let target = url.as_str().parse().ok()?;
     let found = Matcher::from_system().intercept(&target)?;
-    let proxy = found.uri();
-    let port = proxy.port_u16().map(|port| format!(":{port}"));
-    Some(format!(
-        "{}://{}{}",
-        proxy.scheme_str()?,
-        proxy.host()?,
-        port.unwrap_or_default()
-    ))
+    let (scheme, host) = (found.uri().scheme_str()?, found.uri().host()?);
+    let port = found.uri().port_u16().map(|port| format!(":{port}"));
+    Some(format!("{scheme}://{host}{}", port.unwrap_or_default()))
 }
 
 fn usable(variable: &ProxyVariable) -> Result<&ProxyAddress, Unreachable> {

@@ -6,15 +6,11 @@ use crate::apc::certificate;
 use crate::apc::error::ApiError;
 use crate::apc::unreachable::{ProxyFault, Unreachable};
 
-/// The failure of a request.
 pub(super) fn classify(error: &reqwest::Error) -> ApiError {
-    if error.is_connect() {
-        return ApiError::Unreachable(unreachable(error));
-    }
-    if error.is_timeout() {
-        ApiError::TimedOut
-    } else {
-        ApiError::ConnectionLost
+    match error {
+        error if error.is_connect() => ApiError::Unreachable(unreachable(error)),
+        error if error.is_timeout() => ApiError::TimedOut,
+        _ => ApiError::ConnectionLost,
     }
 }
 
@@ -54,12 +50,14 @@ fn fault_on_the_way_to_proxy<'a>(
 /// Tells if the other side ended a connection that was already there.
 fn is_end(cause: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ends = [
+        UnexpectedEof,
+        ConnectionReset,
+        ConnectionAborted,
+        BrokenPipe,
+    ];
     let error = cause.downcast_ref::<std::io::Error>();
-    let kind = error.map(std::io::Error::kind);
-    matches!(
-        kind,
-        Some(UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
-    )
+    error.is_some_and(|error| ends.contains(&error.kind()))
 }
 
 /// The fault of a proxy that is not named yet.
@@ -76,11 +74,10 @@ pub(super) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| {
-        let hidden = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        hidden
-            .map(|inner| inner as &(dyn Error + 'static))
-            .or_else(|| cause.source())
+        let io = cause.downcast_ref::<std::io::Error>();
+        match io.and_then(std::io::Error::get_ref) {
+            Some(hidden) => Some(hidden),
+            None => cause.source(),
+        }
     })
 }

@@ -42,8 +42,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub enum Purpose {
     /// Reads: over a connection that is kept alive.
     Read,
-    /// Changes: over a connection of its own, since a kept one that the other side has just closed
-    /// would leave open whether the change was made.
+    /// Changes: over a connection of its own. A kept one that was just closed would leave the outcome open.
     Change,
 }
 
@@ -81,9 +80,6 @@ impl HttpClient {
     }
 
     /// Sends one request and reads the whole answer, within the time given.
-    ///
-    /// # Errors
-    /// The error, if there is no answer of the API's own.
     pub async fn post(
         &self,
         installation: &Installation,
@@ -104,13 +100,11 @@ impl HttpClient {
         if !token.is_empty() {
             request = request.header(AUTHORIZATION, token);
         }
-        let answered = async {
-            let response = request.send().await.map_err(|error| classify(&error))?;
-            reply(response).await
+        let answered = match request.send().await {
+            Ok(response) => reply(response).await,
+            Err(error) => Err(classify(&error)),
         };
-        answered
-            .await
-            .map_err(|error| self.connecting.attributed(error, &installation.url))
+        answered.map_err(|error| self.connecting.attributed(error, &installation.url))
     }
 
     /// Waits until one more request may be under way. Dropping the permit lets the next one begin.
@@ -124,10 +118,8 @@ impl HttpClient {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self
-            .connecting
-            .client(url, purpose, self.connect_timeout)
-            .map_err(ApiError::Unreachable)?;
+        let client = self.connecting.client(url, purpose, self.connect_timeout);
+        let client = client.map_err(ApiError::Unreachable)?;
         clients.insert(key, client.clone());
         Ok(client)
     }
@@ -152,8 +144,9 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
         }
         body.extend_from_slice(&chunk);
     }
-    let compression = compression(encoding, &body).filter(|_| may_be_the_api(status));
-    if let Some(encoding) = compression {
+    // The statuses that the API itself answers with.
+    let may_be_the_api = matches!(status, 200..=299 | 400);
+    if let Some(encoding) = compression(encoding, &body).filter(|_| may_be_the_api) {
         return Err(ApiError::Compressed { encoding });
     }
     Ok(Reply {
@@ -164,19 +157,12 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     })
 }
 
-/// The statuses that the API itself answers with.
-fn may_be_the_api(status: u16) -> bool {
-    matches!(status, 200..=299 | 400)
-}
-
 /// The compression of a body, which nobody asked for. A body that is JSON is none, whatever its header says.
 fn compression(encoding: Option<String>, body: &[u8]) -> Option<String> {
-    let named = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity"));
-    let is_gzip = body.starts_with(b"\x1f\x8b");
     let is_text = std::str::from_utf8(body).is_ok();
-    named
-        .filter(|_| !is_text)
-        .or_else(|| is_gzip.then(|| "gzip".to_owned()))
+    let named = encoding.filter(|encoding| !is_text && !encoding.eq_ignore_ascii_case("identity"));
+    let is_gzip = body.starts_with(b"\x1f\x8b");
+    named.or_else(|| is_gzip.then(|| "gzip".to_owned()))
 }
 
 /// Statuses that say all there is to say, whatever the body holds.
@@ -204,9 +190,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc2822(text)
-        .ok()
-        .map(|date| date.to_utc())
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(date.to_utc())
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -215,11 +200,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// `Retry-After` is a number of seconds or a date. A time that no one would wait for is cut.
 fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
-    }
-    let wait = http_date(text).map(|until| (until - now).to_std().unwrap_or_default());
-    wait.map(|wait| wait.min(RETRY_AFTER_MAX))
+    let wait = match text.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (http_date(text)? - now).to_std().unwrap_or_default(),
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]

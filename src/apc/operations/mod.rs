@@ -19,13 +19,13 @@ use super::selection::{Candidate, First};
 use super::wire::{Text, WireAccount, WireDeleted};
 use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
 
-pub use places::{
-    AppConfig, Deployments, Entries, Workspaces, app_config, deployments, is_system_level,
-    sys_workspaces, workspace, workspaces,
+pub(crate) use places::{
+    AppConfig, Deployments, Workspaces, app_config, deployments, is_system_level, sys_workspaces,
+    workspace, workspaces,
 };
 
 /// The accounts of one place, in the API's order unless another one was asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listing {
     /// The accounts that were selected.
     pub accounts: Vec<ServiceAccount>,
@@ -52,26 +52,7 @@ impl Listing {
     }
 }
 
-/// The one place that a document is about.
-#[derive(Serialize)]
-enum InPlace<'a> {
-    #[serde(rename = "workspaceUuid")]
-    Workspace(&'a str),
-    #[serde(rename = "deploymentUuid")]
-    Deployment(&'a str),
-}
-
-impl<'a> From<&'a Place> for InPlace<'a> {
-    fn from(place: &'a Place) -> Self {
-        match place {
-            Place::Workspace(id) => Self::Workspace(id.as_str()),
-            Place::Deployment(id) => Self::Deployment(id.as_str()),
-        }
-    }
-}
-
-/// The field by which the release shows roles, as far as lists that were read before have told; none where it has
-/// neither of the two.
+/// The field by which the release shows roles, as far as earlier lists have told; none where it has neither.
 pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
     let on_deployments = api.renamed_field(&DEPLOYMENT_SERVICE_ACCOUNTS);
     let in_workspaces = api.renamed_field(&WORKSPACE_SERVICE_ACCOUNTS);
@@ -79,10 +60,8 @@ pub fn role_field(api: &Api<'_>) -> Option<&'static str> {
 }
 
 /// Lists the accounts of a place that are selected. The others are never owned: a list may hold thousands, and a page
-/// a hundred. A place that does not exist has none, for a system-level token.
-///
-/// # Errors
-/// The error of the read; it tells a bad token from a missing permission.
+/// a hundred. A place that does not exist has none, for a system-level token. The error tells a bad token from a missing
+/// permission.
 pub async fn service_accounts(
     api: &Api<'_>,
     place: &Place,
@@ -93,9 +72,6 @@ pub async fn service_accounts(
 }
 
 /// Lists the accounts of a place that get a rank: the first of them, in that order, and at most this many.
-///
-/// # Errors
-/// The error of the read; it tells a bad token from a missing permission.
 pub async fn first_service_accounts<R: Ord>(
     api: &Api<'_>,
     place: &Place,
@@ -106,19 +82,14 @@ pub async fn first_service_accounts<R: Ord>(
         Place::Workspace(_) => &WORKSPACE_SERVICE_ACCOUNTS,
         Place::Deployment(_) => &DEPLOYMENT_SERVICE_ACCOUNTS,
     };
-    let variables = InPlace::from(place);
-    let listed = match api.query(document, &variables).await {
-        Ok(answer) => listing(api, place, &answer, most, &mut rank).await,
-        Err(error) => Err(error),
+    let listed = async {
+        let answer = api.query(document, place).await?;
+        listing(api, place, &answer, most, &mut rank).await
     };
-    match listed {
-        Ok(listing) => Ok(listing),
-        Err(error) => Err(explained_read(api, error).await),
-    }
+    explained_read(api, listed.await).await
 }
 
-/// Reads a list in one pass. What is selected stays borrowed until every key of the answer is known: one may stand in the
-/// label of an account before its own.
+/// Reads a list in one pass. Rows stay borrowed until every key is known: one may stand in the label of an earlier row.
 async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
@@ -127,19 +98,13 @@ async fn listing<'a, R: Ord>(
     rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
     let failed = failed_members(&answer.errors);
-    let errors_name_members = answer
-        .errors
-        .iter()
-        .all(|error| error.member_of_entry().is_some());
+    let mut errors = answer.errors.iter();
+    let errors_name_members = errors.all(|error| error.member_of_entry().is_some());
     let mut listing = Listing {
-        accounts: Vec::new(),
-        size: 0,
-        unreadable: 0,
-        partly_read: 0,
         is_complete: errors_name_members,
         labels_are_known: failed.values().all(|members| !members.contains("label")),
-        foreign: Vec::new(),
         clock_ahead: answer.date.map(|date| date - Utc::now()),
+        ..Listing::default()
     };
     let (mut keys, mut selected, mut index) = (Vec::new(), First::new(most), 0);
     let take = |row: Option<WireAccount<'a>>| {
@@ -178,9 +143,8 @@ async fn listing<'a, R: Ord>(
     let scrubber = api.remember_keys(keys);
     let read = |row: WireAccount<'_>| row.read(&scrubber, place);
     let accounts = selected.into_items().filter_map(read);
-    listing.accounts = accounts
-        .map(ServiceAccount::with_masked_key_if_undated)
-        .collect();
+    let masked = accounts.map(ServiceAccount::with_masked_key_if_undated);
+    listing.accounts = masked.collect();
     Ok(listing)
 }
 
@@ -207,10 +171,7 @@ fn failed_members(errors: &[GraphqlError]) -> HashMap<usize, HashSet<&str>> {
     failed
 }
 
-/// Creates an account and returns it with its full key.
-///
-/// # Errors
-/// The error of the request; [`ApiError::effect`] tells whether there may be an account all the same.
+/// Creates an account and returns it with its full key. The error's `effect` tells whether it may be there all the same.
 pub async fn create_service_account(
     api: &Api<'_>,
     new: &NewServiceAccount,
@@ -222,7 +183,7 @@ pub async fn create_service_account(
         category: Option<&'a str>,
         role: &'a str,
         #[serde(flatten)]
-        place: InPlace<'a>,
+        place: &'a Place,
     }
     let document = match &new.place {
         Place::Workspace(_) => &CREATE_IN_WORKSPACE,
@@ -232,7 +193,7 @@ pub async fn create_service_account(
         label: new.label.as_str(),
         category: new.category.as_ref().map(|category| category.as_str()),
         role: new.role.name(),
-        place: InPlace::from(&new.place),
+        place: &new.place,
     };
     let created = api.mutate(document, &variables).await;
     match created.and_then(|answer| account_of(api, new, &answer)) {
@@ -246,10 +207,8 @@ pub async fn create_service_account(
     }
 }
 
-/// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to.
-///
-/// # Errors
-/// The error of the request; [`ApiError::effect`] tells whether the account may be gone all the same.
+/// Deletes an account, whichever place it belongs to: the API does not compare, so the caller has to. The error's `effect`
+/// tells whether the account may be gone all the same.
 pub async fn delete_service_account(
     api: &Api<'_>,
     place: &Place,
@@ -260,7 +219,7 @@ pub async fn delete_service_account(
         #[serde(rename = "serviceAccountUuid")]
         id: &'a str,
         #[serde(flatten)]
-        place: InPlace<'a>,
+        place: &'a Place,
     }
     let document = match place {
         Place::Workspace(_) => &DELETE_IN_WORKSPACE,
@@ -268,7 +227,7 @@ pub async fn delete_service_account(
     };
     let variables = Variables {
         id: id.as_str(),
-        place: InPlace::from(place),
+        place,
     };
     let answer = api.mutate(document, &variables).await;
     let deleted = answer.and_then(|answer| answer.of_change::<WireDeleted>());
@@ -280,9 +239,11 @@ pub async fn delete_service_account(
     }
 }
 
-/// Explains the error of a read.
-async fn explained_read(api: &Api<'_>, error: ApiError) -> ApiError {
-    explained(api, of_expired_token(api, error)).await
+async fn explained_read<T>(api: &Api<'_>, read: Result<T, ApiError>) -> Result<T, ApiError> {
+    match read {
+        Ok(read) => Ok(read),
+        Err(error) => Err(explained(api, of_expired_token(api, error)).await),
+    }
 }
 
 /// The error of a read. The token's own date of expiry decides alone, whatever came in place of an answer.

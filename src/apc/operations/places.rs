@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InPlace, explained_read, of_expired_token};
+use super::{explained_read, of_expired_token};
 use crate::apc::answer::Answer;
 use crate::apc::document::Document;
 use crate::apc::documents::{
@@ -13,7 +13,7 @@ use crate::apc::documents::{
 use crate::apc::error::{ApiError, Rejection};
 use crate::apc::exchange::Api;
 use crate::apc::wire::{WireAccount, WireDeployment, WireWorkspace};
-use crate::apc::{Deployment, Workspace, WorkspaceId};
+use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
 
 /// An id that no workspace has. A system-level caller gets an empty list for it, anybody else a refusal.
 const NO_WORKSPACE: &str = "c000000000000000000000000";
@@ -29,7 +29,6 @@ pub struct Entries<T> {
 
 /// Workspaces that the API lists.
 pub type Workspaces = Entries<Workspace>;
-
 /// The deployments that the API lists of a workspace.
 pub type Deployments = Entries<Deployment>;
 
@@ -47,18 +46,13 @@ pub struct AppConfig {
 struct NoVariables {}
 
 /// Asks the platform for its version; needs no token.
-///
-/// # Errors
-/// The error that came in place of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
     answer.read()?.ok_or(ApiError::MissingData)
 }
 
-/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none.
-///
-/// # Errors
-/// `Unauthenticated` or `TokenInDoubt` for every error of the API: this list is refused to nobody whose token is good.
+/// Lists the workspaces that the token is bound to; system-level and deployment-level tokens see none. Every error of the
+/// API becomes `Unauthenticated` or `TokenInDoubt`: this list is refused to nobody whose token is good.
 pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
     let listed = list_workspaces(api, &WORKSPACES).await;
     listed.map_err(|error| match of_expired_token(api, error) {
@@ -70,11 +64,8 @@ pub async fn workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
     })
 }
 
-/// Lists all workspaces, for system-level tokens.
-///
-/// # Errors
-/// `Incompatible` where the release has no such list; `PermissionDenied` for other tokens. Whether the token is good
-/// is not asked.
+/// Lists all workspaces, for system-level tokens. Fails with `Incompatible` where the release has no such list, and with
+/// `PermissionDenied` for other tokens; it does not ask whether the token is good.
 pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
     let listed = list_workspaces(api, &SYS_WORKSPACES).await;
     listed.map_err(|error| match of_expired_token(api, error) {
@@ -89,19 +80,13 @@ async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspace
 }
 
 /// Lists the deployments of a workspace. A deployment-level token is refused the list of its own workspace.
-///
-/// # Errors
-/// The error of the read; it tells a bad token from a missing permission.
 pub async fn deployments(api: &Api<'_>, workspace: &WorkspaceId) -> Result<Deployments, ApiError> {
-    let variables = InPlace::Workspace(workspace.as_str());
-    let listed = match api.query(&WORKSPACE_DEPLOYMENTS, &variables).await {
-        Ok(answer) => entries(&answer, |deployment: WireDeployment| deployment.read(api)).await,
-        Err(error) => Err(error),
+    let listed = async {
+        let variables = Place::from(workspace.clone());
+        let answer = api.query(&WORKSPACE_DEPLOYMENTS, &variables).await?;
+        entries(&answer, |deployment: WireDeployment| deployment.read(api)).await
     };
-    match listed {
-        Ok(listed) => Ok(listed),
-        Err(error) => Err(explained_read(api, error).await),
-    }
+    explained_read(api, listed.await).await
 }
 
 /// Reads the entries of a list. An entry without an id is counted and left out.
@@ -125,30 +110,22 @@ where
 }
 
 /// Reads one workspace; none where the API knows no such id.
-///
-/// # Errors
-/// The error of the read; it tells a bad token from a missing permission.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
-    let variables = InPlace::Workspace(id.as_str());
+    let variables = Place::from(id.clone());
     let found = api.query(&WORKSPACE, &variables).await;
     let found = found.and_then(|answer| answer.read::<WireWorkspace>());
-    match found {
-        Ok(found) => Ok(found.and_then(|workspace| workspace.read(api))),
-        Err(error) => Err(explained_read(api, error).await),
-    }
+    let found = explained_read(api, found).await?;
+    Ok(found.and_then(|workspace| workspace.read(api)))
 }
 
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.
-///
-/// # Errors
-/// The error that came in place of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
-    let variables = InPlace::Workspace(NO_WORKSPACE);
-    let listed = match api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await {
-        Ok(answer) => answer.rows(|_: Option<WireAccount<'_>>| {}).await,
-        Err(error) => Err(error),
+    let variables = Place::from(WorkspaceId::verbatim(NO_WORKSPACE.to_owned()));
+    let listed = async {
+        let answer = api.query(&WORKSPACE_SERVICE_ACCOUNTS, &variables).await?;
+        answer.rows(|_: Option<WireAccount<'_>>| {}).await
     };
-    match listed {
+    match listed.await {
         Ok(is_list) => Ok(is_list),
         Err(ApiError::Refused | ApiError::PermissionDenied) => Ok(false),
         Err(error) => Err(error),

@@ -19,18 +19,12 @@ pub struct KeyDirectory {
 }
 
 impl KeyDirectory {
-    /// Opens the directory, and makes it where there is none.
-    ///
-    /// # Errors
-    /// The reason why no key could be kept in it.
+    /// Opens the directory, and makes it where there is none. The error tells why no key could be kept in it.
     pub fn open(directory: Option<&Path>) -> Result<Self, KeyDirProblem> {
-        let directory = directory.ok_or(KeyDirProblem::NoHome)?;
-        let failed = |source| KeyDirProblem::Io {
-            path: directory.to_owned(),
-            source,
-        };
-        let path = std::path::absolute(directory).map_err(failed)?;
-        make(&path).map_err(failed)?;
+        let given = directory.ok_or(KeyDirProblem::NoHome)?;
+        let path = std::path::absolute(given);
+        let made = path.and_then(|path| make(&path).map(|()| path));
+        let path = made.map_err(|error| unusable(given, error))?;
         check(&path)?;
         let directory = Self { path };
         directory.sweep();
@@ -43,17 +37,12 @@ impl KeyDirectory {
     }
 
     pub(super) fn unusable(&self, source: io::Error) -> KeyDirProblem {
-        KeyDirProblem::Io {
-            path: self.path.clone(),
-            source,
-        }
+        unusable(&self.path, source)
     }
 
     pub(super) fn has_no_room(&self, source: io::Error) -> KeyDirProblem {
-        KeyDirProblem::NoRoom {
-            path: self.path.clone(),
-            source,
-        }
+        let path = self.path.clone();
+        KeyDirProblem::NoRoom { path, source }
     }
 
     /// Checks that a file that was made private is private: some file systems show every file with one mode.
@@ -72,12 +61,10 @@ impl KeyDirectory {
 
     #[cfg(unix)]
     fn check_private(&self, mode: u32) -> Result<(), KeyDirProblem> {
+        let path = self.path.clone();
         match mode & !0o600 {
             0 => Ok(()),
-            _ => Err(KeyDirProblem::NoModes {
-                path: self.path.clone(),
-                mode,
-            }),
+            _ => Err(KeyDirProblem::NoModes { path, mode }),
         }
     }
 
@@ -99,9 +86,8 @@ impl KeyDirectory {
             return Vec::new();
         };
         let begins = |entry: &fs::DirEntry| {
-            let name = entry.file_name();
-            name.to_str()
-                .is_some_and(|name| name.starts_with(beginning))
+            let name = entry.file_name().into_string();
+            name.is_ok_and(|name| name.starts_with(beginning))
         };
         let entries = entries.flatten().filter(begins);
         entries.map(|entry| entry.path()).collect()
@@ -111,14 +97,19 @@ impl KeyDirectory {
     fn sweep(&self) {
         for path in Self::files_that_begin(&self.path, PENDING) {
             let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
-            let age = written
-                .ok()
-                .and_then(|written| SystemTime::now().duration_since(written).ok());
-            if age.is_some_and(|age| age > LEFT_OVER) && !key_file::may_hold_key(&path) {
-                let _ = fs::remove_file(path);
+            let age = written.map(|written| SystemTime::now().duration_since(written));
+            if let Ok(Ok(age)) = age
+                && age > LEFT_OVER
+            {
+                key_file::remove_without_key(&path);
             }
         }
     }
+}
+
+fn unusable(directory: &Path, source: io::Error) -> KeyDirProblem {
+    let path = directory.to_owned();
+    KeyDirProblem::Io { path, source }
 }
 
 /// Directories we make are private from birth; those that exist are left as they are.
@@ -130,42 +121,34 @@ fn make(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
-#[cfg(unix)]
 fn check(directory: &Path) -> Result<(), KeyDirProblem> {
+    let found = fs::symlink_metadata(directory).map_err(|error| unusable(directory, error))?;
+    let path = directory.to_owned();
+    match danger(&found) {
+        Some(reason) => Err(KeyDirProblem::Unsafe { path, reason }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn danger(found: &fs::Metadata) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = fs::symlink_metadata(directory).map_err(|source| KeyDirProblem::Io {
-        path: directory.to_owned(),
-        source,
-    })?;
-    let reason = match &metadata {
-        metadata if metadata.is_symlink() => "is a symbolic link",
-        metadata if !metadata.is_dir() => "is not a directory",
-        metadata if metadata.uid() != rustix::process::geteuid().as_raw() => {
-            "belongs to another user"
+    match found {
+        found if found.is_symlink() => Some("is a symbolic link"),
+        found if !found.is_dir() => Some("is not a directory"),
+        found if found.uid() != rustix::process::geteuid().as_raw() => {
+            Some("belongs to another user")
         }
-        metadata if metadata.mode() & 0o022 != 0 => "can be written by other users",
-        _ => return Ok(()),
-    };
-    Err(KeyDirProblem::Unsafe {
-        path: directory.to_owned(),
-        reason,
-    })
+        found if found.mode() & 0o022 != 0 => Some("can be written by other users"),
+        _ => None,
+    }
 }
 
 /// Elsewhere a directory in the user's profile inherits access for that user alone.
 #[cfg(not(unix))]
-fn check(directory: &Path) -> Result<(), KeyDirProblem> {
-    let metadata = fs::symlink_metadata(directory).map_err(|source| KeyDirProblem::Io {
-        path: directory.to_owned(),
-        source,
-    })?;
-    if metadata.is_dir() && !metadata.is_symlink() {
-        return Ok(());
-    }
-    Err(KeyDirProblem::Unsafe {
-        path: directory.to_owned(),
-        reason: "is not a directory",
-    })
+fn danger(found: &fs::Metadata) -> Option<&'static str> {
+    let is_directory = found.is_dir() && !found.is_symlink();
+    (!is_directory).then_some("is not a directory")
 }
 
 #[cfg(unix)]

@@ -1,7 +1,6 @@
 //! The intent: a planned creation, written down before it is sent. After a crash a later process reads it.
 //! Holds no secret. A phase is a whole line of JSON: a line that was torn was never acted upon.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::apc::{DeploymentId, NewServiceAccount, Place, WorkspaceId};
 
-/// The beginning of the names of intents.
 pub(super) const INTENT: &str = ".intent-";
 
 /// The bytes of a hash that make the name of an intent. Twice as many digits are too few for a key.
@@ -28,7 +26,6 @@ const CLOCKS: TimeDelta = TimeDelta::seconds(60);
 pub struct Plan {
     #[serde(flatten)]
     machine: Machine,
-    /// The id of the process.
     process: u32,
     /// The time of this machine at which the intent was written.
     prepared_at: DateTime<Utc>,
@@ -73,7 +70,6 @@ pub struct Found {
     pub is_doubtful: bool,
 }
 
-/// One line of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub(super) enum Line {
@@ -140,11 +136,9 @@ impl Plan {
 
     /// The place; none where a hand has altered it.
     pub fn place(&self) -> Option<Place> {
-        let workspace = self.workspace_id.clone().map(WorkspaceId::verbatim);
-        let deployment = self.deployment_id.clone().map(DeploymentId::verbatim);
-        match (workspace, deployment) {
-            (Some(id), None) => Some(Place::Workspace(id)),
-            (None, Some(id)) => Some(Place::Deployment(id)),
+        match (&self.workspace_id, &self.deployment_id) {
+            (Some(id), None) => Some(WorkspaceId::verbatim(id.clone()).into()),
+            (None, Some(id)) => Some(DeploymentId::verbatim(id.clone()).into()),
             _ => None,
         }
     }
@@ -159,11 +153,8 @@ impl Sending {
     /// The sending of a creation now. `ahead` is the time by which the API's clock is ahead of ours.
     pub fn now(ahead: TimeDelta, seen: Vec<String>) -> Self {
         let at = Utc::now();
-        Self {
-            at,
-            api_at: at + ahead,
-            seen,
-        }
+        let api_at = at + ahead;
+        Self { at, api_at, seen }
     }
 }
 
@@ -194,18 +185,14 @@ impl Intent {
 pub fn name_of(url: &str, place: &Place, label: &str) -> String {
     let text = format!("{url}\n{}\n{}\n{label}", place.kind(), place.id());
     let hash = digest(&SHA256, text.as_bytes());
-    let mut name = String::from(INTENT);
-    for byte in hash.as_ref().iter().take(HASH_BYTES) {
-        // Writing to a string cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    let bytes = hash.as_ref().iter().take(HASH_BYTES);
+    let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+    format!("{INTENT}{digits}")
 }
 
 /// Reads the whole lines of an intent.
 pub(super) fn read(text: &str) -> Content {
-    let whole = text.rfind('\n').and_then(|end| text.get(..end));
-    let Some(whole) = whole else {
+    let Some((whole, _torn)) = text.rsplit_once('\n') else {
         return Content::Nothing;
     };
     let lines: Result<Vec<Line>, _> = whole.lines().map(serde_json::from_str).collect();

@@ -75,16 +75,16 @@ impl LockedFile {
         self.file.sync_all()
     }
 
-    /// Removes a file that says nothing: no creation was begun with it.
-    fn remove_if_empty(&self) {
-        if self.file.metadata().is_ok_and(|found| found.len() == 0) {
-            self.remove();
-        }
-    }
-
     fn remove(&self) {
         // What cannot be removed is found, and told, by the next call and by the doctor.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes a file that says nothing: no creation was begun with it.
+fn remove_if_empty(path: &Path) {
+    if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -97,15 +97,10 @@ fn is_at(file: &File, path: &Path) -> bool {
 impl KeyDirectory {
     /// Begins an intent of that name. None where another process holds it. An undecided one that a dead process left is
     /// set aside under a longer name.
-    ///
-    /// # Errors
-    /// The file cannot be made, or the file system has no locks.
     pub fn begin_intent(&self, name: &str) -> Result<Option<OwnIntent>, KeyDirProblem> {
         let path = self.path().join(name);
-        let mut options = File::options();
-        options.read(true).write(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut options = key_file::private();
+        options.create(true);
         for _ in 0..TRIES {
             let opened = LockedFile::open(&path, &options);
             let Some(locked) = opened.map_err(|error| self.unlockable(&path, error))? else {
@@ -116,11 +111,9 @@ impl KeyDirectory {
                 let is_free = self.is_free(&locked);
                 is_free.map_err(|error| self.unusable(error))
             });
-            if is_free.inspect_err(|_| locked.remove_if_empty())? {
-                return Ok(Some(OwnIntent {
-                    locked,
-                    is_sent: false,
-                }));
+            if is_free.inspect_err(|_| remove_if_empty(&path))? {
+                let is_sent = false;
+                return Ok(Some(OwnIntent { locked, is_sent }));
             }
         }
         Ok(None)
@@ -130,7 +123,11 @@ impl KeyDirectory {
     fn is_free(&self, locked: &LockedFile) -> io::Result<bool> {
         match locked.read()? {
             Content::Nothing => {}
-            Content::Intent(old) if old.phase == Phase::Prepared => self.remove_room(&old.plan),
+            Content::Intent(old) if old.phase == Phase::Prepared => {
+                let room = key_file::pending_path(self.path(), &old.plan.key_file);
+                room.iter()
+                    .for_each(|path| key_file::remove_without_key(path));
+            }
             Content::Intent(_) | Content::Unreadable => {
                 publication::publish(&locked.path, &aside(&locked.path))?;
                 return Ok(false);
@@ -158,21 +155,9 @@ impl KeyDirectory {
             return self.unusable(source);
         }
         // Without locks no process can have begun an intent here.
-        if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
-            let _ = fs::remove_file(path);
-        }
-        KeyDirProblem::NoLocks {
-            path: self.path().to_owned(),
-            source,
-        }
-    }
-
-    fn remove_room(&self, plan: &Plan) {
-        if let Some(path) = key_file::pending_path(self.path(), &plan.key_file)
-            && !key_file::may_hold_key(&path)
-        {
-            let _ = fs::remove_file(path);
-        }
+        remove_if_empty(path);
+        let path = self.path().to_owned();
+        KeyDirProblem::NoLocks { path, source }
     }
 }
 
@@ -185,10 +170,7 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 impl OwnIntent {
-    /// Writes down the planned creation.
-    ///
-    /// # Errors
-    /// It cannot be written whole: nothing may be sent.
+    /// Writes down the planned creation. If that fails, nothing may be sent.
     pub fn prepare(&self, plan: Plan, directory: &KeyDirectory) -> Result<(), KeyDirProblem> {
         let written = self.locked.append(&Line::Prepared(plan));
         written.map_err(|error| directory.has_no_room(error))?;
@@ -197,10 +179,7 @@ impl OwnIntent {
         Ok(())
     }
 
-    /// Writes down that the creation is sent now.
-    ///
-    /// # Errors
-    /// It cannot be written whole: nothing may be sent.
+    /// Writes down that the creation is sent now. If that fails, nothing may be sent.
     pub fn mark_sent(
         &mut self,
         sending: Sending,
@@ -257,9 +236,6 @@ impl LeftIntent {
     }
 
     /// Writes the outcome down, so that a later call can tell it without another look at the API.
-    ///
-    /// # Errors
-    /// It cannot be written: it will be found again.
     pub fn found(&mut self, found: Found) -> io::Result<()> {
         self.locked.append(&Line::Found(found.clone()))?;
         if let Content::Intent(intent) = &mut self.content {
@@ -270,10 +246,8 @@ impl LeftIntent {
 
     /// Removes the intent and the file that kept room for its key, unless there is a key in that file.
     pub fn forget(self) {
-        if let Some(path) = self.pending()
-            && !key_file::may_hold_key(&path)
-        {
-            let _ = fs::remove_file(path);
+        if let Some(path) = self.pending() {
+            key_file::remove_without_key(&path);
         }
         self.locked.remove();
     }

@@ -71,6 +71,13 @@ pub(super) fn may_hold_key(path: &Path) -> bool {
     !content.is_ok_and(|bytes| bytes.is_empty() || bytes == PLACEHOLDER.as_bytes())
 }
 
+/// Removes an unpublished file, unless it may hold a key.
+pub(super) fn remove_without_key(path: &Path) {
+    if !may_hold_key(path) {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// The unpublished file of that name; none where the name is no such file's.
 pub(super) fn pending_path(directory: &Path, name: &str) -> Option<PathBuf> {
     let random = name.strip_prefix(PENDING)?;
@@ -85,27 +92,23 @@ pub(super) fn read_key(path: &Path) -> Option<Secret> {
 }
 
 impl KeyDirectory {
-    /// Makes the file for a key that is still to come: private, and as large as it will have to be.
-    ///
-    /// # Errors
-    /// The reason why no key could be kept; nothing is left behind.
+    /// Makes the file for a key that is still to come, private and large enough. A failure leaves nothing behind.
     pub fn key_file(&self) -> Result<KeyFile, KeyDirProblem> {
         // The system's own error, without the random name that the crate adds.
         let mut reason = None;
-        let private =
-            |path: &Path| private_file(path).inspect_err(|error| reason = error.raw_os_error());
+        let private = |path: &Path| {
+            let made = private().create_new(true).open(path);
+            made.inspect_err(|error| reason = error.raw_os_error())
+        };
         let made = Builder::new().prefix(PENDING).make_in(self.path(), private);
         let own = |error| reason.map_or(error, io::Error::from_raw_os_error);
         let mut file = made.map_err(|error| self.unusable(own(error)))?;
         self.check_mode(file.as_file())?;
         let written = file.as_file_mut().write_all(PLACEHOLDER.as_bytes());
-        written
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(|error| self.has_no_room(error))?;
-        Ok(KeyFile {
-            file,
-            directory: self.clone(),
-        })
+        let synced = written.and_then(|()| file.as_file().sync_all());
+        synced.map_err(|error| self.has_no_room(error))?;
+        let directory = self.clone();
+        Ok(KeyFile { file, directory })
     }
 }
 
@@ -116,10 +119,7 @@ impl KeyFile {
         name.and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// Writes the key and gives the file the name, under which nothing was before; without a name, one at random.
-    ///
-    /// # Errors
-    /// The key has no file of that name. The error tells where it is.
+    /// Writes the key and gives the file the name, or one at random. It overwrites nothing; the error tells where the key is.
     pub fn publish(mut self, name: Option<&str>, key: &Secret) -> Result<Published, NotPublished> {
         let nowhere = |source| NotPublished {
             kept_in: None,
@@ -136,8 +136,7 @@ impl KeyFile {
             Some(name) => [format!("{name}.key"), format!("{name}-{random}.key")],
             None => [format!("key-{random}.key"), format!("key-{random}-2.key")],
         };
-        let published = publish_as(&self.directory, &pending, &names);
-        match published {
+        match publish_as(&self.directory, &pending, &names) {
             Ok(published) => Ok(Published {
                 unsynced: unsynced.or(published.unsynced),
                 ..published
@@ -157,13 +156,13 @@ impl KeyFile {
     }
 }
 
-/// Makes a file that nobody else can read from birth.
-fn private_file(path: &Path) -> io::Result<fs::File> {
+/// The options for a file that nobody else can read from birth.
+pub(super) fn private() -> fs::OpenOptions {
     let mut options = fs::File::options();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options
 }
 
 /// Gives the file the first name that is free.

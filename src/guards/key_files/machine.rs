@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 /// A machine and its boot, as far as the system tells them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The name of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<String>,
-    /// The id of the boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
 }

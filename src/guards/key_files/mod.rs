@@ -22,52 +22,22 @@ pub enum KeyDirProblem {
     /// There is no directory to take.
     #[error("cannot be chosen: there is no home directory to keep keys in")]
     NoHome,
-    /// It cannot be made, read or written.
     #[error("{} cannot be used: {source}", path.display())]
-    Io {
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// A file of the size of a key cannot be written there.
+    Io { path: PathBuf, source: io::Error },
     #[error("{} cannot take a key: {source}", path.display())]
-    NoRoom {
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// Its file system does not keep the modes of files.
+    NoRoom { path: PathBuf, source: io::Error },
     #[error(
         "{} is on a file system that keeps no file modes: a file made with mode 0600 has mode {mode:04o}, so others could read the keys",
         path.display()
     )]
-    NoModes {
-        /// The directory.
-        path: PathBuf,
-        /// The mode that a private file got.
-        mode: u32,
-    },
-    /// Its file system has no locks.
+    NoModes { path: PathBuf, mode: u32 },
     #[error(
         "{} is on a file system without file locks ({source}), so two servers could create one account twice",
         path.display()
     )]
-    NoLocks {
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// Other users could reach the keys in it, or it is a link or no directory.
+    NoLocks { path: PathBuf, source: io::Error },
     #[error("{} {reason}", path.display())]
-    Unsafe {
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        reason: &'static str,
-    },
+    Unsafe { path: PathBuf, reason: &'static str },
 }
 
 /// The unpublished files that hold a key: their processes died, or could not give them a name.

@@ -5,16 +5,16 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::key_file::private;
+
 /// A way to give a file another name.
 type Way = fn(&Path, &Path) -> io::Result<()>;
 
 /// The best way first. exFAT, SMB, FUSE and some container mounts lack one or both of the first two.
 const WAYS: [Way; 3] = [rename_without_replacing, link, copy];
 
-/// Gives the file the name.
-///
-/// # Errors
-/// `AlreadyExists` where there is such a file; else the reason of the last way. The file is where it was.
+/// Gives the file the name. Fails with `AlreadyExists` where there is such a file, else with the reason of the last way; the
+/// file is where it was then.
 pub(super) fn publish(from: &Path, to: &Path) -> io::Result<()> {
     by(&WAYS, from, to)
 }
@@ -51,11 +51,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let content = fs::read(from)?;
-    let mut options = fs::File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(to)?;
+    let mut file = private().create_new(true).open(to)?;
     let written = file.write_all(&content).and_then(|()| file.sync_all());
     drop(file);
     let done_with = if written.is_ok() { from } else { to };

@@ -24,7 +24,7 @@ use serde_json::json;
 use crate::session::shutdown::Shutdown;
 use crate::tools::user::{Answer, Machine, Question, Refusal, User};
 use form::{Titles, verdict};
-use open_question::{Reply, put};
+use open_question::put;
 use progress::Progress;
 use sealed_state::Opened;
 
@@ -70,10 +70,9 @@ impl RemoteUser {
         seal: Arc<Seal>,
         shutdown: Shutdown,
     ) -> Self {
-        let call = bytes_of(request);
         let user = Self {
             context,
-            call,
+            call: bytes_of(request),
             brings_answer: request.input_responses.is_some() || request.request_state.is_some(),
             round: Mutex::new(None),
             seal,
@@ -92,13 +91,6 @@ impl RemoteUser {
         spoken.is_some_and(|spoken| spoken >= *version)
     }
 
-    fn titles(&self) -> Titles {
-        match self.speaks(&ProtocolVersion::V_2025_11_25) {
-            true => Titles::OneOf,
-            false => Titles::EnumNames,
-        }
-    }
-
     fn lock_round(&self) -> MutexGuard<'_, Option<Round>> {
         self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,15 +104,21 @@ impl RemoteUser {
         if !self.can_be_asked() {
             return Answer::CannotAsk;
         }
-        let Some(parameters) = form::request(question, self.titles()) else {
+        let titles = match self.speaks(&ProtocolVersion::V_2025_11_25) {
+            true => Titles::OneOf,
+            false => Titles::EnumNames,
+        };
+        let Some(parameters) = form::request(question, titles) else {
             return Answer::CannotAsk;
         };
         if self.speaks(&ProtocolVersion::V_2026_07_28) {
             return self.suspend(question, parameters);
         }
-        let progress = Progress::of(&self.context, &self.reported);
-        let reply = put(&self.context, parameters, &self.shutdown, progress).await;
-        replied(question, reply)
+        let progress = Progress::of(&self.context, &self.reported).onwards();
+        match put(&self.context, parameters, &self.shutdown, progress).await {
+            Ok((result, after)) => answered(question, &result, after),
+            Err(answer) => answer,
+        }
     }
 
     fn suspend(&self, question: &Question, parameters: ElicitRequestParams) -> Answer {
@@ -170,16 +168,6 @@ impl Round {
     }
 }
 
-fn replied(question: &Question, reply: Reply) -> Answer {
-    match reply {
-        Reply::Answer(result, after) => answered(question, &result, after),
-        Reply::Error => Answer::NoPerson(Machine::Error),
-        Reply::Unreadable => Answer::NoPerson(Machine::Unreadable),
-        Reply::TimedOut => Answer::No(Refusal::TimedOut),
-        Reply::CallEnded => Answer::No(Refusal::CallEnded),
-    }
-}
-
 /// The answer that came after this time. A yes counts however fast it is: whoever runs the client had it say so.
 fn answered(question: &Question, result: &ElicitResult, after: Duration) -> Answer {
     match verdict(&question.form, result) {
@@ -193,12 +181,9 @@ fn answered(question: &Question, result: &ElicitResult, after: Duration) -> Answ
 impl User for RemoteUser {
     /// Tells whether the client can show a form. `{}` means form; `{"url": {}}` alone does not.
     fn can_be_asked(&self) -> bool {
-        let capability = self
-            .context
-            .client_capabilities()
-            .and_then(|capabilities| capabilities.elicitation);
-        capability
-            .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
+        let capabilities = self.context.client_capabilities();
+        let shown = capabilities.and_then(|capabilities| capabilities.elicitation);
+        shown.is_some_and(|shown| shown.form.is_some() || shown.url.is_none())
     }
 
     fn brings_answer(&self) -> bool {
@@ -207,8 +192,9 @@ impl User for RemoteUser {
 
     fn client(&self) -> String {
         let info = self.context.client_info();
-        info.map(|info| format!("{}/{}", info.name, info.version))
-            .unwrap_or_default()
+        info.map_or_else(String::new, |info| {
+            format!("{}/{}", info.name, info.version)
+        })
     }
 
     fn selected(&self, key: &str) -> Option<String> {
@@ -219,7 +205,7 @@ impl User for RemoteUser {
     }
 
     fn report(&self, done: u64, total: u64, message: String) -> BoxFuture<'_, ()> {
-        let progress = Progress::from_start(&self.context, &self.reported);
+        let progress = Progress::of(&self.context, &self.reported);
         async move { progress.tell(done, total, &message).await }.boxed()
     }
 

@@ -10,13 +10,13 @@ use rmcp::model::{
     RequestId, ServerRequest,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
-use tokio::sync::oneshot::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::progress::Progress;
 use crate::session::shutdown::Shutdown;
+use crate::tools::user::{Answer, Machine, Refusal};
 
 /// The time that a user may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -24,69 +24,48 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 /// The time between two signs of life.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// The client's reply to a question.
-pub(super) enum Reply {
-    /// An answer, and the time that it took.
-    Answer(ElicitResult, Duration),
-    /// An error in place of an answer.
-    Error,
-    /// Something that is no answer.
-    Unreadable,
-    /// No reply in time.
-    TimedOut,
-    /// The call was taken back, or the session ended.
-    CallEnded,
-}
+/// The call was taken back, or the session ended.
+const CALL_ENDED: Answer = Answer::No(Refusal::CallEnded);
 
-/// Puts the question to the client and waits for the reply.
+/// Puts the question to the client and waits for its reply: a filled-in form and the time that it took, or the answer that
+/// stands for any other end.
 pub(super) async fn put(
     context: &RequestContext<RoleServer>,
     parameters: ElicitRequestParams,
     shutdown: &Shutdown,
     progress: Progress<'_>,
-) -> Reply {
+) -> Result<(ElicitResult, Duration), Answer> {
     if shutdown.has_begun() {
-        return Reply::CallEnded;
+        return Err(CALL_ENDED);
     }
     let asked = Instant::now();
     let request = ServerRequest::ElicitRequest(ElicitRequest::new(parameters));
     let options = PeerRequestOptions::no_options();
     let sent = context.peer.send_cancellable_request(request, options);
-    let Ok(mut sent) = sent.await else {
-        return Reply::CallEnded;
-    };
+    let mut sent = sent.await.map_err(|_| CALL_ENDED)?;
     let mut question = OpenQuestion {
         peer: context.peer.clone(),
         id: Some(sent.id.clone()),
         tracked: Some(shutdown.open_questions.token()),
     };
-    let reply = tokio::select! {
+    let unanswered = tokio::select! {
         biased;
-        () = shutdown.begins() => Err(Reply::CallEnded),
-        () = context.ct.cancelled() => Err(Reply::CallEnded),
-        reply = &mut sent.rx => Ok(reply),
-        () = tokio::time::sleep(PATIENCE) => Err(Reply::TimedOut),
+        () = shutdown.begins() => CALL_ENDED,
+        () = context.ct.cancelled() => CALL_ENDED,
+        reply = &mut sent.rx => {
+            question.id = None;
+            return match reply {
+                Ok(Ok(ClientResult::ElicitResult(result))) => Ok((result, asked.elapsed())),
+                Ok(Ok(_)) => Err(Answer::NoPerson(Machine::Unreadable)),
+                Ok(Err(ServiceError::McpError(_))) => Err(Answer::NoPerson(Machine::Error)),
+                Ok(Err(_)) | Err(_) => Err(CALL_ENDED),
+            };
+        }
+        () = tokio::time::sleep(PATIENCE) => Answer::No(Refusal::TimedOut),
         never = report_progress(progress) => match never {},
     };
-    match reply {
-        Ok(reply) => {
-            question.id = None;
-            read(reply, asked.elapsed())
-        }
-        Err(ended) => {
-            question.take_back().await;
-            ended
-        }
-    }
-}
-
-fn read(reply: Result<Result<ClientResult, ServiceError>, RecvError>, after: Duration) -> Reply {
-    match reply {
-        Ok(Ok(ClientResult::ElicitResult(answer))) => Reply::Answer(answer, after),
-        Ok(Ok(_)) => Reply::Unreadable,
-        Ok(Err(ServiceError::McpError(_))) => Reply::Error,
-        Ok(Err(_)) | Err(_) => Reply::CallEnded,
-    }
+    question.take_back().await;
+    Err(unanswered)
 }
 
 /// Tells a client that wants to know that the call goes on. Clients end calls that are silent for a minute.

@@ -17,10 +17,7 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// The progress of a call from its start.
-    pub(super) fn from_start(
-        context: &'a RequestContext<RoleServer>,
-        reported: &'a AtomicU64,
-    ) -> Self {
+    pub(super) fn of(context: &'a RequestContext<RoleServer>, reported: &'a AtomicU64) -> Self {
         Self {
             context,
             reported,
@@ -29,13 +26,9 @@ impl<'a> Progress<'a> {
     }
 
     /// The progress of the next part of a call.
-    pub(super) fn of(context: &'a RequestContext<RoleServer>, reported: &'a AtomicU64) -> Self {
-        let before = reported.load(Ordering::Relaxed);
-        Self {
-            context,
-            reported,
-            before,
-        }
+    pub(super) fn onwards(self) -> Self {
+        let before = self.reported.load(Ordering::Relaxed);
+        Self { before, ..self }
     }
 
     /// Tells that so much of this part is done. A part that was told further already is not told again.

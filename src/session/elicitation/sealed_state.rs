@@ -36,7 +36,6 @@ pub struct Seal {
 /// A state that this process sealed for the call that brings it.
 pub(super) struct Opened {
     pub(super) asked: Asked,
-    /// The time since the question.
     pub(super) age: Duration,
     number: Number,
 }

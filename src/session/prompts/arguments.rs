@@ -12,7 +12,7 @@ use serde::de::{self, DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::apc::{DeploymentId, ServiceAccountId, WorkspaceId};
+use crate::apc::{Accepted, DeploymentId, ServiceAccountId, WorkspaceId};
 use crate::guards::secret::Secrets;
 use crate::guards::text::quoted;
 
@@ -47,8 +47,7 @@ fn definition(name: &str, field: &Value) -> PromptArgument {
         .with_description(text("description").to_owned() + &default.unwrap_or_default())
 }
 
-/// The arguments that came with a request, as text. Clients send empty text for a field that was not
-/// filled in.
+/// The arguments that came with a request, as text. Clients send empty text for a field that was left empty.
 pub struct Given<'a> {
     prompt: &'a str,
     texts: BTreeMap<String, String>,
@@ -76,10 +75,7 @@ impl<'a> Given<'a> {
         self.texts.contains_key(name)
     }
 
-    /// Reads the arguments.
-    ///
-    /// # Errors
-    /// All faults, in words.
+    /// Reads the arguments. The error tells all faults.
     pub fn read<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, ErrorData> {
         let texts = self.texts.iter();
         let texts = texts.map(|(name, text)| (name.as_str(), text.as_str()));
@@ -102,39 +98,33 @@ impl<'a> Given<'a> {
                 Fault::Missing => None,
             }
         });
-        let missing = definitions
+        let required = definitions
             .iter()
-            .filter(|argument| argument.required == Some(true))
-            .filter(|argument| !self.texts.contains_key(&argument.name))
-            .map(|argument| {
-                let meaning = argument.description.as_deref().unwrap_or_default();
-                format!("{} is missing: {meaning}.", argument.name)
-            });
+            .filter(|argument| argument.required == Some(true));
+        let missing = required.filter(|argument| !self.has(&argument.name));
+        let missing = missing.map(|argument| {
+            let meaning = argument.description.as_deref().unwrap_or_default();
+            format!("{} is missing: {meaning}.", argument.name)
+        });
         refused.chain(missing).collect()
     }
 
     fn unknown(&self, name: &str, known: &[PromptArgument]) -> String {
-        let known: Vec<_> = known
-            .iter()
-            .map(|argument| argument.name.as_str())
-            .collect();
+        let known: Vec<_> = known.iter().map(|argument| &*argument.name).collect();
+        let (name, known) = (quoted(&self.secrets.scrub(name)), known.join(", "));
         format!(
-            "{} is not an argument of {}; accepted: {}.",
-            quoted(&self.secrets.scrub(name)),
-            self.prompt,
-            known.join(", ")
+            "{name} is not an argument of {}; accepted: {known}.",
+            self.prompt
         )
     }
 }
 
 /// The fault of an argument, as serde reports it.
 #[derive(Debug, thiserror::Error)]
+#[error("{self:?}")]
 enum Fault {
-    #[error("accepted: {0}")]
     Refused(String),
-    #[error("not an argument")]
     Unknown,
-    #[error("missing")]
     Missing,
 }
 
@@ -153,32 +143,26 @@ impl de::Error for Fault {
 }
 
 /// Reads the id of a service account.
-///
-/// # Errors
-/// The text is not an id.
 pub fn service_account<'de, D: Deserializer<'de>>(text: D) -> Result<ServiceAccountId, D::Error> {
-    let id = ServiceAccountId::parse(&String::deserialize(text)?);
-    id.map_err(|accepted| de::Error::custom(accepted.0))
+    parsed(text, ServiceAccountId::parse)
 }
 
 /// Reads the id of a workspace, where one is given.
-///
-/// # Errors
-/// The text is not an id.
 pub fn workspace<'de, D: Deserializer<'de>>(text: D) -> Result<Option<WorkspaceId>, D::Error> {
-    let id = WorkspaceId::parse(&String::deserialize(text)?);
-    id.map(Some)
-        .map_err(|accepted| de::Error::custom(accepted.0))
+    parsed(text, WorkspaceId::parse).map(Some)
 }
 
 /// Reads the id of a deployment, where one is given.
-///
-/// # Errors
-/// The text is not an id.
 pub fn deployment<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DeploymentId>, D::Error> {
-    let id = DeploymentId::parse(&String::deserialize(text)?);
-    id.map(Some)
-        .map_err(|accepted| de::Error::custom(accepted.0))
+    parsed(text, DeploymentId::parse).map(Some)
+}
+
+fn parsed<'de, D: Deserializer<'de>, T>(
+    text: D,
+    parse: impl FnOnce(&str) -> Result<T, Accepted>,
+) -> Result<T, D::Error> {
+    let value = parse(&String::deserialize(text)?);
+    value.map_err(|accepted| de::Error::custom(accepted.0))
 }
 
 /// A number of days, from 1 to ten years.

@@ -12,9 +12,8 @@ use rmcp::model::{
 use super::refusals;
 use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
-use arguments::{Given, definitions as of};
+use arguments::Given;
 
-/// A prompt of the list.
 struct Listed {
     name: &'static str,
     title: &'static str,
@@ -25,24 +24,7 @@ struct Listed {
 }
 
 /// All prompts, sorted by name.
-const PROMPTS: [Listed; 2] = [
-    Listed {
-        name: audit::NAME,
-        title: audit::TITLE,
-        description: audit::DESCRIPTION,
-        only_reads: true,
-        arguments: of::<audit::Arguments>,
-        text: audit::text,
-    },
-    Listed {
-        name: rotate::NAME,
-        title: rotate::TITLE,
-        description: rotate::DESCRIPTION,
-        only_reads: false,
-        arguments: of::<rotate::Arguments>,
-        text: rotate::text,
-    },
-];
+const PROMPTS: [Listed; 2] = [audit::PROMPT, rotate::PROMPT];
 
 /// The argument that a server does not have which works on workspaces alone.
 const DEPLOYMENT_ID: &str = "deployment_id";
@@ -50,9 +32,8 @@ const DEPLOYMENT_ID: &str = "deployment_id";
 /// The prompts that the policy leaves.
 fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
     let read_only = policy.read_only;
-    PROMPTS
-        .iter()
-        .filter(move |prompt| prompt.only_reads || !read_only)
+    let all = PROMPTS.iter();
+    all.filter(move |prompt| prompt.only_reads || !read_only)
 }
 
 /// The prompts as clients see them, sorted by name.
@@ -68,9 +49,6 @@ pub fn definitions(policy: &Policy) -> Vec<Prompt> {
 }
 
 /// The prompt that a client asks for, with the arguments in its text.
-///
-/// # Errors
-/// There is no such prompt, or an argument is not accepted.
 pub fn get(
     request: GetPromptRequestParams,
     policy: &Policy,
@@ -78,7 +56,8 @@ pub fn get(
 ) -> Result<GetPromptResult, ErrorData> {
     let Some(prompt) = offered(policy).find(|prompt| prompt.name == request.name) else {
         let known: Vec<_> = offered(policy).map(|prompt| prompt.name).collect();
-        return Err(refusals::prompt(&request.name, &known, policy, secrets));
+        let name = &request.name;
+        return Err(refusals::unknown("prompt", name, &known, policy, secrets));
     };
     let given = Given::new(prompt.name, request.arguments, secrets);
     if given.has(DEPLOYMENT_ID) && !policy.has_deployments() {

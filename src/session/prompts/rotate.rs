@@ -5,21 +5,27 @@ use rmcp::model::ErrorData;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::arguments::{Given, deployment, service_account, workspace};
+use super::Listed;
+use super::arguments::{Given, definitions, deployment, service_account, workspace};
 use crate::apc::{DeploymentId, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::{KeyOutput, Policy};
 
-pub const NAME: &str = "rotate_service_account";
+pub const PROMPT: Listed = Listed {
+    name: "rotate_service_account",
+    title: "Rotate a service account's key",
+    description: DESCRIPTION,
+    only_reads: false,
+    arguments: definitions::<Arguments>,
+    text,
+};
 
-pub const TITLE: &str = "Rotate a service account's key";
-
-pub const DESCRIPTION: &str = "Replaces a service account by a successor with a new key: creates it, has the user put \
+const DESCRIPTION: &str = "Replaces a service account by a successor with a new key: creates it, has the user put \
     the key where it is used and check it, and only then deletes the old one. The platform cannot renew a key in place.";
 
 /// The arguments. Each doc comment is the description that clients show.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Arguments {
+struct Arguments {
     /// Id of the account whose key shall be replaced
     #[schemars(title = "Service account")]
     #[serde(deserialize_with = "service_account")]
@@ -34,11 +40,7 @@ pub struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
-/// The text of the prompt.
-///
-/// # Errors
-/// An argument is not accepted.
-pub fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
+fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
     let Arguments {
         service_account_id: account,
         workspace_id,

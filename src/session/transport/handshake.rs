@@ -7,9 +7,11 @@ use rmcp::model::{
     ErrorData, GetMeta, Implementation, InitializeRequest, InitializeRequestParams,
     InitializeResultMethod, ProtocolVersion, RequestMetaObject,
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::session::refusals;
+use crate::session::server::is_stateless;
 
 /// The places in `_meta` of the things that a stateless client says about itself.
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -42,13 +44,12 @@ impl Opening {
             ClientRequest::InitializeRequest(_) => false,
             ClientRequest::DiscoverRequest(_) => true,
             ClientRequest::PingRequest(_) => self == Self::Stateless,
-            _ => self != Self::Handshake || is_stateless(meta),
+            _ => self != Self::Handshake || is_stateless(meta.protocol_version().as_ref()),
         };
         let lacking = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28);
-        let is_complete = lacking.is_empty();
         let has_some = meta.keys().any(|name| METADATA.contains(&&**name));
         match self {
-            _ if !is_needed || is_complete => None,
+            _ if !is_needed || lacking.is_empty() => None,
             Self::Handshake if !has_some => Some(refusals::already_open()),
             Self::None if !has_some => Some(refusals::not_open()),
             _ => Some(refusals::lacks_metadata(&lacking)),
@@ -65,12 +66,6 @@ impl Opening {
             _ => {}
         }
     }
-}
-
-/// Tells whether the metadata is that of a stateless request.
-fn is_stateless(meta: &RequestMetaObject) -> bool {
-    let version = meta.protocol_version();
-    version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 fn has_known_version(request: &ClientRequest) -> bool {
@@ -94,37 +89,30 @@ pub fn mend(request: &mut ClientRequest) {
 
 fn initialize(request: &CustomRequest) -> InitializeRequest {
     let member = |name| request.params.as_ref().and_then(|params| params.get(name));
-    let version = member("protocolVersion")
-        .cloned()
-        .map(serde_json::from_value);
-    let version = version.and_then(Result::ok);
-    let parameters = InitializeRequestParams::new(
-        capabilities(member("capabilities")),
-        implementation(member("clientInfo")),
-    );
+    let version = member("protocolVersion").map(ProtocolVersion::deserialize);
     // Without a version the client is offered the newest, as for one that is unknown.
-    InitializeRequest::new(
-        parameters.with_protocol_version(version.unwrap_or(ProtocolVersion::V_2025_11_25)),
-    )
+    let version = version
+        .and_then(Result::ok)
+        .unwrap_or(ProtocolVersion::V_2025_11_25);
+    let capabilities = capabilities(member("capabilities"));
+    let client = implementation(member("clientInfo"));
+    let parameters = InitializeRequestParams::new(capabilities, client);
+    InitializeRequest::new(parameters.with_protocol_version(version))
 }
 
 fn mend_meta(meta: &mut RequestMetaObject) {
     if meta.client_capabilities().is_none() {
-        let readable = capabilities(meta.get(CLIENT_CAPABILITIES));
-        meta.set_client_capabilities(readable);
+        meta.set_client_capabilities(capabilities(meta.get(CLIENT_CAPABILITIES)));
     }
     if meta.contains_key(CLIENT_INFO) && meta.client_info().is_none() {
-        let readable = implementation(meta.get(CLIENT_INFO));
-        meta.set_client_info(readable);
+        meta.set_client_info(implementation(meta.get(CLIENT_INFO)));
     }
 }
 
 fn implementation(declared: Option<&Value>) -> Implementation {
     let text = |name| declared.and_then(|info| info.get(name)?.as_str());
-    Implementation::new(
-        text("name").unwrap_or_default(),
-        text("version").unwrap_or_default(),
-    )
+    let (name, version) = (text("name"), text("version"));
+    Implementation::new(name.unwrap_or_default(), version.unwrap_or_default())
 }
 
 fn capabilities(declared: Option<&Value>) -> ClientCapabilities {

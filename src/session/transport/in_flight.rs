@@ -16,11 +16,10 @@ const REQUESTS_MAX: usize = 1024;
 /// The room that one request takes until its answer is written.
 pub type Room = OwnedSemaphorePermit;
 
-/// The requests that have no answer yet. Clones share them.
-#[derive(Clone)]
+/// The requests that have no answer yet.
 pub struct InFlight {
     room: Arc<Semaphore>,
-    requests: Arc<Mutex<Requests>>,
+    requests: Mutex<Requests>,
 }
 
 #[derive(Default)]
@@ -34,7 +33,7 @@ impl Default for InFlight {
     fn default() -> Self {
         Self {
             room: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            requests: Arc::default(),
+            requests: Mutex::default(),
         }
     }
 }

@@ -31,15 +31,10 @@ pub struct Oversized {
 }
 
 impl Oversized {
-    fn of(start: &[u8]) -> Self {
-        Self {
-            beginning: start.iter().copied().take(KEPT).collect(),
-            end: Vec::new(),
-        }
-    }
-
     /// Takes note of further bytes of the line.
     fn extend(&mut self, bytes: &[u8]) {
+        let missing = KEPT - self.beginning.len();
+        self.beginning.extend(bytes.iter().take(missing));
         self.end.extend(last(bytes));
         self.end = last(&self.end).to_vec();
     }
@@ -52,7 +47,6 @@ fn last(bytes: &[u8]) -> &[u8] {
 /// Reads a stream line by line.
 pub struct Lines<R> {
     input: BufReader<R>,
-    /// The bytes of the line so far.
     line: Vec<u8>,
     /// The kept parts of an oversized line, while the rest of it is skipped.
     oversized: Option<Oversized>,
@@ -69,9 +63,6 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Reads the next line. A future that is dropped loses nothing: the bytes stay for the next one.
-    ///
-    /// # Errors
-    /// The stream cannot be read.
     pub async fn next(&mut self) -> io::Result<Line> {
         loop {
             let room = LINE_MAX + 1 - self.line.len();
@@ -87,7 +78,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Returns the line if the bytes so far complete one.
     fn accept(&mut self, is_complete: bool) -> Option<Line> {
         if self.oversized.is_none() && self.line.len() > LINE_MAX && !is_complete {
-            self.oversized = Some(Oversized::of(&self.line));
+            self.oversized = Some(Oversized::default());
         }
         if let Some(oversized) = &mut self.oversized {
             oversized.extend(&self.line);

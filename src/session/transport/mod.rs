@@ -41,8 +41,8 @@ use std::sync::Arc;
 use futures_util::future::{Either, ready};
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientNotification, ClientRequest, ClientResult, CustomResult, ErrorData, JsonRpcMessage,
-    JsonRpcVersion2_0, RequestId,
+    ClientNotification, ClientRequest, ClientResult, CustomResult, ErrorCode, ErrorData,
+    JsonRpcError, JsonRpcMessage, JsonRpcVersion2_0, RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -65,13 +65,16 @@ use output::Output;
 
 pub use lines::LINE_MAX;
 
+type Incoming = RxJsonRpcMessage<RoleServer>;
+type Outgoing = TxJsonRpcMessage<RoleServer>;
+
 /// The longest id in the log, in characters.
 const ID_SHOWN: usize = 80;
 
 /// The transport.
 pub struct LineTransport<R, W> {
     lines: Lines<R>,
-    output: Output<W>,
+    output: Arc<Output<W>>,
     opening: Opening,
     in_flight: InFlight,
     refusals: TaskTracker,
@@ -99,11 +102,9 @@ where
     }
 
     /// Reads a line, and returns its message if rmcp is to get it.
-    fn read(&mut self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
-        let line = line
-            .strip_prefix(BYTE_ORDER_MARK.as_bytes())
-            .unwrap_or(line);
-        let line = line.trim_ascii();
+    fn read(&mut self, line: &[u8], room: Room) -> Option<Incoming> {
+        let text = line.strip_prefix(BYTE_ORDER_MARK.as_bytes());
+        let line = text.unwrap_or(line).trim_ascii();
         if line.is_empty() {
             return None;
         }
@@ -115,7 +116,7 @@ where
 
     /// Refuses a line that is no message, if it is a request. An answer to anything else could start an
     /// endless exchange of errors. Returns a message if the line belongs to a question.
-    fn admit_unreadable(&self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn admit_unreadable(&self, line: &[u8], room: Room) -> Option<Incoming> {
         let outline = Outline::of(line).unwrap_or_default();
         let answer = self.unreadable_answer(&outline);
         match outline.is_request() {
@@ -130,29 +131,21 @@ where
     }
 
     /// Refuses a line that is too long. Returns a message if the line belongs to a question.
-    fn admit_oversized(
-        &self,
-        line: &Oversized,
-        room: Room,
-    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn admit_oversized(&self, line: &Oversized, room: Room) -> Option<Incoming> {
         let outline = Outline::of_ends(&line.beginning, &line.end);
         self.refuse_line(&outline, &refusals::oversized(), room);
         self.unreadable_answer(&outline)
     }
 
     /// The answer to a question of ours that cannot be read. Nobody waits for it if the question is not open.
-    fn unreadable_answer(&self, outline: &Outline) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn unreadable_answer(&self, outline: &Outline) -> Option<Incoming> {
         let id = outline.answers().filter(|_| self.opening.is_open())?;
         let nothing = ClientResult::CustomResult(CustomResult::new(Value::Null));
         Some(JsonRpcMessage::response(nothing, id))
     }
 
     /// Returns the message if rmcp is to get it.
-    fn admit(
-        &mut self,
-        mut message: RxJsonRpcMessage<RoleServer>,
-        room: Room,
-    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn admit(&mut self, mut message: Incoming, room: Room) -> Option<Incoming> {
         match &mut message {
             JsonRpcMessage::Request(request) => {
                 request.id = self.admit_request(&request.id, &mut request.request, room)?;
@@ -188,7 +181,7 @@ where
         handshake::mend(request);
         if let Some(refusal) = self.opening.refusal(request) {
             let error = JsonRpcMessage::error(refusal, Some(id.clone()));
-            self.refuse::<TxJsonRpcMessage<RoleServer>>(&error, room);
+            self.refuse::<Outgoing>(&error, room);
             return None;
         }
         self.opening.note(request);
@@ -216,10 +209,10 @@ where
         mut error: ErrorData,
         id: Option<RequestId>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<R, W> {
-        let (output, shared) = (self.output.clone(), Arc::clone(&self.shared));
+        let (output, shared) = (Arc::clone(&self.output), Arc::clone(&self.shared));
         let written = async move {
             refusals::reword_version(&mut error, shared.known_secrets().await);
-            let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::error(error, id);
+            let message: Outgoing = JsonRpcMessage::error(error, id);
             output.write(&message).await
         };
         self.refusals.track_future(written)
@@ -254,7 +247,7 @@ fn drop_as_duplicate(id: &RequestId) {
 }
 
 /// The id of an answer.
-fn answered(message: &mut TxJsonRpcMessage<RoleServer>) -> Option<&mut RequestId> {
+fn answered(message: &mut Outgoing) -> Option<&mut RequestId> {
     match message {
         JsonRpcMessage::Response(response) => Some(&mut response.id),
         JsonRpcMessage::Error(error) => error.id.as_mut(),
@@ -271,7 +264,7 @@ where
 
     fn send(
         &mut self,
-        mut message: TxJsonRpcMessage<RoleServer>,
+        mut message: Outgoing,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let room = answered(&mut message).map(|id| self.in_flight.end(id));
         if let Some(None) = room {
@@ -279,8 +272,10 @@ where
             return Either::Left(ready(Ok(())));
         }
         let written = match message {
-            JsonRpcMessage::Error(error) if refusals::is_of_version(&error.error) => {
-                Either::Left(self.refuse_version(error.error, error.id))
+            JsonRpcMessage::Error(JsonRpcError { id, error, .. })
+                if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION =>
+            {
+                Either::Left(self.refuse_version(error, id))
             }
             message => Either::Right(self.output.write(&message)),
         };
@@ -291,7 +286,7 @@ where
         })
     }
 
-    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+    async fn receive(&mut self) -> Option<Incoming> {
         let broken = self.output.broken();
         loop {
             let next = async { (self.in_flight.room().await, self.lines.next().await) };
@@ -300,22 +295,17 @@ where
                 () = broken.cancelled() => break,
                 next = next => next,
             };
-            match line {
-                Ok(Line::Whole(line)) => {
-                    if let Some(message) = self.read(&line, room) {
-                        return Some(message);
-                    }
-                }
-                Ok(Line::Oversized(line)) => {
-                    if let Some(message) = self.admit_oversized(&line, room) {
-                        return Some(message);
-                    }
-                }
+            let message = match line {
+                Ok(Line::Whole(line)) => self.read(&line, room),
+                Ok(Line::Oversized(line)) => self.admit_oversized(&line, room),
                 Ok(Line::End) => break,
                 Err(error) => {
                     tracing::warn!(%error, "the input cannot be read any more");
                     break;
                 }
+            };
+            if message.is_some() {
+                return message;
             }
         }
         end_questions(&self.shutdown).await;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use rmcp::model::RequestId;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
@@ -28,7 +28,7 @@ impl Outline {
     pub fn of(line: &[u8]) -> Option<Self> {
         let mut outline = Self::default();
         let mut json = serde_json::Deserializer::from_slice(line);
-        outline.deserialize(&mut json).ok()?;
+        json.deserialize_any(&mut outline).ok()?;
         json.end().ok()?;
         // An object with an id and no method can only be meant as a response.
         if outline.kind == Kind::Other && outline.id.is_some() {
@@ -37,12 +37,11 @@ impl Outline {
         Some(outline)
     }
 
-    /// The outline of a line of which only the beginning and the end are known. Clients write the id first or
-    /// last.
+    /// The outline of a line by its beginning and its end. Clients write the id first or last.
     pub fn of_ends(beginning: &[u8], end: &[u8]) -> Self {
         let mut outline = Self::default();
         // The middle is missing, so this always fails; the members before it have been read by then.
-        let _ = outline.deserialize(&mut serde_json::Deserializer::from_slice(beginning));
+        let _ = serde_json::Deserializer::from_slice(beginning).deserialize_any(&mut outline);
         outline.id = outline.id.or_else(|| last_id(end));
         outline
     }
@@ -95,14 +94,6 @@ fn skip_part_of_a_letter(bytes: &[u8]) -> &[u8] {
     bytes.split_at(start.unwrap_or_default()).1
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Outline {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, line: D) -> Result<(), D::Error> {
-        line.deserialize_any(self)
-    }
-}
-
 impl<'de> Visitor<'de> for &mut Outline {
     type Value = ();
 
@@ -119,19 +110,15 @@ impl<'de> Visitor<'de> for &mut Outline {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key()? {
             match name {
-                Name::Id => self.id = Some(members.next_value()?),
-                Name::Method => {
-                    self.kind = Kind::Request;
-                    members.next_value::<IgnoredAny>()?;
+                Name::Id => {
+                    self.id = Some(members.next_value()?);
+                    continue;
                 }
-                Name::Reply => {
-                    if self.kind == Kind::Other {
-                        self.kind = Kind::Response;
-                    }
-                    members.next_value::<IgnoredAny>()?;
-                }
-                Name::Other => drop(members.next_value::<IgnoredAny>()?),
+                Name::Method => self.kind = Kind::Request,
+                Name::Reply if self.kind == Kind::Other => self.kind = Kind::Response,
+                Name::Reply | Name::Other => {}
             }
+            members.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }

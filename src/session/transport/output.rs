@@ -15,26 +15,17 @@ const USUAL: usize = 4096;
 
 /// A stream that several tasks write lines to.
 pub struct Output<W> {
-    stream: Arc<Mutex<W>>,
+    stream: Mutex<W>,
     broken: CancellationToken,
-}
-
-impl<W> Clone for Output<W> {
-    fn clone(&self) -> Self {
-        Self {
-            stream: Arc::clone(&self.stream),
-            broken: self.broken.clone(),
-        }
-    }
 }
 
 impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
     /// Lines to this stream.
-    pub fn to(stream: W) -> Self {
-        Self {
-            stream: Arc::new(Mutex::new(stream)),
+    pub fn to(stream: W) -> Arc<Self> {
+        Arc::new(Self {
+            stream: Mutex::new(stream),
             broken: CancellationToken::new(),
-        }
+        })
     }
 
     /// A token that is cancelled once a line cannot be written: nobody reads any more.
@@ -44,19 +35,18 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Output<W> {
 
     /// Writes the message, once nobody else writes.
     pub fn write<T: Serialize>(
-        &self,
+        self: &Arc<Self>,
         message: &T,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<W, T> {
-        let line = line(message);
-        let (stream, broken) = (Arc::clone(&self.stream), self.broken.clone());
+        let (line, output) = (line(message), Arc::clone(self));
         async move {
             let line = line?;
-            let mut stream = stream.lock().await;
+            let mut stream = output.stream.lock().await;
             let written = async {
                 stream.write_all(&line).await?;
                 stream.flush().await
             };
-            written.await.inspect_err(|_| broken.cancel())
+            written.await.inspect_err(|_| output.broken.cancel())
         }
     }
 

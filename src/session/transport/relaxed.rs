@@ -22,13 +22,12 @@ pub fn read(line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
 
 /// Tells whether rmcp could not read the params. It takes the request for one of an unknown method then.
 fn is_malformed(message: &RxJsonRpcMessage<RoleServer>) -> bool {
-    match message {
-        JsonRpcMessage::Request(request) => match &request.request {
-            ClientRequest::CustomRequest(request) => WITH_ARGUMENTS.contains(&&*request.method),
-            _ => false,
-        },
-        _ => false,
+    if let JsonRpcMessage::Request(request) = message
+        && let ClientRequest::CustomRequest(request) = &request.request
+    {
+        return WITH_ARGUMENTS.contains(&&*request.method);
     }
+    false
 }
 
 /// Reads a line without the members that are empty or that nobody needs.
