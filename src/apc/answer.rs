@@ -71,6 +71,9 @@ impl Answer {
     }
 
     /// Hands on every row of a list, in steps between which other calls get their turn. Tells if there is a list.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
     pub async fn rows<'a, R: Deserialize<'a>>(
         &'a self,
         mut take: impl FnMut(Option<R>),

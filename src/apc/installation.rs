@@ -212,6 +212,9 @@ pub struct Domain {
 
 impl Domain {
     /// Reads a domain as people have it: `acme.dev`, `houston.acme.dev`, `https://app.acme.dev/w/…`.
+    ///
+    /// # Errors
+    /// The reason why it is not the domain of a Private Cloud installation.
     pub fn parse(text: &str) -> Result<Self, UrlRefused> {
         let text = text.trim();
         let whole = match text.contains("://") {

@@ -60,6 +60,9 @@ impl InProcessClient {
     }
 
     /// Opens the session under this name, with these capabilities. Returns what the server says of itself.
+    ///
+    /// # Errors
+    /// The server does not open it.
     pub async fn open(&mut self, name: &str, capabilities: Value) -> Result<Value, RequestError> {
         let client = json!({"name": name, "version": env!("CARGO_PKG_VERSION")});
         let opening =
@@ -71,6 +74,9 @@ impl InProcessClient {
     }
 
     /// Sends a request and waits for its result. Questions are declined.
+    ///
+    /// # Errors
+    /// There is no result.
     pub async fn request(
         &mut self,
         method: &str,
@@ -81,6 +87,9 @@ impl InProcessClient {
     }
 
     /// Sends a request and waits for its result. The user answers the questions in between.
+    ///
+    /// # Errors
+    /// There is no result.
     pub async fn request_answering(
         &mut self,
         method: &str,

@@ -17,7 +17,10 @@ use crate::session::shutdown::Shutdown;
 
 const NAME: Style = Style::new().bold();
 
-/// Prints the server's instructions and each tool, or the list as a client gets it.
+/// Prints the server's instructions and each tool.
+///
+/// # Errors
+/// The server does not list its tools, or the output cannot be written.
 pub async fn run(options: ToolsOptions, config: Config, secrets: Secrets) -> Result<(), Failed> {
     let server = Server::new(config, secrets, Shutdown::default()).await;
     let mut client = InProcessClient::connect(server);

@@ -70,6 +70,9 @@ impl Config {
     }
 
     /// The astro CLI's login for the domain set, or for its current context.
+    ///
+    /// # Errors
+    /// There is no login that can be used.
     pub async fn astro_login(&self) -> Result<AstroLogin, LoginProblem> {
         astro_login::find(&self.login_place, self.domain.as_ref()).await
     }

@@ -23,7 +23,10 @@ impl Flags {
         (!texts.is_empty()).then(|| texts.join(","))
     }
 
-    /// The flags as they can be typed again, in any directory. A relative path needs a current directory for that.
+    /// The flags as they can be typed again, in any directory.
+    ///
+    /// # Errors
+    /// A path is relative and there is no current directory.
     pub fn arguments(&self) -> io::Result<Vec<String>> {
         let typed_again = |(setting, text): &(&'static Setting, String)| {
             let flag = setting.name();

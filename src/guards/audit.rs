@@ -96,6 +96,9 @@ impl AuditLog {
     }
 
     /// Checks that the file can be opened, so that a call that cannot be recorded ends before it does anything.
+    ///
+    /// # Errors
+    /// The file cannot be opened for appending.
     pub fn check(&self) -> io::Result<()> {
         let opened = self.path().map(regular_file::append).transpose();
         opened.map(drop)

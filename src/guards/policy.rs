@@ -136,7 +136,10 @@ impl ChangeRate {
         }
     }
 
-    /// Counts a change that is about to be sent, unless as many were sent as may be in a minute.
+    /// Counts a change that is about to be sent.
+    ///
+    /// # Errors
+    /// There were as many as may be sent in a minute.
     pub fn take(&self) -> Result<(), TooMany> {
         if self.limit == 0 {
             return Ok(());

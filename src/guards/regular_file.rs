@@ -23,6 +23,9 @@ pub fn append(path: &Path) -> io::Result<File> {
 }
 
 /// Reads the last byte of a file; none of an empty one, or of a device.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn last_byte(path: &Path) -> io::Result<Option<u8>> {
     let mut file = open(OpenOptions::new().read(true), path)?;
     let found = file.metadata()?;

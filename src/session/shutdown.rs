@@ -71,6 +71,9 @@ impl Shutdown {
 }
 
 /// Serves until the input ends or a signal comes, and gives changes under way their time to end.
+///
+/// # Errors
+/// The session could not be opened.
 pub async fn serve<R, W>(
     server: Server,
     input: R,

@@ -80,6 +80,9 @@ impl HttpClient {
     }
 
     /// Sends one request and reads the whole answer, within the time given.
+    ///
+    /// # Errors
+    /// The error, if there is no answer of the API's own.
     pub async fn post(
         &self,
         installation: &Installation,

@@ -72,6 +72,9 @@ pub async fn service_accounts(
 }
 
 /// Lists the accounts of a place that get a rank: the first of them, in that order, and at most this many.
+///
+/// # Errors
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn first_service_accounts<R: Ord>(
     api: &Api<'_>,
     place: &Place,

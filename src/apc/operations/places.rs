@@ -46,6 +46,9 @@ pub struct AppConfig {
 struct NoVariables {}
 
 /// Asks the platform for its version; needs no token.
+///
+/// # Errors
+/// The error that came in place of an answer.
 pub async fn app_config(api: &Api<'_>) -> Result<AppConfig, ApiError> {
     let answer = api.query(&APP_CONFIG, &NoVariables {}).await?;
     answer.read()?.ok_or(ApiError::MissingData)
@@ -110,6 +113,9 @@ where
 }
 
 /// Reads one workspace; none where the API knows no such id.
+///
+/// # Errors
+/// The error of the read; it tells a bad token from a missing permission.
 pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspace>, ApiError> {
     let variables = Place::from(id.clone());
     let found = api.query(&WORKSPACE, &variables).await;
@@ -119,6 +125,9 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
 }
 
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.
+///
+/// # Errors
+/// The error that came in place of an answer.
 pub async fn is_system_level(api: &Api<'_>) -> Result<bool, ApiError> {
     let variables = Place::from(WorkspaceId::verbatim(NO_WORKSPACE.to_owned()));
     let listed = async {

@@ -81,7 +81,10 @@ impl Configuration {
         self.text.is_some()
     }
 
-    /// Makes sure that nobody else has changed the file since it was read.
+    /// Makes sure that the file is still as it was read.
+    ///
+    /// # Errors
+    /// Somebody else has changed it, or it cannot be read any more.
     pub fn is_unchanged(&self) -> Result<(), NotEdited> {
         match Self::read(&self.path)?.text == self.text {
             true => Ok(()),
@@ -141,6 +144,9 @@ impl Configuration {
     }
 
     /// Copies the file as it was to a new file beside it, and returns the path of the copy.
+    ///
+    /// # Errors
+    /// The copy cannot be made.
     pub fn copy(&self) -> Result<Option<PathBuf>, NotEdited> {
         let Some(text) = &self.text else {
             return Ok(None);
@@ -162,7 +168,10 @@ impl Configuration {
         Err(io::Error::other("there are too many copies of it already").into())
     }
 
-    /// Puts a text in the place of the whole file at once, and makes its directory. A link leads to the new text.
+    /// Puts a text in the place of the whole file, at once. A link leads to the new text.
+    ///
+    /// # Errors
+    /// The file, or the directory of a new one, cannot be written.
     pub fn replace(&self, text: &str) -> Result<(), NotEdited> {
         let target = match self.exists() {
             true => fs::canonicalize(&self.path)?,

@@ -20,6 +20,9 @@ use crate::guards::secret::Secrets;
 use report::{Report, Verdict, Words};
 
 /// Checks everything that a call needs and prints what it finds.
+///
+/// # Errors
+/// The report cannot be printed, or the sandbox does not start.
 pub async fn run(
     options: DoctorOptions,
     mut config: Config,

@@ -27,6 +27,9 @@ pub struct EmbeddedSandbox {
 
 impl EmbeddedSandbox {
     /// Starts a sandbox where the settings want one.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
     pub async fn if_wanted(config: &mut Config) -> io::Result<Option<Self>> {
         match config.sandbox {
             true => Self::start(config).await.map(Some),

@@ -97,6 +97,9 @@ fn is_at(file: &File, path: &Path) -> bool {
 impl KeyDirectory {
     /// Begins an intent of that name. None where another process holds it. An undecided one that a dead process left is
     /// set aside under a longer name.
+    ///
+    /// # Errors
+    /// The file cannot be made, or the file system has no locks.
     pub fn begin_intent(&self, name: &str) -> Result<Option<OwnIntent>, KeyDirProblem> {
         let path = self.path().join(name);
         let mut options = key_file::private();
@@ -236,6 +239,9 @@ impl LeftIntent {
     }
 
     /// Writes the outcome down, so that a later call can tell it without another look at the API.
+    ///
+    /// # Errors
+    /// It cannot be written: it will be found again.
     pub fn found(&mut self, found: Found) -> io::Result<()> {
         self.locked.append(&Line::Found(found.clone()))?;
         if let Content::Intent(intent) = &mut self.content {

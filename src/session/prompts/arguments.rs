@@ -143,16 +143,25 @@ impl de::Error for Fault {
 }
 
 /// Reads the id of a service account.
+///
+/// # Errors
+/// The text is not an id.
 pub fn service_account<'de, D: Deserializer<'de>>(text: D) -> Result<ServiceAccountId, D::Error> {
     parsed(text, ServiceAccountId::parse)
 }
 
 /// Reads the id of a workspace, where one is given.
+///
+/// # Errors
+/// The text is not an id.
 pub fn workspace<'de, D: Deserializer<'de>>(text: D) -> Result<Option<WorkspaceId>, D::Error> {
     parsed(text, WorkspaceId::parse).map(Some)
 }
 
 /// Reads the id of a deployment, where one is given.
+///
+/// # Errors
+/// The text is not an id.
 pub fn deployment<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DeploymentId>, D::Error> {
     parsed(text, DeploymentId::parse).map(Some)
 }

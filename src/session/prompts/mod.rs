@@ -49,6 +49,9 @@ pub fn definitions(policy: &Policy) -> Vec<Prompt> {
 }
 
 /// The prompt that a client asks for, with the arguments in its text.
+///
+/// # Errors
+/// There is no such prompt, or an argument is not accepted.
 pub fn get(
     request: GetPromptRequestParams,
     policy: &Policy,

@@ -63,6 +63,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Reads the next line. A future that is dropped loses nothing: the bytes stay for the next one.
+    ///
+    /// # Errors
+    /// The stream cannot be read.
     pub async fn next(&mut self) -> io::Result<Line> {
         loop {
             let room = LINE_MAX + 1 - self.line.len();

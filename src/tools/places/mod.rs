@@ -113,6 +113,9 @@ async fn check_allowed(
 
 /// Checks that the policy lets calls be about a place. Under an allow-list a deployment counts as the workspace in whose list
 /// the call has found it.
+///
+/// # Errors
+/// The policy leaves the place out.
 pub fn check(call: &Call, place: &Place) -> Result<(), Failure> {
     let policy = call.policy();
     let is_allowed = match place {
