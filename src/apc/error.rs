@@ -348,6 +348,21 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_was_refused_is_incompatible_under_either_status() {
+        for status in [200, 400] {
+            for code in ["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"] {
+                let message = "x".to_owned();
+                let refused = error(code, "x").classify(status, false);
+                assert_eq!(
+                    refused,
+                    ApiError::Incompatible { message },
+                    "{status} {code}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn an_error_about_a_member_names_its_entry() {
         let about = |path: Value| {
             let error = read(json!({"message": "x", "path": path}));

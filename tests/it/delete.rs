@@ -286,6 +286,29 @@ async fn the_list_decides_on_a_deletion_that_was_answered_with_an_error() {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_account_says_nothing_of_this_one() {
+    let (sandbox, mut session) = start().await;
+    let one = json!({"service_account_id": CI_DEPLOY, "workspace_id": ANALYTICS});
+    let about_another = |executed| Fault::Answer {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: json!({"data": {DELETE: {"id": NOTEBOOKS}}}).to_string(),
+        executed,
+    };
+    sandbox
+        .handle()
+        .inject(about_another(false), On::Field(DELETE), 1);
+    let refused = session.call(TOOL, one.clone()).await;
+    assert_says(refused.refusal("outcome_unknown"), &[CI_DEPLOY]);
+    assert!(exists(&sandbox.handle(), CI_DEPLOY));
+    sandbox
+        .handle()
+        .inject(about_another(true), On::Field(DELETE), 1);
+    let deleted = session.call(TOOL, one).await;
+    assert_eq!(deleted.structured()["recovered"], true);
+}
+
+#[tokio::test]
 async fn a_viewer_may_not_delete() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = Program::at(&sandbox, Persona::WorkspaceViewer)

@@ -384,6 +384,22 @@ async fn a_connection_that_is_always_dropped_may_be_tried_again_later() {
     assert_eq!(refused.error()["retryable"], true, "{}", refused.text());
 }
 
+#[tokio::test]
+async fn a_reading_is_sent_three_times_with_a_longer_pause_before_the_third() {
+    let (sandbox, mut session) = start().await;
+    let handle = sandbox.handle();
+    handle.inject(page(503), On::Field(LIST), ALWAYS);
+    let begun = std::time::Instant::now();
+    get(&mut session).await.refusal("api_error");
+    // 50 ms and 200 ms.
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(250));
+    let lists = handle.requests();
+    let lists = lists
+        .iter()
+        .filter(|request| request.operation.iter().any(|field| field == LIST));
+    assert_eq!(lists.count(), 3);
+}
+
 // Time.
 
 #[tokio::test]
