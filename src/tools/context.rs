@@ -134,6 +134,15 @@ impl Call {
         self.shared.graphql.within(&self.installation, deadline)
     }
 
+    /// The API for a change: the time for finding a lost answer is kept free.
+    pub(super) fn api_for_change(&self) -> Api<'_> {
+        self.api_until(self.changes_end())
+    }
+
+    fn changes_end(&self) -> Instant {
+        self.deadline - LOOKING_AGAIN
+    }
+
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         tool: &str,
@@ -348,12 +357,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_has_the_time_of_one_request_and_25_seconds() {
+    async fn a_call_has_the_time_of_one_request_and_25_seconds_of_which_15_are_for_lost_answers() {
         for seconds in [0.5, 20.0, 45.0, 120.0, 300.0] {
             let timeout = Duration::from_secs_f64(seconds);
             let expected = timeout + Duration::from_secs(25);
             let call = begin(timeout).await;
             assert_eq!(call.deadline - Instant::now(), expected);
+            let kept = Duration::from_secs(15);
+            assert_eq!(call.changes_end() - Instant::now(), expected - kept);
         }
     }
 

@@ -222,6 +222,25 @@ async fn a_code_alone_does_not_say_that_nothing_was_done() {
 }
 
 #[tokio::test]
+async fn a_creation_that_ended_in_an_error_is_not_refused_where_a_label_cannot_be_read() {
+    let failed = json!([{"message": "broken", "path": [LIST, 0, "label"]}]);
+    let mut unlabelled = row("a", "etl");
+    unlabelled["label"] = Value::Null;
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let fault = Fault::ErrorBefore {
+        code: "INTERNAL_SERVER_ERROR".to_owned(),
+        message: "trouble".to_owned(),
+    };
+    sandbox.handle().inject(fault, On::Field(CREATE), 1);
+    later_lists(&sandbox.handle(), &list(json!([unlabelled]), failed));
+    let refused = session.call(CREATE_TOOL, new("etl")).await;
+    assert_says(
+        refused.refusal("outcome_unknown"),
+        &["trouble", "Not every account could be read"],
+    );
+}
+
+#[tokio::test]
 async fn a_duplicate_is_known_by_its_words_whatever_the_code() {
     let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
     let fault = Fault::ErrorBefore {

@@ -12,7 +12,7 @@ use crate::apc::selection::Candidate;
 use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
-use crate::tools::change::{Change, LOOKING_AGAIN, look_again, look_once};
+use crate::tools::change::{Change, look_again, look_once};
 use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
 use crate::tools::{Call, Failure};
 
@@ -24,7 +24,7 @@ pub(super) async fn create(
     mut storage: Storage,
 ) -> Result<Change, Failure> {
     storage.mark_sent(before.clock_ahead)?;
-    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let api = call.api_for_change();
     let created = operations::create_service_account(&api, new).await;
     let recovered = created.is_err();
     let found = match created {

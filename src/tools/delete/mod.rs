@@ -24,9 +24,7 @@ use crate::apc::{DeploymentId, Place, ServiceAccount, ServiceAccountId, Workspac
 use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels::{self, ByLevels};
-use crate::tools::change::{
-    AuditRecord, Change, LOOKING_AGAIN, look_again, look_once, run_to_completion,
-};
+use crate::tools::change::{AuditRecord, Change, look_again, look_once, run_to_completion};
 use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
 use crate::tools::{
     Call, Failure, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
@@ -203,7 +201,7 @@ async fn delete(
 }
 
 async fn send(call: &Call, account: ServiceAccount) -> Result<Change, Failure> {
-    let api = call.api_until(call.deadline - LOOKING_AGAIN);
+    let api = call.api_for_change();
     let deleted = operations::delete_service_account(&api, &account.place, &account.id).await;
     if let Err(error) = &deleted {
         make_sure(call, &account, error).await?;
