@@ -7,40 +7,20 @@ use async_graphql::Value;
 use async_graphql::dynamic::ResolverContext;
 use serde_json::json;
 
-use crate::handle::{Handle, Scene};
+use crate::handle::Handle;
 use crate::line::Line;
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Action, Entity};
+use crate::state::store::Store;
 use crate::state::tokens::Caller;
 
 /// The sender of a request, with what was decided about its fields so far.
 pub(crate) struct Asker {
-    line: Line,
-    caller: Option<Caller>,
-    /// Response keys of top-level fields on whose selection the API of 2020 crashes.
-    pub(crate) unreadable: HashSet<String>,
-    verdicts: Mutex<HashMap<String, Result<(), Refusal>>>,
-}
-
-impl Asker {
-    pub(crate) fn new(line: Line, caller: Option<Caller>, unreadable: HashSet<String>) -> Asker {
-        Asker {
-            line,
-            caller,
-            unreadable,
-            verdicts: Mutex::default(),
-        }
-    }
-
-    /// The first verdict about a field holds for the whole request, whatever the arguments of later ones.
-    fn first_verdict(
-        &self,
-        field: &str,
-        judge: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.entry(field.into()).or_insert_with(judge).clone()
-    }
+    pub(crate) caller: Option<Caller>,
+    /// The names in the answer of top-level fields with an untyped fragment, on which the API of 2020 crashes.
+    pub(crate) untyped: HashSet<String>,
+    /// The first verdict about each field.
+    pub(crate) verdicts: Mutex<HashMap<String, Result<(), Refusal>>>,
 }
 
 pub(crate) struct Call<'a> {
@@ -59,7 +39,7 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn line(&self) -> Line {
-        self.asker.line
+        self.handle.line()
     }
 
     /// The field's name in the schema.
@@ -115,27 +95,29 @@ impl<'a> Call<'a> {
         Entity::Deployment(self.id("deploymentUuid"))
     }
 
-    pub(crate) fn look<T>(&self, at: impl FnOnce(&Scene) -> T) -> T {
-        at(&self.handle.scene())
-    }
-
-    pub(crate) fn change<T>(&self, with: impl FnOnce(&mut Scene) -> T) -> T {
-        with(&mut self.handle.scene())
+    pub(crate) fn store<T>(&self, with: impl FnOnce(&mut Store) -> T) -> T {
+        with(&mut self.handle.scene().store)
     }
 
     pub(crate) fn caller(&self) -> Result<&Caller, Refusal> {
         self.asker.caller.as_ref().ok_or(Refusal::Unauthenticated)
     }
 
-    /// Refuses a caller that is unknown or lacks the right. Today only the first of several equal fields is judged.
+    /// Refuses a caller that is unknown or lacks the right. Today the first verdict about a field holds for the whole
+    /// request, whatever the arguments of later ones.
     pub(crate) fn authorize(&self, action: Action, entity: &Entity) -> Result<(), Refusal> {
         let judge = || {
             let caller = self.asker.caller.as_ref();
-            self.look(|scene| scene.store.authorize(caller, action, entity))
+            self.store(|store| store.authorize(caller, action, entity))
         };
         match self.line() {
             Line::Of2020 => judge(),
-            Line::Today => self.asker.first_verdict(self.field(), judge),
+            Line::Today => {
+                let verdicts = self.asker.verdicts.lock();
+                let mut verdicts = verdicts.unwrap_or_else(PoisonError::into_inner);
+                let first = verdicts.entry(self.field().into());
+                first.or_insert_with(judge).clone()
+            }
         }
     }
 }

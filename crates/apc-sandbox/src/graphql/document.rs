@@ -1,20 +1,19 @@
 //! A GraphQL request as the API's engine reads it.
 
-use std::collections::HashSet;
+use std::sync::Mutex;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection};
 use async_graphql::parser::{self, parse_query};
-use async_graphql::{Pos, Request, Variables};
-use serde_json::{Map, Value, json};
+use async_graphql::{Name, Pos, Request, Variables};
+use serde_json::{Value, json};
 
 use crate::graphql::call::Asker;
 use crate::graphql::definitions::{key, root};
 use crate::graphql::engine::Engine;
 use crate::graphql::reply::{Reply, VALIDATION_FAILED, answer, error, executed, refused};
-use crate::graphql::untyped::Untyped;
+use crate::graphql::untyped::has_untyped;
 use crate::graphql::validation::Validation;
 use crate::handle::Handle;
-use crate::line::Line;
 use crate::state::tokens::Caller;
 
 const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
@@ -48,34 +47,42 @@ impl Document {
 
     /// Validates and executes.
     pub(crate) async fn execute(
-        self,
+        &self,
         engine: &Engine,
         handle: &Handle,
         caller: Option<Caller>,
     ) -> Reply {
         let document = match &self.parsed {
-            Ok(document) => document.clone(),
+            Ok(document) => document,
             Err(problem) => return refused(vec![parse_error(problem)]),
         };
-        let Some(operation) = self.operation(&document).cloned() else {
-            let name = self.operation_name.unwrap_or_default();
+        let Some(operation) = self.operation() else {
+            let name = self.operation_name.as_deref().unwrap_or_default();
             let message = format!("Unknown operation named \"{name}\".");
             return refused(vec![error(message, &[], VALIDATION_FAILED)]);
         };
         let validation = Validation {
             definitions: &engine.definitions,
-            document: &document,
-            operation: &operation,
+            document,
+            operation,
             variables: &self.variables,
         };
         let errors = validation.errors(handle);
         if !errors.is_empty() {
             return refused(errors);
         }
-        let asker = self.asker(handle.line(), caller, &document);
-        let request = self.into_request(document.clone()).data(asker);
+        let untyped = self
+            .top_fields()
+            .filter(|field| has_untyped(document, field));
+        let untyped = untyped.map(|field| key(field).to_string()).collect();
+        let asker = Asker {
+            caller,
+            untyped,
+            verdicts: Mutex::default(),
+        };
+        let request = self.request(document.clone()).data(asker);
         let response = engine.schema.execute(request).await;
-        executed(response, &engine.definitions, &document, &operation)
+        executed(response, &engine.definitions, document, operation)
     }
 
     /// An answer with this error and null for every field asked for.
@@ -90,9 +97,7 @@ impl Document {
 
     /// The data of an operation all of whose fields failed.
     fn nothing(&self, engine: &Engine) -> Value {
-        let document = self.parsed.as_ref().ok();
-        let operation = document.and_then(|document| self.operation(document));
-        let owner = operation.map_or("Query", root);
+        let owner = self.operation().map_or("Query", root);
         let required = |field: &Field| {
             let definition = engine.definitions.field(owner, &field.name.node);
             definition.is_some_and(|definition| !definition.ty.node.nullable)
@@ -101,39 +106,29 @@ impl Document {
             return Value::Null;
         }
         let keys = self.top_fields().map(|field| key(field).to_string());
-        let data: Map<String, Value> = keys.map(|key| (key, Value::Null)).collect();
-        data.into()
+        keys.map(|key| (key, Value::Null)).collect()
     }
 
-    fn asker(&self, line: Line, caller: Option<Caller>, document: &ExecutableDocument) -> Asker {
-        let untyped = Untyped { document };
-        let unreadable = self.top_fields().filter(|field| untyped.is_in(field));
-        let unreadable: HashSet<_> = match line {
-            Line::Of2020 => unreadable.map(|field| key(field).to_string()).collect(),
-            Line::Today => HashSet::new(),
-        };
-        Asker::new(line, caller, unreadable)
-    }
-
-    fn into_request(self, document: ExecutableDocument) -> Request {
-        let mut request = Request::new(self.query).variables(Variables::from_json(self.variables));
-        request.operation_name = self.operation_name;
+    fn request(&self, document: ExecutableDocument) -> Request {
+        let variables = Variables::from_json(self.variables.clone());
+        let mut request = Request::new(&self.query).variables(variables);
+        request.operation_name = self.operation_name.clone();
         request.set_parsed_query(document);
         request
     }
 
-    fn operation<'a>(&self, document: &'a ExecutableDocument) -> Option<&'a OperationDefinition> {
-        let mut operations = document.operations.iter();
+    fn operation(&self) -> Option<&OperationDefinition> {
+        let mut operations = self.parsed.as_ref().ok()?.operations.iter();
         let wanted = self.operation_name.as_deref();
-        let named = |name: Option<&str>| wanted.is_none() || name == wanted;
-        let found = operations.find(|(name, _)| named(name.map(|name| name.as_str())));
-        found.map(|(_, operation)| &operation.node)
+        let named = |name: Option<&Name>| wanted.is_none() || name.map(Name::as_str) == wanted;
+        let (_, operation) = operations.find(|(name, _)| named(*name))?;
+        Some(&operation.node)
     }
 
     fn top_fields(&self) -> impl Iterator<Item = &Field> {
-        let document = self.parsed.as_ref().ok();
-        let operation = document.and_then(|document| self.operation(document));
-        let set = operation.map(|operation| &operation.selection_set.node);
+        let set = self
+            .operation()
+            .map(|operation| &operation.selection_set.node);
         let items = set.into_iter().flat_map(|set| &set.items);
         items.filter_map(|item| match &item.node {
             Selection::Field(field) => Some(&field.node),

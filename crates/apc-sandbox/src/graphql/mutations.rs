@@ -32,11 +32,11 @@ async fn create(call: &Call<'_>, entity: Entity) -> Answer {
         // The schema lets no other role through.
         ..NewAccount::new(label, role.unwrap_or(Role::User), entity)
     };
-    call.look(|scene| scene.store.check_label(&new.label, &new.entity))?;
-    if let Some(start) = call.change(|scene| scene.store.race.enter()) {
+    call.store(|store| store.check_label(&new.label, &new.entity))?;
+    if let Some(start) = call.store(|store| store.race.enter()) {
         start.wait().await;
     }
-    let account = call.change(|scene| scene.store.create(new))?;
+    let account = call.store(|store| store.create(new))?;
     node::one(Node::account(call, account, Seen::New))
 }
 
@@ -44,7 +44,7 @@ async fn create(call: &Call<'_>, entity: Entity) -> Answer {
 fn delete(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Delete, entity)?;
     let id = call.id("serviceAccountUuid");
-    let account = call.change(|scene| scene.store.delete(&id))?;
+    let account = call.store(|store| store.delete(&id))?;
     node::one(Node::account(call, account, Seen::Deleted))
 }
 
@@ -53,7 +53,7 @@ fn update(call: &Call<'_>, entity: &Entity) -> Answer {
     let id = call.id("serviceAccountUuid");
     let payload = call.argument("payload").cloned().unwrap_or_default();
     let changes = changes(&payload.into_json().unwrap_or_default());
-    let account = call.change(|scene| scene.store.update(&id, entity, changes))?;
+    let account = call.store(|store| store.update(&id, entity, changes))?;
     node::one(Node::account(call, account, Seen::On(entity.level())))
 }
 

@@ -51,26 +51,19 @@ impl From<Node> for FieldValue<'static> {
 
 impl Node {
     pub(crate) fn account(call: &Call<'_>, account: Account, seen: Seen) -> Node {
-        let masked = is_masked(call, &account, seen);
+        let (old, masks_new) = call.store(|store| {
+            let old = account.is_old(store.clock.now());
+            (old, store.settings.masks_new_keys)
+        });
+        // The API of 2020 masks an old key only where the date of its creation is selected as well.
+        let notices_age = call.line() == Line::Today || call.selects("createdAt");
+        let masked = (old && notices_age) || (masks_new && seen == Seen::New);
         Node::Account(AccountView {
             account,
             seen,
             masked,
         })
     }
-}
-
-/// The API of 2020 masks an old key only where the date of its creation is selected as well.
-fn is_masked(call: &Call<'_>, account: &Account, seen: Seen) -> bool {
-    let (old, masks_new) = call.look(|scene| {
-        let store = &scene.store;
-        (
-            account.is_old(store.clock.now()),
-            store.settings.masks_new_keys,
-        )
-    });
-    let notices_age = call.line() == Line::Today || call.selects("createdAt");
-    (old && notices_age) || (masks_new && seen == Seen::New)
 }
 
 pub(crate) fn one(node: Node) -> Answer {
@@ -93,11 +86,11 @@ pub(crate) fn accounts(call: &Call<'_>, accounts: Vec<Account>, level: Level) ->
 }
 
 pub(crate) fn workspace(call: &Call<'_>, id: &str) -> Answer {
-    let found = call.look(|scene| scene.store.find_workspace(id).cloned());
+    let found = call.store(|store| store.find_workspace(id).cloned());
     Ok(found.map(|found| Node::Workspace(found).into()))
 }
 
 pub(crate) fn deployment(call: &Call<'_>, id: &str) -> Answer {
-    let found = call.look(|scene| scene.store.find_deployment(id).cloned());
+    let found = call.store(|store| store.find_deployment(id).cloned());
     Ok(found.map(|found| Node::Deployment(found).into()))
 }

@@ -23,7 +23,7 @@ pub(crate) fn workspace(workspace: &Workspace, call: &Call<'_>) -> Answer {
         "serviceAccounts" => service_accounts(&entity, call),
         "roleBindings" => node::many(role_bindings(&entity, call)),
         "deployments" => {
-            let deployments = call.look(|scene| scene.store.deployments_of(&workspace.id));
+            let deployments = call.store(|store| store.deployments_of(&workspace.id));
             node::many(deployments.into_iter().map(Node::Deployment))
         }
         // Nobody has described a workspace here.
@@ -58,14 +58,13 @@ pub(crate) fn app_config(call: &Call<'_>) -> Answer {
 }
 
 fn service_accounts(entity: &Entity, call: &Call<'_>) -> Answer {
-    let accounts = call.look(|scene| scene.store.accounts_of(entity));
+    let accounts = call.store(|store| store.accounts_of(entity));
     node::accounts(call, accounts, entity.level())
 }
 
 /// Collects the bindings of users, then those of service accounts.
 fn role_bindings(entity: &Entity, call: &Call<'_>) -> Vec<Node> {
-    call.look(|scene| {
-        let store = &scene.store;
+    call.store(|store| {
         let users = store.tokens.users.values().flatten();
         let users = users.map(|binding| (binding.clone(), None));
         let accounts = store.accounts_of(entity);

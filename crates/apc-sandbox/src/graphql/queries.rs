@@ -36,13 +36,13 @@ fn workspaces(call: &Call<'_>) -> Answer {
         let named = label.as_ref().is_none_or(|label| *label == workspace.label);
         named && holds(caller, &Entity::Workspace(workspace.id.clone()))
     };
-    let workspaces = call.look(|scene| scene.store.workspaces_where(bound));
+    let workspaces = call.store(|store| store.workspaces_where(bound));
     node::many(workspaces.into_iter().map(Node::Workspace))
 }
 
 /// The shield branch looks for the roles of an unknown caller before it checks that there is one.
 fn crashed(call: &Call<'_>, refusal: Refusal) -> Refusal {
-    match call.look(|scene| Dialect::of(&scene.store)) {
+    match call.store(|store| Dialect::of(store)) {
         Dialect::Shield => Refusal::Crash(Crash {
             property: "roleBindings",
             nothing: "undefined",
@@ -64,7 +64,7 @@ fn expect_system_level(call: &Call<'_>) -> Result<(), Refusal> {
 
 fn sys_workspaces(call: &Call<'_>) -> Answer {
     expect_system_level(call)?;
-    let workspaces = call.look(|scene| scene.store.workspaces_where(|_| true));
+    let workspaces = call.store(|store| store.workspaces_where(|_| true));
     node::many(workspaces.into_iter().map(Node::Workspace))
 }
 
@@ -77,14 +77,14 @@ fn workspace(call: &Call<'_>) -> Answer {
 fn single(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Get, entity)?;
     let id = call.id("serviceAccountUuid");
-    let account = call.look(|scene| scene.store.accounts.get(&id).cloned());
+    let account = call.store(|store| store.accounts.get(&id).cloned());
     let seen = Seen::On(entity.level());
     Ok(account.map(|account| Node::account(call, account, seen).into()))
 }
 
 fn list(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Get, entity)?;
-    let accounts = call.look(|scene| scene.store.accounts_of(entity));
+    let accounts = call.store(|store| store.accounts_of(entity));
     node::accounts(call, accounts, entity.level())
 }
 
@@ -106,7 +106,7 @@ fn service_accounts(call: &Call<'_>) -> Answer {
         let known = caller.is_system_level() || entities.any(|entity| holds(caller, entity));
         account_id.as_ref().is_none_or(|id| *id == account.id) && on_entity && known
     };
-    let accounts = call.look(|scene| scene.store.accounts_where(fits));
+    let accounts = call.store(|store| store.accounts_where(fits));
     let level = entity.map_or(Entity::System.level(), |entity| entity.level());
     node::accounts(call, accounts, level)
 }
@@ -132,7 +132,7 @@ fn workspace_deployments(call: &Call<'_>) -> Answer {
         call.authorize(Action::Get, &call.workspace())?;
     }
     let workspace = call.id("workspaceUuid");
-    let mut deployments = call.look(|scene| scene.store.deployments_of(&workspace));
+    let mut deployments = call.store(|store| store.deployments_of(&workspace));
     if let Some(name) = call.text("releaseName") {
         deployments.retain(|deployment| deployment.release_name == name);
     }
@@ -142,7 +142,7 @@ fn workspace_deployments(call: &Call<'_>) -> Answer {
 fn workspace_deployment(call: &Call<'_>) -> Answer {
     call.authorize(Action::Get, &call.workspace())?;
     let (workspace, name) = (call.id("workspaceUuid"), call.text("releaseName"));
-    let deployments = call.look(|scene| scene.store.deployments_of(&workspace));
+    let deployments = call.store(|store| store.deployments_of(&workspace));
     let mut deployments = deployments.into_iter();
     let found = deployments.find(|found| Some(&found.release_name) == name.as_ref());
     Ok(found.map(|found| Node::Deployment(found).into()))

@@ -2,33 +2,26 @@
 
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 
-pub(crate) struct Untyped<'a> {
-    pub(crate) document: &'a ExecutableDocument,
+/// Tells whether there is one below the field, directly or in a fragment.
+pub(crate) fn has_untyped(document: &ExecutableDocument, field: &Field) -> bool {
+    is_within(document, &field.selection_set.node, 0)
 }
 
-impl Untyped<'_> {
-    /// Tells whether there is one below the field, directly or in a fragment.
-    pub(crate) fn is_in(&self, field: &Field) -> bool {
-        self.is_within(&field.selection_set.node, 0)
-    }
-
-    fn is_within(&self, set: &SelectionSet, depth: usize) -> bool {
-        // Validation refuses fragments that contain themselves, but comes later.
-        let deep = depth > self.document.fragments.len();
-        !deep
-            && set.items.iter().any(|item| match &item.node {
-                Selection::Field(field) => self.is_within(&field.node.selection_set.node, depth),
-                Selection::InlineFragment(fragment) => {
-                    fragment.node.type_condition.is_none()
-                        || self.is_within(&fragment.node.selection_set.node, depth)
-                }
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    let fragment = self.document.fragments.get(name);
-                    fragment.is_some_and(|fragment| {
-                        self.is_within(&fragment.node.selection_set.node, depth + 1)
-                    })
-                }
+fn is_within(document: &ExecutableDocument, set: &SelectionSet, depth: usize) -> bool {
+    // Validation refuses fragments that contain themselves, but comes later.
+    let deep = depth > document.fragments.len();
+    let is_untyped = |item: &Selection| match item {
+        Selection::Field(field) => is_within(document, &field.node.selection_set.node, depth),
+        Selection::InlineFragment(fragment) => {
+            fragment.node.type_condition.is_none()
+                || is_within(document, &fragment.node.selection_set.node, depth)
+        }
+        Selection::FragmentSpread(spread) => {
+            let fragment = document.fragments.get(&spread.node.fragment_name.node);
+            fragment.is_some_and(|fragment| {
+                is_within(document, &fragment.node.selection_set.node, depth + 1)
             })
-    }
+        }
+    };
+    !deep && set.items.iter().any(|item| is_untyped(&item.node))
 }

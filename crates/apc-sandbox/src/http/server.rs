@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Collected};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use hyper::server::conn::http1;
@@ -27,9 +27,8 @@ use crate::http::response::{Body, canned, dated, dripping, gone, page, truncated
 use crate::requests::Recorded;
 use crate::state::tokens::Identity;
 
-/// The end of a request.
-enum Ending {
-    Answer(Response<Body>),
+/// The ways to give a request no answer.
+enum NoAnswer {
     Silence,
     Cut,
 }
@@ -65,29 +64,27 @@ async fn converse(stream: TcpStream, api: Arc<Api>) {
 async fn respond(api: Arc<Api>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let work = tokio::spawn(async move { api.meet(request).await });
     match work.await {
-        Ok(Ending::Answer(response)) => Ok(response),
-        Ok(Ending::Silence) => pending().await,
-        Ok(Ending::Cut) | Err(_) => Err(gone()),
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(NoAnswer::Silence)) => pending().await,
+        Ok(Err(NoAnswer::Cut)) | Err(_) => Err(gone()),
     }
 }
 
 impl Api {
-    async fn meet(&self, request: Request<Incoming>) -> Ending {
+    async fn meet(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
         let (head, body) = request.into_parts();
-        let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
-            return Ending::Cut;
-        };
+        let body = body.collect().await.map_err(|_| NoAnswer::Cut)?.to_bytes();
         let token = text(&head.headers, AUTHORIZATION);
         let document = read(&head, &body);
         let number = self.record(document.as_ref().ok(), token.clone());
-        let ending = match document {
-            Ok(document) => self.perform(document, token.as_deref()).await,
-            Err((status, what)) => Ending::Answer(page(status, what)),
+        let response = match document {
+            Ok(document) => self.perform(&document, token.as_deref()).await?,
+            Err((status, what)) => page(status, what),
         };
-        match ending {
-            Ending::Answer(response) => Ending::Answer(self.recorded(number, response)),
-            ending => ending,
-        }
+        let mut scene = self.handle.scene();
+        let status = response.status().as_u16();
+        scene.requests.record_status(number, status);
+        Ok(dated(response, scene.store.clock.now()))
     }
 
     fn record(&self, document: Option<&Document>, authorization: Option<String>) -> u64 {
@@ -100,82 +97,69 @@ impl Api {
         })
     }
 
-    fn recorded(&self, number: u64, response: Response<Body>) -> Response<Body> {
-        let mut scene = self.handle.scene();
-        let status = response.status().as_u16();
-        scene.requests.record_status(number, status);
-        dated(response, scene.store.clock.now())
-    }
-
-    async fn perform(&self, document: Document, token: Option<&str>) -> Ending {
+    async fn perform(
+        &self,
+        document: &Document,
+        token: Option<&str>,
+    ) -> Result<Response<Body>, NoAnswer> {
         let fault = {
             let (mut scene, fields) = (self.handle.scene(), document.field_names());
             scene.let_accounts_arrive(&fields);
             scene.faults.take(&fields)
         };
+        let work = self.execute(document, token);
         match fault {
-            None => match self.execute(document, token).await {
-                Some(reply) => Ending::Answer(whole(reply)),
-                None => Ending::Silence,
-            },
-            Some(fault) => self.spoil(fault, document, token).await,
+            Some(fault) => self.spoil(fault, document, work).await,
+            None => work.await.map(whole),
         }
     }
 
-    /// None if the API never answers.
-    async fn execute(&self, document: Document, token: Option<&str>) -> Option<Reply> {
-        let identity = self.handle.scene().store.identify(token);
-        let caller = match identity {
-            Identity::Known(caller) => Some(caller),
-            Identity::Unknown => None,
-            Identity::Unanswered => return None,
-        };
-        let reply = document.execute(&self.engine, &self.handle, caller).await;
-        Some(reply)
-    }
-
-    async fn spoil(&self, fault: Fault, document: Document, token: Option<&str>) -> Ending {
+    /// Lets a request go wrong. The work is done where it is awaited.
+    async fn spoil(
+        &self,
+        fault: Fault,
+        document: &Document,
+        work: impl Future<Output = Result<Reply, NoAnswer>>,
+    ) -> Result<Response<Body>, NoAnswer> {
         match fault {
-            Fault::Hang => return Ending::Silence,
-            Fault::DropBefore => return Ending::Cut,
-            Fault::Delay(time) => sleep(time).await,
-            Fault::ErrorBefore { code, message } => {
-                return Ending::Answer(whole(document.failed(&self.engine, &code, &message)));
+            Fault::Delay(time) => {
+                sleep(time).await;
+                work.await.map(whole)
             }
+            Fault::Hang => Err(NoAnswer::Silence),
+            Fault::HangAfter => work.await.and(Err(NoAnswer::Silence)),
+            Fault::DropBefore => Err(NoAnswer::Cut),
+            Fault::DropAfter => work.await.and(Err(NoAnswer::Cut)),
             Fault::Answer {
                 status,
                 headers,
                 body,
-                executed: false,
-            } => return Ending::Answer(canned(status, &headers, body)),
-            _ => {}
-        }
-        let failed = match &fault {
-            Fault::ErrorAfter { code, message } => {
-                Some(document.failed(&self.engine, code, message))
+                executed,
+            } => {
+                if executed {
+                    work.await?;
+                }
+                Ok(canned(status, &headers, body))
             }
-            _ => None,
-        };
-        match self.execute(document, token).await {
-            Some(reply) => after(fault, failed.unwrap_or(reply)),
-            None => Ending::Silence,
+            Fault::TruncateAfter => work.await.map(truncated),
+            Fault::SlowDrip(pause) => Ok(dripping(work.await?, pause)),
+            Fault::ErrorBefore { code, message } => {
+                Ok(whole(document.failed(&self.engine, &code, &message)))
+            }
+            Fault::ErrorAfter { code, message } => {
+                work.await?;
+                Ok(whole(document.failed(&self.engine, &code, &message)))
+            }
         }
     }
-}
 
-/// The end of a request whose work is done.
-fn after(fault: Fault, reply: Reply) -> Ending {
-    match fault {
-        Fault::HangAfter => Ending::Silence,
-        Fault::DropAfter => Ending::Cut,
-        Fault::TruncateAfter => Ending::Answer(truncated(reply)),
-        Fault::SlowDrip(pause) => Ending::Answer(dripping(reply, pause)),
-        Fault::Answer {
-            status,
-            headers,
-            body,
-            ..
-        } => Ending::Answer(canned(status, &headers, body)),
-        _ => Ending::Answer(whole(reply)),
+    async fn execute(&self, document: &Document, token: Option<&str>) -> Result<Reply, NoAnswer> {
+        let identity = self.handle.scene().store.identify(token);
+        let caller = match identity {
+            Identity::Known(caller) => Some(caller),
+            Identity::Unknown => None,
+            Identity::Unanswered => return Err(NoAnswer::Silence),
+        };
+        Ok(document.execute(&self.engine, &self.handle, caller).await)
     }
 }
