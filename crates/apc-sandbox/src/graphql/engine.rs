@@ -21,7 +21,7 @@ use crate::graphql::scalars::Answer;
 use crate::graphql::words::{Dialect, words};
 use crate::handle::Handle;
 use crate::line::Line;
-use crate::state::refusal::{Crash, Refusal};
+use crate::state::refusal::Refusal;
 
 /// An engine and the definitions it was made of.
 pub(crate) struct Engine {
@@ -106,9 +106,10 @@ impl Place {
     ) -> Result<Option<FieldValue<'static>>, Error> {
         let call = Call::of(&context)?;
         let answer = match self.answer(&call).await {
-            Ok(None) if self.required => Err(Refusal::NoValue {
-                field: format!("{}.{}", self.owner, call.field()),
-            }),
+            Ok(None) if self.required => {
+                let field = format!("{}.{}", self.owner, call.field());
+                Err(Refusal::NoValue(field))
+            }
             answer => answer,
         };
         answer.map_err(|refusal| {
@@ -121,18 +122,18 @@ impl Place {
         let is_root = matches!(self.owner.as_str(), "Query" | "Mutation");
         let crashes = is_root && call.line() == Line::Of2020;
         if crashes && call.asker.untyped.contains(call.key()) {
-            return Err(Refusal::Crash(Crash {
+            return Err(Refusal::Crash {
                 property: "name",
                 nothing: "undefined",
-            }));
+            });
         }
         match self.owner.as_str() {
             "Query" => queries::resolve(call),
             "Mutation" => mutations::resolve(call).await,
-            _ => match call.context.parent_value.downcast_ref::<Node>() {
-                Some(node) => of_node(node, call),
-                None => Ok(None),
-            },
+            _ => {
+                let node = call.context.parent_value.downcast_ref();
+                node.map_or(Ok(None), |node| of_node(node, call))
+            }
         }
     }
 }

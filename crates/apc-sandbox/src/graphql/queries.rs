@@ -6,7 +6,7 @@ use crate::graphql::scalars::Answer;
 use crate::graphql::words::Dialect;
 use crate::line::Line;
 use crate::state::account::Account;
-use crate::state::refusal::{Crash, Refusal};
+use crate::state::refusal::Refusal;
 use crate::state::roles::{Action, Entity};
 use crate::state::store::Workspace;
 use crate::state::tokens::Caller;
@@ -43,10 +43,10 @@ fn workspaces(call: &Call<'_>) -> Answer {
 /// The shield branch looks for the roles of an unknown caller before it checks that there is one.
 fn crashed(call: &Call<'_>, refusal: Refusal) -> Refusal {
     match call.store(|store| Dialect::of(store)) {
-        Dialect::Shield => Refusal::Crash(Crash {
+        Dialect::Shield => Refusal::Crash {
             property: "roleBindings",
             nothing: "undefined",
-        }),
+        },
         _ => refusal,
     }
 }
@@ -120,9 +120,7 @@ fn entity_named(call: &Call<'_>) -> Result<Option<Entity>, Refusal> {
         ("WORKSPACE", Some(id), _) => Ok(Some(Entity::Workspace(id))),
         ("DEPLOYMENT", Some(id), _) => Ok(Some(Entity::Deployment(id))),
         _ if named => Ok(None),
-        _ => Err(Refusal::MissingArgument {
-            names: "serviceAccountUuid or entityUuid",
-        }),
+        _ => Err(Refusal::MissingArgument("serviceAccountUuid or entityUuid")),
     }
 }
 

@@ -8,8 +8,6 @@ use crate::graphql::definitions::Definitions;
 use crate::graphql::nulls::Nulls;
 use crate::graphql::words::Words;
 
-/// The code of bad variables as well as of failures inside.
-pub(crate) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
 /// The extension that carries the path of a failed field, which the library leaves out.

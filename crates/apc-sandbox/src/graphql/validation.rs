@@ -9,7 +9,8 @@ use async_graphql::{Pos, Positioned};
 use serde_json::Value;
 
 use crate::graphql::definitions::{Definitions, argument, bare, root};
-use crate::graphql::reply::{INTERNAL, VALIDATION_FAILED, error};
+use crate::graphql::reply::{VALIDATION_FAILED, error};
+use crate::graphql::words::INTERNAL;
 use crate::handle::{Handle, Scene};
 
 const NO_INTROSPECTION: &str = "GraphQL introspection is not allowed by Apollo Server, but the query contained \

@@ -4,11 +4,13 @@
 use async_graphql::{Value, value};
 
 use crate::line::Line;
-use crate::state::refusal::{Change, Crash, Refusal};
+use crate::state::refusal::{Change, Refusal};
 use crate::state::store::Store;
 
 const FORBIDDEN: &str = "FORBIDDEN";
-const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+/// The code of failures inside, and of bad variables.
+pub(crate) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+const BAD_INPUT: &str = "BAD_USER_INPUT";
 const NO_PERMISSION_2020: &str = "You do not have the appropriate permissions for that";
 const NO_PERMISSION_TODAY: &str = "Insufficient permissions.";
 
@@ -52,70 +54,58 @@ impl Words {
     }
 
     /// The exception of 2020 repeats the message; later releases keep it.
-    fn repeated(self, dialect: Dialect) -> Words {
-        let exception = match dialect {
-            Dialect::Of2020 => value!({ "message": (self.message.clone()) }),
-            _ => Value::Null,
-        };
-        Words { exception, ..self }
+    fn repeated(mut self, dialect: Dialect) -> Words {
+        if dialect == Dialect::Of2020 {
+            self.exception = value!({ "message": (self.message.clone()) });
+        }
+        self
     }
 }
 
 pub(crate) fn words(refusal: Refusal, dialect: Dialect) -> Words {
-    match refusal {
-        Refusal::Unauthenticated => unauthenticated(dialect),
-        Refusal::NotPermitted => not_permitted(dialect),
-        Refusal::Duplicate { label } => {
-            let message = format!("Service Account already exists with the name {label}");
-            Words::new("BAD_USER_INPUT", message)
+    match (refusal, dialect) {
+        (Refusal::Unauthenticated, Dialect::Of2020 | Dialect::Today)
+        | (Refusal::NotPermitted, Dialect::Of2020) => {
+            Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect)
         }
-        Refusal::NotFound => Words {
+        (Refusal::Unauthenticated | Refusal::NotPermitted, _) => {
+            Words::new(INTERNAL, NO_PERMISSION_TODAY)
+        }
+        (Refusal::Duplicate(label), _) => {
+            let message = format!("Service Account already exists with the name {label}");
+            Words::new(BAD_INPUT, message)
+        }
+        (Refusal::NotFound, _) => Words {
             exception: value!({ "name": "ResourceNotFoundError" }),
             ..Words::new("RESOURCE_NOT_FOUND", "The requested resource was not found")
         },
-        Refusal::NoRow { change, model, id } => match dialect {
-            Dialect::Of2020 => no_node(change, model, &id),
-            _ => Words::new(INTERNAL, no_record(change, model)),
-        },
-        Refusal::InvalidRole => Words::new("BAD_USER_INPUT", "Invalid role").repeated(dialect),
-        Refusal::MissingArgument { names } => {
+        (Refusal::NoRow { change, model, id }, Dialect::Of2020) => no_node(change, model, &id),
+        (Refusal::NoRow { change, model, .. }, _) => Words::new(INTERNAL, no_record(change, model)),
+        (Refusal::InvalidRole, _) => Words::new(BAD_INPUT, "Invalid role").repeated(dialect),
+        (Refusal::MissingArgument(names), _) => {
             let message = format!("A required argument was not sent: {names}");
-            Words::new("BAD_USER_INPUT", message).repeated(dialect)
+            Words::new(BAD_INPUT, message).repeated(dialect)
         }
-        Refusal::Crash(crash) => Words::new(INTERNAL, crashed(crash, dialect)),
-        Refusal::NoValue { field } => Words::new(INTERNAL, no_value(&field)),
-        Refusal::BrokenRow { list, index } => Words {
+        // A crash in the words of the JavaScript engine of the time.
+        (Refusal::Crash { property, nothing }, Dialect::Of2020) => {
+            let message = format!("Cannot read property '{property}' of {nothing}");
+            Words::new(INTERNAL, message)
+        }
+        (Refusal::Crash { property, nothing }, _) => {
+            let message = format!("Cannot read properties of {nothing} (reading '{property}')");
+            Words::new(INTERNAL, message)
+        }
+        (Refusal::NoValue(field), _) => no_value(&field),
+        (Refusal::BrokenRow { list, index }, _) => Words {
             path: Some(value!([list, index, "id"])),
-            ..Words::new(INTERNAL, no_value("ServiceAccount.id"))
+            ..no_value("ServiceAccount.id")
         },
     }
 }
 
-fn unauthenticated(dialect: Dialect) -> Words {
-    match dialect {
-        Dialect::Shield => not_permitted(dialect),
-        _ => Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect),
-    }
-}
-
-fn not_permitted(dialect: Dialect) -> Words {
-    match dialect {
-        Dialect::Of2020 => Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect),
-        _ => Words::new(INTERNAL, NO_PERMISSION_TODAY),
-    }
-}
-
-fn no_value(field: &str) -> String {
-    format!("Cannot return null for non-nullable field {field}.")
-}
-
-/// Words a crash as the JavaScript engine of the time does.
-fn crashed(crash: Crash, dialect: Dialect) -> String {
-    let Crash { property, nothing } = crash;
-    match dialect {
-        Dialect::Of2020 => format!("Cannot read property '{property}' of {nothing}"),
-        _ => format!("Cannot read properties of {nothing} (reading '{property}')"),
-    }
+fn no_value(field: &str) -> Words {
+    let message = format!("Cannot return null for non-nullable field {field}.");
+    Words::new(INTERNAL, message)
 }
 
 /// Errors of the first database layer come with a path of their own.
@@ -125,40 +115,35 @@ fn no_node(change: Change, model: &str, id: &str) -> Words {
         Change::Create => value!(["createServiceAccount"]),
         Change::Update => value!(["updateServiceAccount"]),
     };
+    let exception = value!({
+        "result": {
+            "data": null,
+            "errors": [{
+                "message": (message.clone()),
+                "code": 3039,
+                "locations": [{ "line": 2, "column": 3 }],
+                "path": (path.clone()),
+                "requestId": "local:sandbox",
+            }],
+            "status": 200,
+        }
+    });
     Words {
-        exception: database_exception(&message, path.clone()),
+        exception,
         path: Some(path),
         ..Words::new(INTERNAL, message)
     }
 }
 
-fn database_exception(message: &str, path: Value) -> Value {
-    value!({
-        "result": {
-            "data": null,
-            "errors": [{
-                "message": message,
-                "code": 3039,
-                "locations": [{ "line": 2, "column": 3 }],
-                "path": path,
-                "requestId": "local:sandbox",
-            }],
-            "status": 200,
-        }
-    })
-}
-
 /// Errors of the second database layer, Prisma 2, reach the client as they come, many lines long.
 fn no_record(change: Change, model: &str) -> String {
+    let unbound = format!(
+        "No \\'{model}\\' record(s) (needed to inline the relation on \\'RoleBinding\\' record(s)) was found \
+         for a nested connect on one-to-many relation \\'RoleBindingTo{model}\\'."
+    );
     let (call, cause) = match change {
-        Change::Create => (
-            "create",
-            format!(
-                "No \\'{model}\\' record(s) (needed to inline the relation on \\'RoleBinding\\' record(s)) was found \
-                 for a nested connect on one-to-many relation \\'RoleBindingTo{model}\\'."
-            ),
-        ),
-        Change::Update => ("update", "Record to update not found.".into()),
+        Change::Create => ("create", unbound.as_str()),
+        Change::Update => ("update", "Record to update not found."),
     };
     format!(
         "\nInvalid `prisma.serviceAccount.{call}()` invocation:\n\n\n  Error occurred during query execution:\n\

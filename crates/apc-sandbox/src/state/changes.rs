@@ -3,7 +3,7 @@
 use crate::line::Line;
 use crate::state::account::{Account, NewAccount};
 use crate::state::binding::Binding;
-use crate::state::refusal::{Change, Crash, Refusal};
+use crate::state::refusal::{Change, Refusal};
 use crate::state::roles::{Entity, Level, Role};
 use crate::state::store::Store;
 
@@ -97,15 +97,14 @@ impl Store {
         }
         let alike =
             |account: &&Account| label.is_none_or(|label| account.label.as_deref() == label);
-        let nothing = "null";
         for account in self.accounts.values().filter(alike) {
             if account.bindings.is_empty() {
-                return Err(Refusal::Crash(Crash { property, nothing }));
+                let nothing = "null";
+                return Err(Refusal::Crash { property, nothing });
             }
             if account.is_bound_to(entity) {
                 let label = label.map_or("undefined", |label| label.unwrap_or("null"));
-                let label = label.into();
-                return Err(Refusal::Duplicate { label });
+                return Err(Refusal::Duplicate(label.into()));
             }
         }
         Ok(())

@@ -7,9 +7,8 @@ pub(crate) enum Refusal {
     Unauthenticated,
     /// A good token without the right.
     NotPermitted,
-    Duplicate {
-        label: String,
-    },
+    /// An account of this label is there.
+    Duplicate(String),
     NotFound,
     /// A change that names a row that is not there.
     NoRow {
@@ -18,15 +17,15 @@ pub(crate) enum Refusal {
         id: String,
     },
     InvalidRole,
-    MissingArgument {
-        names: &'static str,
-    },
+    /// None of these arguments was sent.
+    MissingArgument(&'static str),
     /// The API's own code read a property of nothing and crashed.
-    Crash(Crash),
-    /// A field that must have a value has none.
-    NoValue {
-        field: String,
+    Crash {
+        property: &'static str,
+        nothing: &'static str,
     },
+    /// A field that must have a value has none.
+    NoValue(String),
     /// A list that is null because a row of it is broken.
     BrokenRow {
         list: String,
@@ -39,11 +38,4 @@ pub(crate) enum Refusal {
 pub(crate) enum Change {
     Create,
     Update,
-}
-
-/// A property that was read of nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Crash {
-    pub(crate) property: &'static str,
-    pub(crate) nothing: &'static str,
 }
