@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::sync::Barrier;
 
 use crate::fault::{Fault, Faults, On};
 use crate::line::Line;
 use crate::requests::{Recorded, Requests};
 use crate::snapshot::AccountSnapshot;
 use crate::state::account::{Breakage, NewAccount};
-use crate::state::race::Race;
 use crate::state::roles::{Entity, Role};
 use crate::state::seeds::Persona;
 use crate::state::store::Store;
@@ -135,13 +135,14 @@ impl Handle {
 
     /// Lets the API's clock run ahead by this time, or behind: `createdAt`, the `Date` header, expiry and masking.
     pub fn skew_clock(&self, by: TimeDelta) {
-        self.scene().store.clock.skew = by;
+        self.scene().store.skew = by;
     }
 
     /// Opens the window between the check for duplicates and the creation: the next `count` creations that pass the
     /// check wait for each other, and then all of them create. With fewer creations those wait for ever.
     pub fn race_creations(&self, count: usize) {
-        self.scene().store.race = Race::of(count);
+        let start = Arc::new(Barrier::new(count));
+        self.scene().store.race = vec![start; count];
     }
 }
 

@@ -33,7 +33,7 @@ async fn create(call: &Call<'_>, entity: Entity) -> Answer {
         ..NewAccount::new(label, role.unwrap_or(Role::User), entity)
     };
     call.store(|store| store.check_label(&new.label, &new.entity))?;
-    if let Some(start) = call.store(|store| store.race.enter()) {
+    if let Some(start) = call.store(|store| store.race.pop()) {
         start.wait().await;
     }
     let account = call.store(|store| store.create(new))?;

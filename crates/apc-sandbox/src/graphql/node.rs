@@ -52,7 +52,7 @@ impl From<Node> for FieldValue<'static> {
 impl Node {
     pub(crate) fn account(call: &Call<'_>, account: Account, seen: Seen) -> Node {
         let (old, masks_new) = call.store(|store| {
-            let old = account.is_old(store.clock.now());
+            let old = account.is_old(store.now());
             (old, store.settings.masks_new_keys)
         });
         // The API of 2020 masks an old key only where the date of its creation is selected as well.

@@ -84,7 +84,7 @@ impl Api {
         let mut scene = self.handle.scene();
         let status = response.status().as_u16();
         scene.requests.record_status(number, status);
-        Ok(dated(response, scene.store.clock.now()))
+        Ok(dated(response, scene.store.now()))
     }
 
     fn record(&self, document: Option<&Document>, authorization: Option<String>) -> u64 {

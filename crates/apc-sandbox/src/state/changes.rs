@@ -66,7 +66,7 @@ impl Store {
     ) -> Result<Account, Refusal> {
         let label = changes.label.as_ref().map(Option::as_deref);
         self.check_unique(label, entity)?;
-        let now = self.clock.now();
+        let now = self.now();
         // The rewrite prepares the change of the role and never sends it.
         let role = changes.role.filter(|_| self.line == Line::Of2020);
         let account = self.accounts.get_mut(id).ok_or_else(|| Refusal::NoRow {
@@ -112,7 +112,7 @@ impl Store {
 
     /// Binds an account to one more entity; tells whether there is such an account.
     pub(crate) fn bind(&mut self, account: &str, role: Role, entity: Entity) -> bool {
-        let binding = Binding::new(role, entity, self.clock.now());
+        let binding = Binding::new(role, entity, self.now());
         let account = self.accounts.get_mut(account);
         account
             .map(|account| account.bindings.push(binding))

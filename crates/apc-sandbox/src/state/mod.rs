@@ -4,9 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod binding;
 pub(crate) mod changes;
-pub(crate) mod clock;
 pub(crate) mod ids;
-pub(crate) mod race;
 pub(crate) mod refusal;
 pub(crate) mod roles;
 pub(crate) mod seeds;

@@ -1,14 +1,15 @@
 //! The installation's state: workspaces, deployments, users, service accounts, and what can be asked of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Barrier;
 
 use crate::line::Line;
 use crate::state::account::{Account, NewAccount};
 use crate::state::binding::{Binding, grants};
-use crate::state::clock::Clock;
-use crate::state::race::Race;
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Access, Action, Entity, Role};
 use crate::state::tokens::{Caller, Identity, Tokens};
@@ -17,13 +18,16 @@ use crate::state::tokens::{Caller, Identity, Tokens};
 #[derive(Default)]
 pub struct Store {
     pub(crate) line: Line,
-    pub(crate) clock: Clock,
+    /// The error of the API's clock.
+    pub(crate) skew: TimeDelta,
     pub(crate) workspaces: Vec<Workspace>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) tokens: Tokens,
     pub(crate) settings: Settings,
-    pub(crate) race: Race,
+    /// The barriers of the next creations. Each that passed the check for its label takes one and waits there, so that
+    /// creations of one label pass their checks together.
+    pub(crate) race: Vec<Arc<Barrier>>,
 }
 
 /// The ways in which releases and configurations of one line differ.
@@ -54,6 +58,11 @@ pub(crate) struct Deployment {
 }
 
 impl Store {
+    /// The time of the API's clock, which may be wrong.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        DateTime::<Utc>::from(SystemTime::now()) + self.skew
+    }
+
     /// An installation without anything in it, of the default line.
     pub fn empty() -> Store {
         Store::default()
@@ -70,7 +79,7 @@ impl Store {
         self.workspaces.push(Workspace {
             id: id.into(),
             label: label.into(),
-            created_at: self.clock.now(),
+            created_at: self.now(),
         });
         self
     }
@@ -89,7 +98,7 @@ impl Store {
 
     /// Adds a user, who signs in through the handle.
     pub fn user(mut self, id: &str, grants: &[(Role, Entity)]) -> Store {
-        let now = self.clock.now();
+        let now = self.now();
         let bindings = grants.iter().cloned();
         let bindings = bindings.map(|(role, entity)| Binding::new(role, entity, now));
         self.tokens.users.insert(id.into(), bindings.collect());
@@ -104,13 +113,13 @@ impl Store {
 
     /// Adds a service account and returns it with the id that it got.
     pub(crate) fn add(&mut self, new: NewAccount) -> Account {
-        let account = new.made_at(self.clock.now());
+        let account = new.made_at(self.now());
         self.accounts.insert(account.id.clone(), account.clone());
         account
     }
 
     pub(crate) fn sign_in(&mut self, user: &str, lifetime: TimeDelta) -> String {
-        self.tokens.give(user, self.clock.now(), lifetime)
+        self.tokens.give(user, self.now(), lifetime)
     }
 
     /// The sender of a request with this `Authorization` header: a bare token, or exactly `Bearer ` before it.
@@ -121,7 +130,7 @@ impl Store {
         let token = value.strip_prefix("Bearer ").unwrap_or(value);
         match token.len() == 32 && !token.contains('.') {
             true => self.key_holder(token),
-            false => self.tokens.holder(token, self.clock.now()),
+            false => self.tokens.holder(token, self.now()),
         }
     }
 
