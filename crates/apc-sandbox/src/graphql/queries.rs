@@ -9,7 +9,6 @@ use crate::state::account::Account;
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Action, Entity};
 use crate::state::store::Workspace;
-use crate::state::tokens::Caller;
 
 pub(crate) fn resolve(call: &Call<'_>) -> Answer {
     match call.field() {
@@ -34,7 +33,7 @@ fn workspaces(call: &Call<'_>) -> Answer {
     let label = call.text("label");
     let bound = |workspace: &Workspace| {
         let named = label.as_ref().is_none_or(|label| *label == workspace.label);
-        named && holds(caller, &Entity::Workspace(workspace.id.clone()))
+        named && caller.is_bound_to(&Entity::Workspace(workspace.id.clone()))
     };
     let workspaces = call.store(|store| store.workspaces_where(bound));
     node::many(workspaces.into_iter().map(Node::Workspace))
@@ -51,19 +50,10 @@ fn crashed(call: &Call<'_>, refusal: Refusal) -> Refusal {
     }
 }
 
-fn holds(caller: &Caller, entity: &Entity) -> bool {
-    caller.grants.iter().any(|grant| grant.entity == *entity)
-}
-
-fn expect_system_level(call: &Call<'_>) -> Result<(), Refusal> {
-    match call.caller()?.is_system_level() {
-        true => Ok(()),
-        false => Err(Refusal::NotPermitted),
-    }
-}
-
 fn sys_workspaces(call: &Call<'_>) -> Answer {
-    expect_system_level(call)?;
+    if !call.caller()?.is_system_level() {
+        return Err(Refusal::NotPermitted);
+    }
     let workspaces = call.store(|store| store.workspaces_where(|_| true));
     node::many(workspaces.into_iter().map(Node::Workspace))
 }
@@ -93,18 +83,17 @@ fn service_accounts(call: &Call<'_>) -> Answer {
     let caller = call.caller()?;
     let account_id = call.text("serviceAccountUuid");
     let entity = entity_named(call)?;
-    if let Some(entity) = &entity
-        && !(caller.is_system_level() || holds(caller, entity))
-    {
+    let sees_all = caller.is_system_level();
+    let foreign = |entity: &Entity| !caller.is_bound_to(entity);
+    if !sees_all && entity.as_ref().is_some_and(foreign) {
         return Err(Refusal::NotPermitted);
     }
     let fits = |account: &Account| {
-        let on_entity = entity
-            .as_ref()
-            .is_none_or(|entity| account.is_bound_to(entity));
-        let mut entities = account.bindings.iter().map(|binding| &binding.grant.entity);
-        let known = caller.is_system_level() || entities.any(|entity| holds(caller, entity));
-        account_id.as_ref().is_none_or(|id| *id == account.id) && on_entity && known
+        let on_entity = |entity: &Entity| account.is_bound_to(entity);
+        let mut bindings = account.bindings.iter();
+        account_id.as_ref().is_none_or(|id| *id == account.id)
+            && entity.as_ref().is_none_or(on_entity)
+            && (sees_all || bindings.any(|binding| !foreign(&binding.grant.entity)))
     };
     let accounts = call.store(|store| store.accounts_where(fits));
     let level = entity.map_or(Entity::System.level(), |entity| entity.level());

@@ -28,8 +28,6 @@ impl Binding {
 }
 
 pub(crate) fn grants(bindings: &[Binding]) -> Vec<Grant> {
-    bindings
-        .iter()
-        .map(|binding| binding.grant.clone())
-        .collect()
+    let grants = bindings.iter().map(|binding| binding.grant.clone());
+    grants.collect()
 }

@@ -5,7 +5,7 @@ use crate::state::account::{Account, NewAccount};
 use crate::state::binding::Binding;
 use crate::state::refusal::{Change, Refusal};
 use crate::state::roles::{Entity, Level, Role};
-use crate::state::store::Store;
+use crate::state::store::{Deployment, Store};
 
 /// The fields that an update changes. The inner None of label and category is an explicit null.
 pub(crate) struct Changes {
@@ -26,30 +26,29 @@ impl Store {
         if self.settings.blanks_categories {
             new.category.get_or_insert_default();
         }
-        match self.missing(&new.entity) {
-            Some((model, id)) => Err(Refusal::NoRow {
-                change: Change::Create,
-                model,
-                id,
-            }),
-            None if is_misfit(&new) => Err(Refusal::InvalidRole),
-            None => Ok(self.add(new)),
+        self.check_presence(&new.entity)?;
+        if new.entity == Entity::System && new.role.level() != Some(Level::System) {
+            return Err(Refusal::InvalidRole);
         }
+        Ok(self.add(new))
     }
 
-    /// The model and id of an entity that is not there. A deployment that was deleted is still there in 2020.
-    fn missing(&self, entity: &Entity) -> Option<(&'static str, String)> {
-        let (model, exists) = match entity {
-            Entity::System => return None,
-            Entity::Workspace(id) => ("Workspace", self.find_workspace(id).is_some()),
+    /// Checks that an entity is there. A deployment that was deleted is still there in 2020.
+    fn check_presence(&self, entity: &Entity) -> Result<(), Refusal> {
+        let (model, id, exists) = match entity {
+            Entity::System => return Ok(()),
+            Entity::Workspace(id) => ("Workspace", id, self.find_workspace(id).is_some()),
             Entity::Deployment(id) => {
+                let exists = |found: &Deployment| self.line == Line::Of2020 || !found.deleted;
                 let found = self.find_deployment(id);
-                let exists = found.is_some_and(|found| self.line == Line::Of2020 || !found.deleted);
-                ("Deployment", exists)
+                ("Deployment", id, found.is_some_and(exists))
             }
         };
-        let id = entity.id().filter(|_| !exists)?;
-        Some((model, id.into()))
+        exists.then_some(()).ok_or_else(|| Refusal::NoRow {
+            change: Change::Create,
+            model,
+            id: id.clone(),
+        })
     }
 
     /// Deletes by id alone, wherever the account belongs.
@@ -113,10 +112,8 @@ impl Store {
     /// Binds an account to one more entity; tells whether there is such an account.
     pub(crate) fn bind(&mut self, account: &str, role: Role, entity: Entity) -> bool {
         let binding = Binding::new(role, entity, self.now());
-        let account = self.accounts.get_mut(account);
-        account
-            .map(|account| account.bindings.push(binding))
-            .is_some()
+        let found = self.accounts.get_mut(account);
+        found.map(|found| found.bindings.push(binding)).is_some()
     }
 
     /// Deletes a workspace and all bindings to it. Its accounts and deployments stay.
@@ -124,9 +121,9 @@ impl Store {
         let before = self.workspaces.len();
         self.workspaces.retain(|workspace| workspace.id != id);
         self.unbind(&Entity::Workspace(id.into()));
-        let deployments = self.deployments.iter_mut();
-        let orphans = deployments.filter(|deployment| deployment.workspace.as_deref() == Some(id));
-        orphans.for_each(|deployment| deployment.workspace = None);
+        for deployment in &mut self.deployments {
+            deployment.workspace.take_if(|workspace| workspace == id);
+        }
         self.workspaces.len() < before
     }
 
@@ -134,32 +131,23 @@ impl Store {
     pub(crate) fn delete_deployment(&mut self, id: &str) -> bool {
         let mut deployments = self.deployments.iter_mut();
         let found = deployments.find(|deployment| deployment.id == id);
-        let found = found.map(|deployment| deployment.deleted = true).is_some();
+        let found = found.map(|found| found.deleted = true).is_some();
         let entity = Entity::Deployment(id.into());
         if self.line == Line::Today {
-            let only_here = |account: &Account| {
-                !account.bindings.is_empty()
-                    && account
-                        .bindings
-                        .iter()
-                        .all(|binding| binding.is_on(&entity))
-            };
-            self.accounts.retain(|_, account| !only_here(account));
+            self.accounts.retain(|_, account| {
+                let bindings = &account.bindings;
+                bindings.is_empty() || bindings.iter().any(|binding| !binding.is_on(&entity))
+            });
             self.unbind(&entity);
         }
         found
     }
 
     fn unbind(&mut self, entity: &Entity) {
-        for account in self.accounts.values_mut() {
-            account.bindings.retain(|binding| !binding.is_on(entity));
-        }
-        for bindings in self.tokens.users.values_mut() {
+        let accounts = self.accounts.values_mut();
+        let of_accounts = accounts.map(|account| &mut account.bindings);
+        for bindings in of_accounts.chain(self.tokens.users.values_mut()) {
             bindings.retain(|binding| !binding.is_on(entity));
         }
     }
-}
-
-fn is_misfit(new: &NewAccount) -> bool {
-    new.entity == Entity::System && new.role.level() != Some(Level::System)
 }

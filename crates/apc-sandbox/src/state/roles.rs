@@ -89,15 +89,10 @@ impl Role {
 
     /// The level that the role's name speaks of; none for USER.
     pub(crate) fn level(self) -> Option<Level> {
-        match self {
-            Role::User => None,
-            Role::SystemViewer | Role::SystemEditor | Role::SystemAdmin => Some(Level::System),
-            Role::WorkspaceViewer | Role::WorkspaceEditor | Role::WorkspaceAdmin => {
-                Some(Level::Workspace)
-            }
-            Role::DeploymentViewer | Role::DeploymentEditor | Role::DeploymentAdmin => {
-                Some(Level::Deployment)
-            }
+        match self.name().split_once('_')? {
+            ("SYSTEM", _) => Some(Level::System),
+            ("WORKSPACE", _) => Some(Level::Workspace),
+            _ => Some(Level::Deployment),
         }
     }
 

@@ -86,6 +86,8 @@ fn deployment() -> Entity {
 
 /// The service accounts, ordered by id, which is the order of their creation.
 fn accounts() -> Vec<NewAccount> {
+    let analytics = || workspace(ANALYTICS);
+    let science = || workspace(DATA_SCIENCE);
     vec![
         NewAccount {
             id: Some(ROOT_ACCOUNT.into()),
@@ -94,34 +96,25 @@ fn accounts() -> Vec<NewAccount> {
         NewAccount {
             id: Some("cmf3acc1o00050h6cicddeplo".into()),
             category: Some("ci-cd".into()),
-            ..used("ci-deploy", Role::WorkspaceEditor, workspace(ANALYTICS), 0)
+            ..used("ci-deploy", Role::WorkspaceEditor, analytics(), 0)
         },
         NewAccount {
             id: Some("cmf3acc1o00060h6terraform".into()),
             category: Some("infrastructure".into()),
-            ..used("terraform", Role::WorkspaceAdmin, workspace(ANALYTICS), 3)
+            ..used("terraform", Role::WorkspaceAdmin, analytics(), 3)
         },
         NewAccount {
             id: Some(VIEWER_ACCOUNT.into()),
-            ..used("dashboard", Role::WorkspaceViewer, workspace(ANALYTICS), 0)
+            ..used("dashboard", Role::WorkspaceViewer, analytics(), 0)
         },
         NewAccount {
             id: Some("cmf3acc1o00080h6migration".into()),
             age: days(212),
-            ..NewAccount::new(
-                "migration-2024",
-                Role::WorkspaceEditor,
-                workspace(ANALYTICS),
-            )
+            ..NewAccount::new("migration-2024", Role::WorkspaceEditor, analytics())
         },
         NewAccount {
             id: Some("cmf3acc1o00090h6notebooks".into()),
-            ..used(
-                "notebooks",
-                Role::WorkspaceViewer,
-                workspace(DATA_SCIENCE),
-                9,
-            )
+            ..used("notebooks", Role::WorkspaceViewer, science(), 9)
         },
         NewAccount {
             id: Some("cmf3acc1o000a0h6forecasts".into()),
@@ -130,11 +123,7 @@ fn accounts() -> Vec<NewAccount> {
         NewAccount {
             id: Some("cmf3acc1o000b0h6modeltrai".into()),
             age: Duration::from_secs(60),
-            ..NewAccount::new(
-                "model-training",
-                Role::WorkspaceEditor,
-                workspace(DATA_SCIENCE),
-            )
+            ..NewAccount::new("model-training", Role::WorkspaceEditor, science())
         },
     ]
 }

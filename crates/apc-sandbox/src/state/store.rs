@@ -58,11 +58,6 @@ pub(crate) struct Deployment {
 }
 
 impl Store {
-    /// The time of the API's clock, which may be wrong.
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        DateTime::<Utc>::from(SystemTime::now()) + self.skew
-    }
-
     /// An installation without anything in it, of the default line.
     pub fn empty() -> Store {
         Store::default()
@@ -118,6 +113,11 @@ impl Store {
         account
     }
 
+    /// The time of the API's clock, which may be wrong.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        DateTime::<Utc>::from(SystemTime::now()) + self.skew
+    }
+
     pub(crate) fn sign_in(&mut self, user: &str, lifetime: TimeDelta) -> String {
         self.tokens.give(user, self.now(), lifetime)
     }
@@ -128,15 +128,11 @@ impl Store {
             return Identity::Unknown;
         };
         let token = value.strip_prefix("Bearer ").unwrap_or(value);
-        match token.len() == 32 && !token.contains('.') {
-            true => self.key_holder(token),
-            false => self.tokens.holder(token, self.now()),
+        if token.len() != 32 || token.contains('.') {
+            return self.tokens.holder(token, self.now());
         }
-    }
-
-    fn key_holder(&self, key: &str) -> Identity {
         let mut accounts = self.accounts.values();
-        match accounts.find(|account| account.key == key) {
+        match accounts.find(|account| account.key == token) {
             Some(account) => Identity::of_key_holder(grants(&account.bindings)),
             None => Identity::Unknown,
         }
@@ -156,10 +152,8 @@ impl Store {
             entity,
             home: home.as_ref(),
         };
-        match access.is_granted_by(&caller.grants) {
-            true => Ok(()),
-            false => Err(Refusal::NotPermitted),
-        }
+        let granted = access.is_granted_by(&caller.grants);
+        granted.then_some(()).ok_or(Refusal::NotPermitted)
     }
 
     /// The workspace of a deployment that is not deleted.
@@ -167,11 +161,8 @@ impl Store {
         let Entity::Deployment(id) = entity else {
             return None;
         };
-        let deployment = self.find_deployment(id)?;
-        let workspace = deployment.workspace.clone();
-        workspace
-            .filter(|_| !deployment.deleted)
-            .map(Entity::Workspace)
+        let deployment = self.find_deployment(id).filter(|found| !found.deleted)?;
+        deployment.workspace.clone().map(Entity::Workspace)
     }
 
     pub(crate) fn find_workspace(&self, id: &str) -> Option<&Workspace> {

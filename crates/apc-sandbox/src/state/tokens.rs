@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::state::binding::{Binding, grants};
 use crate::state::ids;
-use crate::state::roles::{Grant, Level};
+use crate::state::roles::{Entity, Grant, Level};
 
 /// Somebody the API knows, with all roles held.
 #[derive(Clone, Default)]
@@ -18,6 +18,10 @@ impl Caller {
     pub(crate) fn is_system_level(&self) -> bool {
         let mut roles = self.grants.iter().map(|grant| grant.role);
         roles.any(|role| role.level() == Some(Level::System))
+    }
+
+    pub(crate) fn is_bound_to(&self, entity: &Entity) -> bool {
+        self.grants.iter().any(|grant| grant.entity == *entity)
     }
 }
 
@@ -68,8 +72,10 @@ impl Tokens {
 
     pub(crate) fn holder(&self, token: &str, now: DateTime<Utc>) -> Identity {
         let session = self.sessions.get(token);
-        let valid = session.filter(|session| session.expires > now);
-        match valid.and_then(|session| self.users.get(&session.user)) {
+        match session
+            .filter(|session| session.expires > now)
+            .and_then(|session| self.users.get(&session.user))
+        {
             Some(bindings) => Identity::Known(Caller {
                 grants: grants(bindings),
             }),
