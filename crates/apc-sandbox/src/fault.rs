@@ -108,11 +108,10 @@ impl Faults {
     /// The fault for a request of these fields, used up by being taken.
     pub(crate) fn take(&mut self, fields: &[String]) -> Option<Fault> {
         self.pending.retain(|pending| pending.times > 0);
-        let matching = self.pending.iter_mut();
-        let mut hitting = matching.filter_map(|pending| {
+        let mut pending = self.pending.iter_mut();
+        pending.find_map(|pending| {
             let hit = pending.on.matches(fields) && pending.hits();
             hit.then(|| pending.fault.clone())
-        });
-        hitting.next()
+        })
     }
 }

@@ -23,6 +23,7 @@ pub struct Handle {
     scene: Arc<Mutex<Scene>>,
 }
 
+#[derive(Default)]
 pub(crate) struct Scene {
     pub(crate) store: Store,
     pub(crate) requests: Requests,
@@ -34,12 +35,9 @@ pub(crate) struct Scene {
 impl Scene {
     /// Creates the accounts that wait for a request of these fields.
     pub(crate) fn let_accounts_arrive(&mut self, fields: &[String]) {
-        let waiting = std::mem::take(&mut self.arriving);
-        for (on, account) in waiting {
-            match on.matches(fields) {
-                true => drop(self.store.add(account)),
-                false => self.arriving.push((on, account)),
-            }
+        let arriving = self.arriving.extract_if(.., |(on, _)| on.matches(fields));
+        for (_, account) in arriving {
+            self.store.add(account);
         }
     }
 
@@ -55,10 +53,7 @@ impl Handle {
         let line = store.line;
         let scene = Scene {
             store,
-            requests: Requests::default(),
-            faults: Faults::default(),
-            lacking: Vec::new(),
-            arriving: Vec::new(),
+            ..Scene::default()
         };
         Handle {
             line,
@@ -158,9 +153,8 @@ impl Handle {
     pub fn workspaces(&self) -> Vec<(String, String)> {
         let scene = self.scene();
         let workspaces = scene.store.workspaces.iter();
-        workspaces
-            .map(|workspace| (workspace.id.clone(), workspace.label.clone()))
-            .collect()
+        let named = workspaces.map(|found| (found.id.clone(), found.label.clone()));
+        named.collect()
     }
 
     /// Every deployment that is not deleted: its id and its label.
@@ -168,9 +162,8 @@ impl Handle {
         let scene = self.scene();
         let deployments = scene.store.deployments.iter();
         let there = deployments.filter(|deployment| !deployment.deleted);
-        there
-            .map(|deployment| (deployment.id.clone(), deployment.label.clone()))
-            .collect()
+        let named = there.map(|found| (found.id.clone(), found.label.clone()));
+        named.collect()
     }
 
     /// Creates an account as a colleague would, unasked and unchecked.
@@ -209,10 +202,8 @@ impl Handle {
     /// Breaks the row of an account in lists that select its id; tells whether there is such an account.
     pub fn break_account(&self, id: &str, breakage: Breakage) -> bool {
         let mut scene = self.scene();
-        let account = scene.store.accounts.get_mut(id);
-        account
-            .map(|account| account.breakage = Some(breakage))
-            .is_some()
+        let found = scene.store.accounts.get_mut(id);
+        found.map(|found| found.breakage = Some(breakage)).is_some()
     }
 
     /// Moves an account's creation into the past; tells whether there is such an account.

@@ -1,7 +1,7 @@
 //! Service accounts as tests see them: whole keys, all bindings.
 
 use crate::state::account::Account;
-use crate::state::roles::{Entity, Level};
+use crate::state::roles::{Entity, Grant, Level};
 
 /// A service account as it is, unmasked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,12 @@ pub struct BindingSnapshot {
 
 impl From<&Account> for AccountSnapshot {
     fn from(account: &Account) -> AccountSnapshot {
-        let first = account.bindings.first().map(|binding| &binding.grant);
+        let grants = account.bindings.iter().map(|binding| &binding.grant);
+        let first = grants.clone().next();
+        let snapshot = |grant: &Grant| BindingSnapshot {
+            role: grant.role.name().into(),
+            entity: grant.entity.clone(),
+        };
         let entity = first.map(|grant| &grant.entity);
         let entity_type = match entity.map(Entity::level) {
             Some(Level::Workspace) => "WORKSPACE",
@@ -49,17 +54,7 @@ impl From<&Account> for AccountSnapshot {
             role: first.map_or("", |grant| grant.role.name()).into(),
             entity_type: entity_type.into(),
             entity_uuid: entity.and_then(Entity::id).map(Into::into),
-            bindings: bindings(account),
+            bindings: grants.map(snapshot).collect(),
         }
     }
-}
-
-fn bindings(account: &Account) -> Vec<BindingSnapshot> {
-    let grants = account.bindings.iter().map(|binding| &binding.grant);
-    grants
-        .map(|grant| BindingSnapshot {
-            role: grant.role.name().into(),
-            entity: grant.entity.clone(),
-        })
-        .collect()
 }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
-use hyper::header::{CONTENT_LENGTH, DATE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -36,8 +36,7 @@ pub(crate) fn dated(mut response: Response<Body>, now: DateTime<Utc>) -> Respons
 }
 
 pub(crate) fn whole(reply: Reply) -> Response<Body> {
-    let (status, bytes) = (reply.status, Bytes::from(reply.body.to_string()));
-    response(status, &[("content-type", JSON)], full(bytes))
+    typed(reply.status, JSON, full(reply.body.to_string()))
 }
 
 /// Announces all, sends half, and fails, which makes hyper close the connection.
@@ -50,70 +49,63 @@ pub(crate) fn truncated(reply: Reply) -> Response<Body> {
         yield_now().await;
         Err(gone())
     });
-    announced(
-        reply.status,
-        bytes.len(),
-        StreamBody::new(sent.chain(cut)).boxed_unsync(),
-    )
+    let body = StreamBody::new(sent.chain(cut)).boxed_unsync();
+    announced(reply.status, bytes.len(), body)
 }
 
 pub(crate) fn dripping(reply: Reply, pause: Duration) -> Response<Body> {
     let text = reply.body.to_string();
-    let eighth = text.len().div_ceil(8).max(1);
-    let chunks: Vec<_> = text
-        .as_bytes()
-        .chunks(eighth)
-        .map(Bytes::copy_from_slice)
-        .collect();
-    let drips = stream::iter(chunks).then(move |chunk| async move {
+    let eighths = text.as_bytes().chunks(text.len().div_ceil(8).max(1));
+    let eighths: Vec<_> = eighths.map(Bytes::copy_from_slice).collect();
+    let drips = stream::iter(eighths).then(move |eighth| async move {
         sleep(pause).await;
-        Ok(Frame::data(chunk))
+        Ok(Frame::data(eighth))
     });
-    announced(
-        reply.status,
-        text.len(),
-        StreamBody::new(drips).boxed_unsync(),
-    )
+    let body = StreamBody::new(drips).boxed_unsync();
+    announced(reply.status, text.len(), body)
 }
 
 fn announced(status: u16, length: usize, body: Body) -> Response<Body> {
-    let mut response = response(status, &[("content-type", JSON)], body);
+    let mut response = typed(status, JSON, body);
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
     response
 }
 
 pub(crate) fn canned(status: u16, headers: &[(String, String)], body: String) -> Response<Body> {
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (&**name, &**value))
-        .collect();
-    response(status, &headers, full(Bytes::from(body)))
+    let mut response = response(status, full(body));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
 }
 
 pub(crate) fn page(status: u16, what: &str) -> Response<Body> {
     if what.is_empty() {
-        return response(status, &[], full(Bytes::new()));
+        return response(status, full(""));
     }
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <title>Error</title>\n</head>\n<body>\n<pre>{what}</pre>\n</body>\n</html>\n"
     );
-    response(status, &[("content-type", HTML)], full(Bytes::from(html)))
+    typed(status, HTML, full(html))
 }
 
-fn full(bytes: Bytes) -> Body {
-    let body = Full::new(bytes).map_err(|never: Infallible| match never {});
+fn full(bytes: impl Into<Bytes>) -> Body {
+    let body = Full::new(bytes.into()).map_err(|never: Infallible| match never {});
     body.boxed_unsync()
 }
 
-fn response(status: u16, headers: &[(&str, &str)], body: Body) -> Response<Body> {
+fn typed(status: u16, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = response(status, body);
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn response(status: u16, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::try_from(*value))
-        {
-            response.headers_mut().append(name, value);
-        }
-    }
     response
 }
