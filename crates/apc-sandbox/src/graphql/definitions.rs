@@ -2,15 +2,22 @@
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, Field, FieldDefinition, InputValueDefinition, ObjectType, OperationDefinition,
-    OperationType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, Field, FieldDefinition, OperationDefinition, OperationType, Type,
+    TypeDefinition, TypeKind, TypeSystemDefinition,
 };
 
 use crate::line::Line;
 
 /// The types of a schema, in the order of its text.
 pub(crate) struct Definitions {
-    types: Vec<TypeDefinition>,
+    pub(crate) types: Vec<TypeDefinition>,
+}
+
+/// A document with the operation that is asked for and the types that it asks of.
+pub(crate) struct TypedDocument<'a> {
+    pub(crate) definitions: &'a Definitions,
+    pub(crate) document: &'a ExecutableDocument,
+    pub(crate) operation: &'a OperationDefinition,
 }
 
 /// The text that a line's schema is made of.
@@ -33,23 +40,15 @@ impl Definitions {
         })
     }
 
-    pub(crate) fn types(&self) -> impl Iterator<Item = &TypeDefinition> {
-        self.types.iter()
-    }
-
     fn find(&self, name: &str) -> Option<&TypeDefinition> {
-        self.types().find(|found| found.name.node == name)
-    }
-
-    pub(crate) fn object(&self, name: &str) -> Option<&ObjectType> {
-        match &self.find(name)?.kind {
-            TypeKind::Object(object) => Some(object),
-            _ => None,
-        }
+        self.types.iter().find(|found| found.name.node == name)
     }
 
     pub(crate) fn field(&self, owner: &str, name: &str) -> Option<&FieldDefinition> {
-        let mut fields = self.object(owner)?.fields.iter();
+        let TypeKind::Object(object) = &self.find(owner)?.kind else {
+            return None;
+        };
+        let mut fields = object.fields.iter();
         let found = fields.find(|field| field.node.name.node == name)?;
         Some(&found.node)
     }
@@ -78,15 +77,6 @@ pub(crate) fn bare(ty: &Type) -> &str {
         BaseType::Named(name) => name,
         BaseType::List(inner) => bare(inner),
     }
-}
-
-pub(crate) fn argument<'a>(
-    field: &'a FieldDefinition,
-    name: &str,
-) -> Option<&'a InputValueDefinition> {
-    let mut arguments = field.arguments.iter();
-    let found = arguments.find(|argument| argument.node.name.node == name)?;
-    Some(&found.node)
 }
 
 /// The name under which the answer shows a field.

@@ -8,11 +8,10 @@ use async_graphql::{Name, Pos, Request, Variables};
 use serde_json::{Value, json};
 
 use crate::graphql::call::Asker;
-use crate::graphql::definitions::{key, root};
+use crate::graphql::definitions::{TypedDocument, key, root};
 use crate::graphql::engine::Engine;
 use crate::graphql::reply::{Reply, VALIDATION_FAILED, answer, error, executed, refused};
 use crate::graphql::untyped::has_untyped;
-use crate::graphql::validation::Validation;
 use crate::handle::Handle;
 use crate::state::tokens::Caller;
 
@@ -61,13 +60,12 @@ impl Document {
             let message = format!("Unknown operation named \"{name}\".");
             return refused(vec![error(message, &[], VALIDATION_FAILED)]);
         };
-        let validation = Validation {
+        let typed = TypedDocument {
             definitions: &engine.definitions,
             document,
             operation,
-            variables: &self.variables,
         };
-        let errors = validation.errors(handle);
+        let errors = typed.errors(&self.variables, &handle.scene());
         if !errors.is_empty() {
             return refused(errors);
         }
@@ -82,7 +80,7 @@ impl Document {
         };
         let request = self.request(document.clone()).data(asker);
         let response = engine.schema.execute(request).await;
-        executed(response, &engine.definitions, document, operation)
+        executed(response, &typed)
     }
 
     /// An answer with this error and null for every field asked for.

@@ -34,7 +34,7 @@ impl Engine {
         let definitions = Definitions::of(handle.line());
         let definitions = definitions.map_err(|error| SchemaError(error.to_string()))?;
         let builder = Schema::build("Query", Some("Mutation"), None).data(handle);
-        let schema = definitions.types().fold(builder, register).finish()?;
+        let schema = definitions.types.iter().fold(builder, register).finish()?;
         Ok(Engine {
             schema,
             definitions,

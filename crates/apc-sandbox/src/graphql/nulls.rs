@@ -3,23 +3,15 @@
 
 use std::cmp::Reverse;
 
-use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, Type,
-};
+use async_graphql::parser::types::{BaseType, Field, Selection, SelectionSet, Type};
 use serde_json::{Value, json};
 
-use crate::graphql::definitions::{Definitions, bare, key, root};
+use crate::graphql::definitions::{TypedDocument, bare, key, root};
 
-pub(crate) struct Nulls<'a> {
-    pub(crate) definitions: &'a Definitions,
-    pub(crate) document: &'a ExecutableDocument,
-    pub(crate) operation: &'a OperationDefinition,
-}
-
-impl<'a> Nulls<'a> {
+impl<'a> TypedDocument<'a> {
     /// Puts null at the nearest place above each failed field that allows it, deep places first.
-    pub(crate) fn put<'b>(&self, data: &mut Value, failed: impl Iterator<Item = &'b [Value]>) {
-        let mut places: Vec<_> = failed.map(|path| self.nearest(path)).collect();
+    pub(crate) fn put_nulls(&self, data: &mut Value, failed: &[Vec<Value>]) {
+        let mut places: Vec<_> = failed.iter().map(|path| self.nearest(path)).collect();
         places.sort_by_key(|place| Reverse(place.len()));
         for place in places {
             let mut at = Some(&mut *data);
@@ -34,10 +26,9 @@ impl<'a> Nulls<'a> {
 
     /// The longest part of the path whose end may be null; nothing stands for the data as a whole.
     fn nearest<'b>(&self, path: &'b [Value]) -> &'b [Value] {
-        let allowed = self.allowed(path);
-        let depth = allowed.iter().rposition(|allowed| *allowed);
-        path.get(..depth.map_or(0, |depth| depth + 1))
-            .unwrap_or(&[])
+        let last = self.allowed(path).iter().rposition(|allowed| *allowed);
+        let length = last.map_or(0, |last| last + 1);
+        path.get(..length).unwrap_or(&[])
     }
 
     /// Tells for each segment of the path whether there may be null.

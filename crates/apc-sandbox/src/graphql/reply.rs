@@ -1,11 +1,9 @@
 //! The JSON of answers and errors, in the API's form.
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{Error, ErrorExtensionValues, Pos, Response, ServerError};
 use serde_json::{Value, json};
 
-use crate::graphql::definitions::Definitions;
-use crate::graphql::nulls::Nulls;
+use crate::graphql::definitions::TypedDocument;
 use crate::graphql::words::Words;
 
 pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
@@ -57,28 +55,15 @@ pub(crate) fn refused(errors: Vec<Value>) -> Reply {
 }
 
 /// The answer that the engine's response stands for.
-pub(crate) fn executed(
-    response: Response,
-    definitions: &Definitions,
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-) -> Reply {
+pub(crate) fn executed(response: Response, typed: &TypedDocument<'_>) -> Reply {
     let mut data = response.data.into_json().unwrap_or_default();
-    let failures: Option<Vec<_>> = response.errors.iter().map(Failure::read).collect();
+    let failures: Option<(Vec<_>, Vec<_>)> = response.errors.iter().map(failed).collect();
     // Errors without a path come from the library's validation.
-    let Some(failures) = failures else {
+    let Some((paths, errors)) = failures else {
         return refused(response.errors.iter().map(validation_error).collect());
     };
-    let nulls = Nulls {
-        definitions,
-        document,
-        operation,
-    };
-    nulls.put(&mut data, failures.iter().map(|failure| &*failure.at));
-    answer(
-        data,
-        failures.into_iter().map(|failure| failure.shown).collect(),
-    )
+    typed.put_nulls(&mut data, &paths);
+    answer(data, errors)
 }
 
 pub(crate) fn answer(data: Value, errors: Vec<Value>) -> Reply {
@@ -93,30 +78,22 @@ fn validation_error(problem: &ServerError) -> Value {
     error(&*problem.message, &problem.locations, VALIDATION_FAILED)
 }
 
-/// The error of a field: the field's path, and the error as it is shown.
-struct Failure {
-    at: Vec<Value>,
-    shown: Value,
-}
-
-impl Failure {
-    fn read(problem: &ServerError) -> Option<Failure> {
-        let mut extensions = json!(problem.extensions);
-        let at = take(&mut extensions, FAILED_AT)?;
-        // An error with a path of its own comes from the database layer, which knows no location.
-        let (path, positions) = match take(&mut extensions, SHOWN_PATH) {
-            Some(path) => (path, &[][..]),
-            None => (at.clone(), &*problem.locations),
-        };
-        let shown = json!({
-            "message": problem.message,
-            "locations": locations(positions),
-            "path": path,
-            "extensions": extensions,
-        });
-        let at = at.as_array().cloned()?;
-        Some(Failure { at, shown })
-    }
+/// The path of a failed field, and its error as it is shown.
+fn failed(problem: &ServerError) -> Option<(Vec<Value>, Value)> {
+    let mut extensions = json!(problem.extensions);
+    let at = take(&mut extensions, FAILED_AT)?;
+    // An error with a path of its own comes from the database layer, which knows no location.
+    let (path, positions) = match take(&mut extensions, SHOWN_PATH) {
+        Some(path) => (path, &[][..]),
+        None => (at.clone(), &*problem.locations),
+    };
+    let shown = json!({
+        "message": problem.message,
+        "locations": locations(positions),
+        "path": path,
+        "extensions": extensions,
+    });
+    Some((at.as_array().cloned()?, shown))
 }
 
 fn take(extensions: &mut Value, name: &str) -> Option<Value> {

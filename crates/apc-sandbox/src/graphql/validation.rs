@@ -1,86 +1,62 @@
 //! The errors that the API's engine finds before it runs anything and our library does not: fields that a release
 //! lacks, introspection, variables of another type, values that do not fit, strings in place of enum values.
 
+use async_graphql::Pos;
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, FieldDefinition, OperationDefinition, Selection,
-    SelectionSet, Type, VariableDefinition,
+    BaseType, Field, FieldDefinition, Selection, SelectionSet, Type, VariableDefinition,
 };
-use async_graphql::{Pos, Positioned};
 use serde_json::Value;
 
-use crate::graphql::definitions::{Definitions, argument, bare, root};
+use crate::graphql::definitions::{TypedDocument, bare, root};
 use crate::graphql::reply::{VALIDATION_FAILED, error};
 use crate::graphql::words::INTERNAL;
-use crate::handle::{Handle, Scene};
+use crate::handle::Scene;
 
 const NO_INTROSPECTION: &str = "GraphQL introspection is not allowed by Apollo Server, but the query contained \
      __schema or __type. To enable introspection, pass introspection: true to ApolloServer in production";
 
-pub(crate) struct Validation<'a> {
-    pub(crate) definitions: &'a Definitions,
-    pub(crate) document: &'a ExecutableDocument,
-    pub(crate) operation: &'a OperationDefinition,
-    pub(crate) variables: &'a Value,
-}
-
-/// A field and the type it is asked of.
-struct Asked<'a> {
-    owner: &'a str,
-    field: &'a Positioned<Field>,
-}
-
-impl<'a> Validation<'a> {
+impl TypedDocument<'_> {
     /// The document's errors; those of its variables only if it has no others.
-    pub(crate) fn errors(&self, handle: &Handle) -> Vec<Value> {
-        let scene = handle.scene();
-        let fields = self.fields();
-        let errors: Vec<_> = fields
-            .iter()
-            .flat_map(|asked| self.errors_of(asked, &scene))
-            .collect();
+    pub(crate) fn errors(&self, variables: &Value, scene: &Scene) -> Vec<Value> {
+        let mut errors = Vec::new();
+        for (_, operation) in self.document.operations.iter() {
+            let set = &operation.node.selection_set.node;
+            self.check(root(&operation.node), set, scene, &mut errors);
+        }
+        for fragment in self.document.fragments.values() {
+            let on = &fragment.node.type_condition.node.on.node;
+            self.check(on, &fragment.node.selection_set.node, scene, &mut errors);
+        }
         match errors.is_empty() {
-            true => self.misfits(),
+            true => self.misfits(variables),
             false => errors,
         }
     }
 
-    /// Every field of the document. Spread fragments are looked at where they are defined.
-    fn fields(&self) -> Vec<Asked<'a>> {
-        let mut fields = Vec::new();
-        for (_, operation) in self.document.operations.iter() {
-            let set = &operation.node.selection_set.node;
-            self.collect(root(&operation.node), set, &mut fields);
-        }
-        for fragment in self.document.fragments.values() {
-            let on = &fragment.node.type_condition.node.on.node;
-            self.collect(on, &fragment.node.selection_set.node, &mut fields);
-        }
-        fields
-    }
-
-    fn collect(&self, owner: &'a str, set: &'a SelectionSet, fields: &mut Vec<Asked<'a>>) {
+    /// Checks the fields of a type and those below. Spread fragments are checked where they are defined.
+    fn check(&self, owner: &str, set: &SelectionSet, scene: &Scene, errors: &mut Vec<Value>) {
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => {
-                    fields.push(Asked { owner, field });
-                    let definition = self.definitions.field(owner, &field.node.name.node);
-                    if let Some(definition) = definition {
+                    let field = &field.node;
+                    errors.extend(self.errors_of(owner, field, scene));
+                    if let Some(definition) = self.definitions.field(owner, &field.name.node) {
                         let inner = bare(&definition.ty.node);
-                        self.collect(inner, &field.node.selection_set.node, fields);
+                        self.check(inner, &field.selection_set.node, scene, errors);
                     }
                 }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
                     let inner = condition.map_or(owner, |condition| &condition.node.on.node);
-                    self.collect(inner, &fragment.node.selection_set.node, fields);
+                    self.check(inner, &fragment.node.selection_set.node, scene, errors);
                 }
                 Selection::FragmentSpread(_) => {}
             }
         }
     }
 
-    fn errors_of(&self, asked: &Asked<'_>, scene: &Scene) -> Vec<Value> {
-        let (owner, name) = (asked.owner, &asked.field.node.name);
+    fn errors_of(&self, owner: &str, field: &Field, scene: &Scene) -> Vec<Value> {
+        let name = &field.name;
         match name.node.as_str() {
             "__schema" | "__type" => {
                 return vec![error(NO_INTROSPECTION, &[name.pos], VALIDATION_FAILED)];
@@ -91,7 +67,7 @@ impl<'a> Validation<'a> {
         let definition = self.definitions.field(owner, &name.node);
         let definition = definition.filter(|_| !scene.lacks(owner, &name.node));
         match definition {
-            Some(definition) => self.errors_of_arguments(&asked.field.node, definition),
+            Some(definition) => self.errors_of_arguments(field, definition),
             None => {
                 let message = format!("Cannot query field \"{}\" on type \"{owner}\".", name.node);
                 vec![error(message, &[name.pos], VALIDATION_FAILED)]
@@ -102,7 +78,9 @@ impl<'a> Validation<'a> {
     fn errors_of_arguments(&self, field: &Field, definition: &FieldDefinition) -> Vec<Value> {
         let arguments = field.arguments.iter();
         let errors = arguments.filter_map(|(name, value)| {
-            let wanted = &argument(definition, &name.node)?.ty.node;
+            let mut declared = definition.arguments.iter();
+            let declared = declared.find(|declared| declared.node.name.node == name.node)?;
+            let wanted = &declared.node.ty.node;
             // The library does not export the type of literals.
             let literal = value.node.to_string();
             match literal.strip_prefix('$') {
@@ -136,10 +114,10 @@ impl<'a> Validation<'a> {
         (!fits).then(|| error(message, &positions, VALIDATION_FAILED))
     }
 
-    fn misfits(&self) -> Vec<Value> {
+    fn misfits(&self, variables: &Value) -> Vec<Value> {
         let definitions = self.operation.variable_definitions.iter();
         let errors = definitions.filter_map(|definition| {
-            let value = self.variables.get(definition.node.name.node.as_str());
+            let value = variables.get(definition.node.name.node.as_str());
             let message = self.misfit(&definition.node, value)?;
             Some(error(message, &[definition.pos], INTERNAL))
         });
@@ -149,19 +127,17 @@ impl<'a> Validation<'a> {
     /// The reason why a value does not fit its variable, if it does not.
     fn misfit(&self, definition: &VariableDefinition, value: Option<&Value>) -> Option<String> {
         let (name, wanted) = (&definition.name.node, &definition.var_type.node);
-        match value {
-            None if wanted.nullable || definition.default_value.is_some() => None,
-            None => Some(format!(
-                "Variable \"${name}\" of required type \"{wanted}\" was not provided."
-            )),
-            Some(Value::Null) if wanted.nullable => None,
-            Some(Value::Null) => Some(format!(
-                "Variable \"${name}\" of non-null type \"{wanted}\" must not be null."
-            )),
-            Some(value) => self
-                .wrong_type(wanted, value)
-                .map(|reason| format!("Variable \"${name}\" got invalid value {value}; {reason}")),
-        }
+        let misfit = match value {
+            None if wanted.nullable || definition.default_value.is_some() => return None,
+            None => format!("of required type \"{wanted}\" was not provided."),
+            Some(Value::Null) if wanted.nullable => return None,
+            Some(Value::Null) => format!("of non-null type \"{wanted}\" must not be null."),
+            Some(value) => {
+                let reason = self.wrong_type(wanted, value)?;
+                format!("got invalid value {value}; {reason}")
+            }
+        };
+        Some(format!("Variable \"${name}\" {misfit}"))
     }
 
     fn wrong_type(&self, wanted: &Type, value: &Value) -> Option<String> {
@@ -169,9 +145,8 @@ impl<'a> Validation<'a> {
             return None;
         };
         if name == "String" {
-            let reason = "String cannot represent a non string value";
-            return (!value.is_string())
-                .then(|| format!("Expected type String. {reason}: {value}"));
+            let reason = "Expected type String. String cannot represent a non string value";
+            return (!value.is_string()).then(|| format!("{reason}: {value}"));
         }
         let values = self.definitions.values(name)?;
         let fits = value.as_str().is_some_and(|value| values.contains(&value));
