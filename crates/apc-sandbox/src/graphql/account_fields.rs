@@ -6,28 +6,19 @@ use crate::graphql::call::Call;
 use crate::graphql::node::{self, AccountView, BindingView, Node, Seen};
 use crate::graphql::scalars::{Answer, maybe, text, time};
 use crate::line::Line;
-use crate::state::account::Breakage;
+use crate::state::account::{Account, Breakage};
 use crate::state::binding::Binding;
 use crate::state::roles::{Entity, Level};
-
-/// Fields that the API of 2020 loses if they are asked for under another name.
-const LOST_BY_ALIAS: [&str; 7] = [
-    "apiKey",
-    "label",
-    "category",
-    "active",
-    "lastUsedAt",
-    "createdAt",
-    "updatedAt",
-];
 
 pub(crate) fn account(view: &AccountView, call: &Call<'_>) -> Answer {
     let (field, account) = (call.field(), &view.account);
     let line = call.line();
-    if line == Line::Of2020 && call.is_aliased() && LOST_BY_ALIAS.contains(&field) {
-        return Ok(None);
-    }
     Ok(match field {
+        "apiKey" | "label" | "category" | "active" | "lastUsedAt" | "createdAt" | "updatedAt"
+            if call.loses_scalars() =>
+        {
+            None
+        }
         "id" if account.breakage == Some(Breakage::Row) => None,
         "id" => text(&account.id),
         "apiKey" if view.masked => text(account.masked_key()),
@@ -39,23 +30,14 @@ pub(crate) fn account(view: &AccountView, call: &Call<'_>) -> Answer {
         "createdAt" => time(account.created_at),
         "updatedAt" => time(account.updated_at),
         "roleBinding" | "roleBindings" if view.seen == Seen::Deleted => None,
-        "roleBinding" => binding_of(view).map(FieldValue::from),
-        "roleBindings" => Some(FieldValue::list(bindings_of(view))),
+        "roleBinding" => bindings(account).next().map(FieldValue::from),
+        "roleBindings" => Some(FieldValue::list(bindings(account))),
         _ => entity_field(field, entity_shown(view, line), line),
     })
 }
 
-fn binding_of(view: &AccountView) -> Option<Node> {
-    bindings_of(view).into_iter().next()
-}
-
-fn bindings_of(view: &AccountView) -> Vec<Node> {
-    let bindings = view.account.bindings.iter().cloned();
-    let node = |binding| {
-        let account = Some(view.account.clone());
-        Node::Binding(BindingView { binding, account })
-    };
-    bindings.map(node).collect()
+fn bindings(account: &Account) -> impl Iterator<Item = Node> {
+    BindingView::all_of(account).map(Node::Binding)
 }
 
 /// The entity that the account's own fields speak of. Today they are no help: they are empty, and where an account has

@@ -53,8 +53,9 @@ impl<'a> Call<'a> {
         field.alias().unwrap_or(field.name())
     }
 
-    pub(crate) fn is_aliased(&self) -> bool {
-        self.key() != self.field()
+    /// Tells whether the field is asked for under another name, by which the API of 2020 loses most scalars.
+    pub(crate) fn loses_scalars(&self) -> bool {
+        self.line() == Line::Of2020 && self.key() != self.field()
     }
 
     /// Tells whether this field is selected below, directly or in a fragment, by whatever alias.

@@ -8,7 +8,7 @@ use crate::line::Line;
 use crate::state::account::{Account, Breakage};
 use crate::state::binding::Binding;
 use crate::state::refusal::Refusal;
-use crate::state::roles::Level;
+use crate::state::roles::{Entity, Level};
 use crate::state::store::{Deployment, Workspace};
 
 pub(crate) enum Node {
@@ -43,6 +43,16 @@ pub(crate) struct BindingView {
     pub(crate) account: Option<Account>,
 }
 
+impl BindingView {
+    pub(crate) fn all_of(account: &Account) -> impl Iterator<Item = BindingView> {
+        let bindings = account.bindings.iter().cloned();
+        bindings.map(|binding| BindingView {
+            binding,
+            account: Some(account.clone()),
+        })
+    }
+}
+
 impl From<Node> for FieldValue<'static> {
     fn from(node: Node) -> FieldValue<'static> {
         FieldValue::owned_any(node)
@@ -72,6 +82,12 @@ pub(crate) fn one(node: Node) -> Answer {
 
 pub(crate) fn many(nodes: impl IntoIterator<Item = Node>) -> Answer {
     Ok(Some(FieldValue::list(nodes)))
+}
+
+/// The list of an entity's accounts.
+pub(crate) fn accounts_of(call: &Call<'_>, entity: &Entity) -> Answer {
+    let found = call.store(|store| store.accounts_of(entity));
+    accounts(call, found, entity.level())
 }
 
 /// A list of accounts, unless one of them breaks the whole list.

@@ -8,7 +8,7 @@ use crate::line::Line;
 use crate::state::account::Account;
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Action, Entity};
-use crate::state::store::Workspace;
+use crate::state::store::{Deployment, Workspace};
 
 pub(crate) fn resolve(call: &Call<'_>) -> Answer {
     match call.field() {
@@ -74,8 +74,7 @@ fn single(call: &Call<'_>, entity: &Entity) -> Answer {
 
 fn list(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Get, entity)?;
-    let accounts = call.store(|store| store.accounts_of(entity));
-    node::accounts(call, accounts, entity.level())
+    node::accounts_of(call, entity)
 }
 
 /// An older query. It shows accounts only of the very entities that the caller is bound to.
@@ -118,19 +117,21 @@ fn workspace_deployments(call: &Call<'_>) -> Answer {
     if !caller.is_system_level() {
         call.authorize(Action::Get, &call.workspace())?;
     }
+    node::many(deployments_named(call).into_iter().map(Node::Deployment))
+}
+
+fn workspace_deployment(call: &Call<'_>) -> Answer {
+    call.authorize(Action::Get, &call.workspace())?;
+    let first = deployments_named(call).into_iter().next();
+    Ok(first.map(|found| Node::Deployment(found).into()))
+}
+
+/// The deployments of the workspace, with this release name if one is given.
+fn deployments_named(call: &Call<'_>) -> Vec<Deployment> {
     let workspace = call.id("workspaceUuid");
     let mut deployments = call.store(|store| store.deployments_of(&workspace));
     if let Some(name) = call.text("releaseName") {
         deployments.retain(|deployment| deployment.release_name == name);
     }
-    node::many(deployments.into_iter().map(Node::Deployment))
-}
-
-fn workspace_deployment(call: &Call<'_>) -> Answer {
-    call.authorize(Action::Get, &call.workspace())?;
-    let (workspace, name) = (call.id("workspaceUuid"), call.text("releaseName"));
-    let deployments = call.store(|store| store.deployments_of(&workspace));
-    let mut deployments = deployments.into_iter();
-    let found = deployments.find(|found| Some(&found.release_name) == name.as_ref());
-    Ok(found.map(|found| Node::Deployment(found).into()))
+    deployments
 }
