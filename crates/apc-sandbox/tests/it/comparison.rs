@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::Answer;
 
@@ -47,12 +47,8 @@ impl Comparison {
         let status = case["status"].as_u64();
         note(&mut found, "status", Some(u64::from(answer.status)), status);
         let kind = case["content_type"].as_str();
-        note(
-            &mut found,
-            "content type",
-            answer.header("content-type"),
-            kind,
-        );
+        let our_kind = answer.header("content-type");
+        note(&mut found, "content type", our_kind, kind);
         // Pages are the web framework's.
         if kind.is_some_and(|kind| kind.starts_with("application/json")) {
             found.extend(self.bodies(&answer.json(), &case["body"], case));
@@ -70,16 +66,12 @@ impl Comparison {
     fn values(&self, key: &str, ours: &Value, theirs: &Value, at: &str, found: &mut Vec<String>) {
         match (ours, theirs) {
             (Value::Object(ours), Value::Object(theirs)) => {
-                note(
-                    found,
-                    at,
-                    ours.keys().collect(),
-                    theirs.keys().collect::<Vec<_>>(),
-                );
-                for (key, theirs) in theirs
+                let keys = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
+                note(found, at, keys(ours), keys(theirs));
+                let compared = theirs
                     .iter()
-                    .filter(|(key, _)| !UNSTABLE.contains(&key.as_str()))
-                {
+                    .filter(|(key, _)| !UNSTABLE.contains(&key.as_str()));
+                for (key, theirs) in compared {
                     let ours = ours.get(key).unwrap_or(&Value::Null);
                     self.values(key, ours, theirs, &format!("{at} > {key}"), found);
                 }
@@ -114,9 +106,8 @@ impl Comparison {
 /// Messages of resolver errors are stable. Not so those of the engines: JavaScript's, and a database's stand-in.
 fn messages(ours: &Value, theirs: &Value, case: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    let invented = case["note"]
-        .as_str()
-        .is_some_and(|note| note.starts_with("the words of this error are the stand-in"));
+    let remark = case["note"].as_str().unwrap_or_default();
+    let invented = remark.starts_with("the words of this error are the stand-in");
     if case["status"] != 200 || invented {
         return found;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 
 /// The modules below the root, lowest first: each may import those before it.
@@ -13,16 +14,14 @@ const LONGEST: usize = 350;
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let paths = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
     let files = paths.flat_map(|path| match path.is_dir() {
         true => files(&path),
         false => vec![path],
     });
-    files
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
+    let is_code = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files.filter(is_code).collect()
 }
 
 /// The product code of each module but the root, by its path in the crate.
@@ -40,28 +39,23 @@ fn modules() -> BTreeMap<String, String> {
 
 /// The modules that each module names, such as `a::b` in `crate::a::b::C`.
 fn imports(modules: &BTreeMap<String, String>) -> Imports {
-    let imported = |text: &String| {
-        text.split("crate::")
-            .skip(1)
-            .filter_map(|head| longest(head, modules))
-            .collect()
+    let imported = |(name, text): (&String, &String)| {
+        let heads = text.split("crate::").skip(1);
+        let found = heads.filter_map(|head| longest(head, modules)).collect();
+        (name.clone(), found)
     };
-    modules
-        .iter()
-        .map(|(name, text)| (name.clone(), imported(text)))
-        .collect()
+    modules.iter().map(imported).collect()
 }
 
 /// The longest path at the beginning of `head` that is a module's.
 fn longest(head: &str, modules: &BTreeMap<String, String>) -> Option<String> {
     let end = head.find(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter));
-    let mut path = head.get(..end.unwrap_or(head.len()))?;
-    loop {
-        if modules.contains_key(path) {
-            return Some(path.into());
-        }
-        path = path.rsplit_once("::")?.0;
-    }
+    let whole = head.get(..end.unwrap_or(head.len()));
+    let mut paths = successors(whole, |path| {
+        path.rsplit_once("::").map(|(parent, _)| parent)
+    });
+    let found = paths.find(|path| modules.contains_key(*path));
+    found.map(Into::into)
 }
 
 /// Modules that can be reached from themselves.

@@ -28,13 +28,11 @@ fn rows<'a>(seeds: &'a Value, table: &str) -> &'a [Value] {
 
 /// The entity of a seed; orphans come from the workspace that will be deleted.
 fn entity(seed: &Value) -> Entity {
-    let system = seed["role"]
-        .as_str()
-        .is_some_and(|role| role.starts_with("SYSTEM"));
+    let role = seed["role"].as_str().unwrap_or_default();
     match (seed["workspace"].as_str(), seed["deployment"].as_str()) {
         (Some(id), _) => workspace(id),
         (_, Some(id)) => deployment(id),
-        _ if system => Entity::System,
+        _ if role.starts_with("SYSTEM") => Entity::System,
         _ => workspace(GONE),
     }
 }
@@ -110,59 +108,51 @@ pub async fn start_2020(recordings: &Recordings) -> Sandbox {
 
 pub fn users_of_2020() -> Users {
     vec![
-        ("ws1_editor", vec![(Role::WorkspaceEditor, workspace(WS1))]),
-        ("system_editor", vec![(Role::SystemEditor, Entity::System)]),
+        ("ws1_editor", vec![ws1(Role::WorkspaceEditor)]),
+        ("system_editor", vec![system(Role::SystemEditor)]),
         ("nobody", vec![]),
     ]
 }
 
 pub fn users_of_deployments() -> Users {
-    let dep1 = || deployment(DEP1);
+    let viewer_and_admin = vec![ws1(Role::WorkspaceViewer), dep1(Role::DeploymentAdmin)];
+    let admin_and_viewer = vec![ws1(Role::WorkspaceAdmin), dep1(Role::DeploymentViewer)];
     let mut users = users_of_2020();
     users.extend([
-        ("system_viewer", vec![(Role::SystemViewer, Entity::System)]),
-        ("dep1_admin_user", vec![(Role::DeploymentAdmin, dep1())]),
-        ("dep1_editor_user", vec![(Role::DeploymentEditor, dep1())]),
-        ("dep1_viewer_user", vec![(Role::DeploymentViewer, dep1())]),
-        (
-            "ws1_viewer_dep1_admin_user",
-            vec![
-                (Role::WorkspaceViewer, workspace(WS1)),
-                (Role::DeploymentAdmin, dep1()),
-            ],
-        ),
-        (
-            "ws1_admin_dep1_viewer_user",
-            vec![
-                (Role::WorkspaceAdmin, workspace(WS1)),
-                (Role::DeploymentViewer, dep1()),
-            ],
-        ),
+        ("system_viewer", vec![system(Role::SystemViewer)]),
+        ("dep1_admin_user", vec![dep1(Role::DeploymentAdmin)]),
+        ("dep1_editor_user", vec![dep1(Role::DeploymentEditor)]),
+        ("dep1_viewer_user", vec![dep1(Role::DeploymentViewer)]),
+        ("ws1_viewer_dep1_admin_user", viewer_and_admin),
+        ("ws1_admin_dep1_viewer_user", admin_and_viewer),
     ]);
     users
 }
 
 pub fn users_of_shield() -> Users {
-    let ws1 = || workspace(WS1);
+    let ws2_admin = (Role::WorkspaceAdmin, workspace(WS2));
     vec![
-        ("ws1_viewer_user", vec![(Role::WorkspaceViewer, ws1())]),
-        ("ws1_editor_user", vec![(Role::WorkspaceEditor, ws1())]),
-        ("ws1_admin_user", vec![(Role::WorkspaceAdmin, ws1())]),
-        (
-            "ws2_admin_user",
-            vec![(Role::WorkspaceAdmin, workspace(WS2))],
-        ),
-        (
-            "sys_viewer_user",
-            vec![(Role::SystemViewer, Entity::System)],
-        ),
-        (
-            "sys_editor_user",
-            vec![(Role::SystemEditor, Entity::System)],
-        ),
-        ("sys_admin_user", vec![(Role::SystemAdmin, Entity::System)]),
+        ("ws1_viewer_user", vec![ws1(Role::WorkspaceViewer)]),
+        ("ws1_editor_user", vec![ws1(Role::WorkspaceEditor)]),
+        ("ws1_admin_user", vec![ws1(Role::WorkspaceAdmin)]),
+        ("ws2_admin_user", vec![ws2_admin]),
+        ("sys_viewer_user", vec![system(Role::SystemViewer)]),
+        ("sys_editor_user", vec![system(Role::SystemEditor)]),
+        ("sys_admin_user", vec![system(Role::SystemAdmin)]),
         ("nobody_user", vec![]),
     ]
+}
+
+fn ws1(role: Role) -> (Role, Entity) {
+    (role, workspace(WS1))
+}
+
+fn dep1(role: Role) -> (Role, Entity) {
+    (role, deployment(DEP1))
+}
+
+fn system(role: Role) -> (Role, Entity) {
+    (role, Entity::System)
 }
 
 pub async fn start_deployments(recordings: &Recordings) -> Sandbox {
@@ -174,12 +164,8 @@ pub async fn start_deployments(recordings: &Recordings) -> Sandbox {
     }
     for seed in rows(seeds, "accounts") {
         let role = role(seed["role"].as_str().unwrap_or("WORKSPACE_EDITOR"));
-        store = store.account(account(
-            seed,
-            role,
-            entity(seed),
-            minutes(seed, "age_minutes"),
-        ));
+        let age = minutes(seed, "age_minutes");
+        store = store.account(account(seed, role, entity(seed), age));
     }
     let store = with_users(store, recordings);
     let sandbox = Sandbox::start_with(0, store).await.unwrap();
@@ -199,18 +185,11 @@ pub async fn start_shield(recordings: &Recordings, case: &Value) -> Sandbox {
         .deployment("ckdep2bbbb000000000000000", "Deployment Two", WS2);
     for seed in rows(seeds, "service_accounts") {
         let role = role(text(seed, "role"));
-        store = store.account(account(
-            seed,
-            role,
-            entity(seed),
-            minutes(seed, "minutes_old"),
-        ));
+        let age = minutes(seed, "minutes_old");
+        store = store.account(account(seed, role, entity(seed), age));
     }
-    for row in case["extra_rows"]["ServiceAccount"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
+    let extra = case["extra_rows"]["ServiceAccount"].as_array();
+    for row in extra.into_iter().flatten() {
         let orphan = account(row, Role::WorkspaceEditor, workspace(GONE), Duration::ZERO);
         store = store.account(NewAccount {
             label: format!("seed-{}", text(row, "label")),

@@ -53,10 +53,6 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn comparison(&self) -> &Comparison {
-        &self.recordings.comparison
-    }
-
     async fn differences(&self, case: &Value) -> Vec<String> {
         let mut made = None;
         for step in case["before"].as_array().unwrap() {
@@ -68,15 +64,14 @@ impl Replay<'_> {
         }
         let Some(bodies) = case["body"].as_array() else {
             let answer = self.send(case, made.as_deref()).await;
-            return self.comparison().differences(&answer, case);
+            return self.recordings.comparison.differences(&answer, case);
         };
-        let answers = bodies.iter().map(|_| self.send(case, None));
-        let answers = join_all(answers).await;
-        let pairs = answers.iter().zip(bodies);
-        let mut found: Vec<_> = pairs
-            .flat_map(|(answer, body)| self.comparison().bodies(&answer.json(), body, case))
-            .collect();
-        found.extend(self.list_after(case).await);
+        let answers = join_all(bodies.iter().map(|_| self.send(case, None))).await;
+        let mut found = self.list_after(case).await;
+        for (answer, body) in answers.iter().zip(bodies) {
+            let comparison = &self.recordings.comparison;
+            found.extend(comparison.bodies(&answer.json(), body, case));
+        }
         found
     }
 
@@ -85,8 +80,8 @@ impl Replay<'_> {
         let mut step = case.clone();
         step["request"]["query"] = query.into();
         let answer = self.send(&step, None).await;
-        self.comparison()
-            .bodies(&answer.json(), &case["list_after"], case)
+        let comparison = &self.recordings.comparison;
+        comparison.bodies(&answer.json(), &case["list_after"], case)
     }
 
     async fn send(&self, step: &Value, made: Option<&str>) -> Answer {

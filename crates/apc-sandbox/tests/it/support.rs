@@ -28,20 +28,22 @@ impl Answer {
     }
 
     pub fn code(&self) -> String {
-        let body = self.json();
-        body["errors"][0]["extensions"]["code"]
-            .as_str()
-            .unwrap_or_default()
-            .into()
+        told(&self.json()).1.into()
     }
 }
 
 /// Sends a body as JSON and reads to the end.
 pub async fn post(sandbox: &Sandbox, authorization: Option<&str>, body: &str) -> Answer {
-    let authorization =
-        authorization.map_or(String::new(), |value| format!("authorization: {value}\r\n"));
-    let headers = format!("content-type: application/json\r\n{authorization}");
-    raw(sandbox, &headers, body).await.expect("an answer")
+    let answer = try_post(sandbox, authorization, body).await;
+    answer.expect("an answer")
+}
+
+async fn try_post(sandbox: &Sandbox, authorization: Option<&str>, body: &str) -> Option<Answer> {
+    let mut headers = String::from("content-type: application/json\r\n");
+    if let Some(value) = authorization {
+        headers += &format!("authorization: {value}\r\n");
+    }
+    raw(sandbox, &headers, body).await
 }
 
 /// None if the connection was closed without a byte.
@@ -53,10 +55,8 @@ pub async fn raw(sandbox: &Sandbox, headers: &str, body: &str) -> Option<Answer>
     let head = format!(
         "POST /v1 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
     );
-    stream
-        .write_all(format!("{head}{body}").as_bytes())
-        .await
-        .unwrap();
+    let request = head + body;
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     // A reset after the last byte is as good an end as any.
     let _ = stream.read_to_end(&mut bytes).await;
@@ -70,14 +70,11 @@ pub async fn raw(sandbox: &Sandbox, headers: &str, body: &str) -> Option<Answer>
 }
 
 pub async fn ask(sandbox: &Sandbox, persona: Persona, query: &str, variables: Value) -> Answer {
-    let token = sandbox.token(persona);
-    let body = json!({ "query": query, "variables": variables }).to_string();
-    post(sandbox, Some(&token), &body).await
+    graphql(sandbox, &sandbox.token(persona), query, variables).await
 }
 
 /// The first workspace of the default installation.
 pub const ANALYTICS: &str = "cmf3ana1y00010h6analytics";
-
 /// The second one, which has the deployment.
 pub const DATA_SCIENCE: &str = "cmf3dsc1e00020h6datascien";
 /// The deployment of the default installation.
@@ -93,7 +90,6 @@ pub const LIST_WITHOUT_DATE: &str = "query($workspace: Uuid!) {
     workspaceServiceAccounts(workspaceUuid: $workspace) { id apiKey } }";
 pub const DELETE: &str = "mutation($id: Uuid!, $workspace: Uuid!) {
     deleteWorkspaceServiceAccount(serviceAccountUuid: $id, workspaceUuid: $workspace) { id } }";
-
 pub const LINES: [Line; 2] = [Line::Today, Line::Of2020];
 
 pub fn new_ci() -> Value {
@@ -150,22 +146,17 @@ pub async fn graphql(sandbox: &Sandbox, token: &str, query: &str, variables: Val
 
 /// A creation that may get no answer at all.
 pub async fn try_create(sandbox: &Sandbox, token: &str) -> Option<Answer> {
-    let headers = format!("content-type: application/json\r\nauthorization: {token}\r\n");
     let body = json!({ "query": CREATE, "variables": new_ci() }).to_string();
-    raw(sandbox, &headers, &body).await
+    try_post(sandbox, Some(token), &body).await
 }
 
 pub fn labels(handle: &Handle) -> Vec<String> {
-    handle
-        .accounts()
-        .into_iter()
-        .map(|account| account.label)
-        .collect()
+    let accounts = handle.accounts().into_iter();
+    accounts.map(|account| account.label).collect()
 }
 
 /// Tells that a request is never answered: later ones are, and it has no status.
 pub async fn is_silent(sandbox: &Sandbox, token: &str, query: &str) -> bool {
-    let headers = format!("content-type: application/json\r\nauthorization: {token}\r\n");
     let body = json!({ "query": query }).to_string();
     let handle = sandbox.handle();
     handle.clear_requests();
@@ -175,7 +166,7 @@ pub async fn is_silent(sandbox: &Sandbox, token: &str, query: &str) -> bool {
         assert_eq!(post(sandbox, None, body).await.status, 200);
     };
     tokio::select! {
-        _ = raw(sandbox, &headers, &body) => false,
+        _ = try_post(sandbox, Some(token), &body) => false,
         () = later => handle.requests()[0].status.is_none(),
     }
 }
