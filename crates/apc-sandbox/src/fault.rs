@@ -79,18 +79,6 @@ struct Pending {
     times: usize,
 }
 
-impl Pending {
-    /// Counts a matching request; tells whether the fault hits it.
-    fn hits(&mut self) -> bool {
-        if self.spared > 0 {
-            self.spared -= 1;
-            return false;
-        }
-        self.times -= 1;
-        true
-    }
-}
-
 impl Faults {
     pub(crate) fn inject(&mut self, fault: Fault, on: On, spared: usize, times: usize) {
         self.pending.push(Pending {
@@ -108,10 +96,14 @@ impl Faults {
     /// The fault for a request of these fields, used up by being taken.
     pub(crate) fn take(&mut self, fields: &[String]) -> Option<Fault> {
         self.pending.retain(|pending| pending.times > 0);
-        let mut pending = self.pending.iter_mut();
-        pending.find_map(|pending| {
-            let hit = pending.on.matches(fields) && pending.hits();
-            hit.then(|| pending.fault.clone())
-        })
+        let pending = self.pending.iter_mut();
+        for matching in pending.filter(|pending| pending.on.matches(fields)) {
+            if matching.spared == 0 {
+                matching.times -= 1;
+                return Some(matching.fault.clone());
+            }
+            matching.spared -= 1;
+        }
+        None
     }
 }

@@ -109,23 +109,23 @@ impl Handle {
 
     /// Becomes a release with or without the check for duplicate labels. In 2020 there is one, today there is none.
     pub fn set_duplicate_check(&self, on: bool) {
-        self.scene().store.settings.checks_duplicates = Some(on);
+        self.scene().store.checks_duplicates = Some(on);
     }
 
     /// Becomes a release in which a category that was left out is "" and not null.
     pub fn blank_categories(&self) {
-        self.scene().store.settings.blanks_categories = true;
+        self.scene().store.blanks_categories = true;
     }
 
     /// Becomes an installation that masks keys from the start: even the creation shows 6 characters.
     pub fn mask_new_keys(&self) {
-        self.scene().store.settings.masks_new_keys = true;
+        self.scene().store.masks_new_keys = true;
     }
 
     /// Lets the line of today refuse in the words of the shield branch, its ancestor: bad tokens hear `Insufficient
     /// permissions.` as well, and from `workspaces` the text of a crash.
     pub fn use_shield_words(&self) {
-        self.scene().store.settings.uses_shield_words = true;
+        self.scene().store.uses_shield_words = true;
     }
 
     /// Lets the API's clock run ahead by this time, or behind: `createdAt`, the `Date` header, expiry and masking.

@@ -6,8 +6,7 @@ use crate::graphql::call::Call;
 use crate::graphql::node::{self, AccountView, BindingView, Node, Seen};
 use crate::graphql::scalars::{Answer, maybe, text, time};
 use crate::line::Line;
-use crate::state::account::{Account, Breakage};
-use crate::state::binding::Binding;
+use crate::state::account::{Account, Binding, Breakage};
 use crate::state::roles::{Entity, Level};
 
 pub(crate) fn account(view: &AccountView, call: &Call<'_>) -> Answer {

@@ -7,6 +7,7 @@ use async_graphql::Value;
 use async_graphql::dynamic::ResolverContext;
 use serde_json::json;
 
+use crate::graphql::words::Dialect;
 use crate::handle::Handle;
 use crate::line::Line;
 use crate::state::refusal::Refusal;
@@ -100,6 +101,10 @@ impl<'a> Call<'a> {
         with(&mut self.handle.scene().store)
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.store(|store| Dialect::of(store))
+    }
+
     pub(crate) fn caller(&self) -> Result<&Caller, Refusal> {
         self.asker.caller.as_ref().ok_or(Refusal::Unauthenticated)
     }
@@ -108,8 +113,9 @@ impl<'a> Call<'a> {
     /// request, whatever the arguments of later ones.
     pub(crate) fn authorize(&self, action: Action, entity: &Entity) -> Result<(), Refusal> {
         let judge = || {
-            let caller = self.asker.caller.as_ref();
-            self.store(|store| store.authorize(caller, action, entity))
+            let caller = self.caller()?;
+            let allowed = self.store(|store| store.allows(caller, action, entity));
+            allowed.then_some(()).ok_or(Refusal::NotPermitted)
         };
         match self.line() {
             Line::Of2020 => judge(),

@@ -80,6 +80,6 @@ pub(crate) fn bare(ty: &Type) -> &str {
 }
 
 /// The name under which the answer shows a field.
-pub(crate) fn key(field: &Field) -> &str {
-    &field.response_key().node
+pub(crate) fn key(field: &Field) -> String {
+    field.response_key().node.to_string()
 }

@@ -69,13 +69,11 @@ impl Document {
         if !errors.is_empty() {
             return refused(errors);
         }
-        let untyped = self
-            .top_fields()
-            .filter(|field| has_untyped(document, field));
-        let untyped = untyped.map(|field| key(field).to_string()).collect();
+        let fields = self.top_fields();
+        let untyped = fields.filter(|field| has_untyped(document, field));
         let asker = Asker {
             caller,
-            untyped,
+            untyped: untyped.map(key).collect(),
             verdicts: Mutex::default(),
         };
         let request = self.request(document.clone()).data(asker);
@@ -87,9 +85,7 @@ impl Document {
     pub(crate) fn failed(&self, engine: &Engine, code: &str, message: &str) -> Reply {
         let path: Vec<_> = self.top_fields().map(key).take(1).collect();
         let mut failure = error(message, &[], code);
-        if let Some(failure) = failure.as_object_mut() {
-            failure.insert("path".into(), json!(path));
-        }
+        failure["path"] = json!(path);
         answer(self.nothing(engine), vec![failure])
     }
 
@@ -103,7 +99,7 @@ impl Document {
         if self.top_fields().any(required) {
             return Value::Null;
         }
-        let keys = self.top_fields().map(|field| key(field).to_string());
+        let keys = self.top_fields().map(key);
         keys.map(|key| (key, Value::Null)).collect()
     }
 
@@ -124,10 +120,8 @@ impl Document {
     }
 
     fn top_fields(&self) -> impl Iterator<Item = &Field> {
-        let set = self
-            .operation()
-            .map(|operation| &operation.selection_set.node);
-        let items = set.into_iter().flat_map(|set| &set.items);
+        let operation = self.operation().into_iter();
+        let items = operation.flat_map(|operation| &operation.selection_set.node.items);
         items.filter_map(|item| match &item.node {
             Selection::Field(field) => Some(&field.node),
             _ => None,

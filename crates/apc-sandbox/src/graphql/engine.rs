@@ -1,13 +1,10 @@
 //! The GraphQL engine of a line, built from the text of its schema.
 
-use async_graphql::Error;
 use async_graphql::dynamic::{
-    Enum, Field, FieldFuture, FieldValue, InputValue, Object, ResolverContext, Scalar, Schema,
-    SchemaBuilder, SchemaError, TypeRef,
+    Enum, Field, FieldFuture, InputValue, Object, Scalar, Schema, SchemaBuilder, SchemaError,
+    TypeRef,
 };
-use async_graphql::parser::types::{
-    BaseType, FieldDefinition, ObjectType, Type, TypeDefinition, TypeKind,
-};
+use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind};
 
 use crate::graphql::account_fields;
 use crate::graphql::call::Call;
@@ -18,7 +15,7 @@ use crate::graphql::place_fields;
 use crate::graphql::queries;
 use crate::graphql::reply::failure;
 use crate::graphql::scalars::Answer;
-use crate::graphql::words::{Dialect, words};
+use crate::graphql::words::words;
 use crate::handle::Handle;
 use crate::line::Line;
 use crate::state::refusal::Refusal;
@@ -51,17 +48,13 @@ fn register(builder: SchemaBuilder, definition: &TypeDefinition) -> SchemaBuilde
             let values = values.map(|value| value.node.value.node.as_str());
             builder.register(Enum::new(name).items(values))
         }
-        TypeKind::Object(found) => builder.register(object(name, found)),
+        TypeKind::Object(found) => {
+            let fields = found.fields.iter().map(|found| field(name, &found.node));
+            builder.register(fields.fold(Object::new(name), Object::field))
+        }
         // No schema of the API has others.
         _ => builder,
     }
-}
-
-fn object(name: &str, definition: &ObjectType) -> Object {
-    let fields = definition.fields.iter();
-    fields.fold(Object::new(name), |object, definition| {
-        object.field(field(name, &definition.node))
-    })
 }
 
 fn field(owner: &str, definition: &FieldDefinition) -> Field {
@@ -73,7 +66,11 @@ fn field(owner: &str, definition: &FieldDefinition) -> Field {
     let name = definition.name.node.as_str();
     let field = Field::new(name, reference(ty), move |context| {
         let place = place.clone();
-        FieldFuture::new(async move { place.resolve(context).await })
+        FieldFuture::new(async move {
+            let call = Call::of(&context)?;
+            let answer = place.answer(&call).await;
+            answer.map_err(|refusal| failure(words(refusal, call.dialect()), call.path()))
+        })
     });
     definition.arguments.iter().fold(field, |field, argument| {
         let (name, ty) = (&argument.node.name.node, &argument.node.ty.node);
@@ -100,24 +97,6 @@ struct Place {
 }
 
 impl Place {
-    async fn resolve(
-        &self,
-        context: ResolverContext<'_>,
-    ) -> Result<Option<FieldValue<'static>>, Error> {
-        let call = Call::of(&context)?;
-        let answer = match self.answer(&call).await {
-            Ok(None) if self.required => {
-                let field = format!("{}.{}", self.owner, call.field());
-                Err(Refusal::NoValue(field))
-            }
-            answer => answer,
-        };
-        answer.map_err(|refusal| {
-            let dialect = call.store(|store| Dialect::of(store));
-            failure(words(refusal, dialect), call.path())
-        })
-    }
-
     async fn answer(&self, call: &Call<'_>) -> Answer {
         let is_root = matches!(self.owner.as_str(), "Query" | "Mutation");
         let crashes = is_root && call.line() == Line::Of2020;
@@ -127,14 +106,19 @@ impl Place {
                 nothing: "undefined",
             });
         }
-        match self.owner.as_str() {
-            "Query" => queries::resolve(call),
-            "Mutation" => mutations::resolve(call).await,
+        let value = match self.owner.as_str() {
+            "Query" => queries::resolve(call)?,
+            "Mutation" => mutations::resolve(call).await?,
             _ => {
                 let node = call.context.parent_value.downcast_ref();
-                node.map_or(Ok(None), |node| of_node(node, call))
+                node.map_or(Ok(None), |node| of_node(node, call))?
             }
+        };
+        if value.is_none() && self.required {
+            let field = format!("{}.{}", self.owner, call.field());
+            return Err(Refusal::NoValue(field));
         }
+        Ok(value)
     }
 }
 

@@ -5,8 +5,7 @@ use async_graphql::dynamic::FieldValue;
 use crate::graphql::call::Call;
 use crate::graphql::scalars::Answer;
 use crate::line::Line;
-use crate::state::account::{Account, Breakage};
-use crate::state::binding::Binding;
+use crate::state::account::{Account, Binding, Breakage};
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Entity, Level};
 use crate::state::store::{Deployment, Workspace};
@@ -63,7 +62,7 @@ impl Node {
     pub(crate) fn account(call: &Call<'_>, account: Account, seen: Seen) -> Node {
         let (old, masks_new) = call.store(|store| {
             let old = account.is_old(store.now());
-            (old, store.settings.masks_new_keys)
+            (old, store.masks_new_keys)
         });
         // The API of 2020 masks an old key only where the date of its creation is selected as well.
         let notices_age = call.line() == Line::Today || call.selects("createdAt");

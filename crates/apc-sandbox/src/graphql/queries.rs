@@ -29,7 +29,14 @@ pub(crate) fn resolve(call: &Call<'_>) -> Answer {
 
 /// Lists the workspaces that the caller is bound to. A system role by itself is bound to none.
 fn workspaces(call: &Call<'_>) -> Answer {
-    let caller = call.caller().map_err(|refusal| crashed(call, refusal))?;
+    let caller = call.caller().map_err(|refusal| match call.dialect() {
+        // The shield branch looks for the roles of an unknown caller before it checks that there is one.
+        Dialect::Shield => Refusal::Crash {
+            property: "roleBindings",
+            nothing: "undefined",
+        },
+        _ => refusal,
+    })?;
     let label = call.text("label");
     let bound = |workspace: &Workspace| {
         let named = label.as_ref().is_none_or(|label| *label == workspace.label);
@@ -37,17 +44,6 @@ fn workspaces(call: &Call<'_>) -> Answer {
     };
     let workspaces = call.store(|store| store.workspaces_where(bound));
     node::many(workspaces.into_iter().map(Node::Workspace))
-}
-
-/// The shield branch looks for the roles of an unknown caller before it checks that there is one.
-fn crashed(call: &Call<'_>, refusal: Refusal) -> Refusal {
-    match call.store(|store| Dialect::of(store)) {
-        Dialect::Shield => Refusal::Crash {
-            property: "roleBindings",
-            nothing: "undefined",
-        },
-        _ => refusal,
-    }
 }
 
 fn sys_workspaces(call: &Call<'_>) -> Answer {

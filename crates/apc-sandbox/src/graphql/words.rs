@@ -27,7 +27,7 @@ impl Dialect {
     pub(crate) fn of(store: &Store) -> Dialect {
         match store.line {
             Line::Of2020 => Dialect::Of2020,
-            Line::Today if store.settings.uses_shield_words => Dialect::Shield,
+            Line::Today if store.uses_shield_words => Dialect::Shield,
             Line::Today => Dialect::Today,
         }
     }

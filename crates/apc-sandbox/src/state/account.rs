@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::state::binding::Binding;
 use crate::state::ids;
-use crate::state::roles::{Entity, Role};
+use crate::state::roles::{Entity, Grant, Role};
 
 /// The time after its creation for which a key is shown whole.
 const SHOWN_WHOLE: TimeDelta = TimeDelta::minutes(10);
@@ -101,5 +100,27 @@ impl Account {
     pub(crate) fn masked_key(&self) -> String {
         let shown = self.key.get(..SHOWN_MASKED).unwrap_or("");
         format!("{shown:*<width$}", width = self.key.len())
+    }
+}
+
+/// A role on an entity, as the API keeps it: a row of its own.
+#[derive(Clone)]
+pub(crate) struct Binding {
+    pub(crate) id: String,
+    pub(crate) grant: Grant,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+impl Binding {
+    pub(crate) fn new(role: Role, entity: Entity, created_at: DateTime<Utc>) -> Binding {
+        Binding {
+            id: ids::cuid(created_at),
+            grant: Grant { role, entity },
+            created_at,
+        }
+    }
+
+    pub(crate) fn is_on(&self, entity: &Entity) -> bool {
+        self.grant.entity == *entity
     }
 }

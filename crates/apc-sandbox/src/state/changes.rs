@@ -1,8 +1,7 @@
 //! The changes of the installation, with the checks that the API makes and without those that it does not make.
 
 use crate::line::Line;
-use crate::state::account::{Account, NewAccount};
-use crate::state::binding::Binding;
+use crate::state::account::{Account, Binding, NewAccount};
 use crate::state::refusal::{Change, Refusal};
 use crate::state::roles::{Entity, Level, Role};
 use crate::state::store::{Deployment, Store};
@@ -23,7 +22,7 @@ impl Store {
 
     /// Creates an account. The role is taken as it comes: the API checks only that of a system account.
     pub(crate) fn create(&mut self, mut new: NewAccount) -> Result<Account, Refusal> {
-        if self.settings.blanks_categories {
+        if self.blanks_categories {
             new.category.get_or_insert_default();
         }
         self.check_presence(&new.entity)?;
@@ -91,7 +90,7 @@ impl Store {
             Level::Workspace => "workspace",
             Level::Deployment => "deployment",
         };
-        if !self.settings.checks_duplicates.unwrap_or(habit) {
+        if !self.checks_duplicates.unwrap_or(habit) {
             return Ok(());
         }
         let alike =

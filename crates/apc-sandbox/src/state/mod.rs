@@ -2,7 +2,6 @@
 //! Knows no GraphQL and no HTTP.
 
 pub(crate) mod account;
-pub(crate) mod binding;
 pub(crate) mod changes;
 pub(crate) mod ids;
 pub(crate) mod refusal;

@@ -8,9 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Barrier;
 
 use crate::line::Line;
-use crate::state::account::{Account, NewAccount};
-use crate::state::binding::{Binding, grants};
-use crate::state::refusal::Refusal;
+use crate::state::account::{Account, Binding, NewAccount};
 use crate::state::roles::{Access, Action, Entity, Role};
 use crate::state::tokens::{Caller, Identity, Tokens};
 
@@ -24,20 +22,14 @@ pub struct Store {
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) tokens: Tokens,
-    pub(crate) settings: Settings,
-    /// The barriers of the next creations. Each that passed the check for its label takes one and waits there, so that
-    /// creations of one label pass their checks together.
-    pub(crate) race: Vec<Arc<Barrier>>,
-}
-
-/// The ways in which releases and configurations of one line differ.
-#[derive(Default)]
-pub(crate) struct Settings {
     /// None is the line's own habit.
     pub(crate) checks_duplicates: Option<bool>,
     pub(crate) blanks_categories: bool,
     pub(crate) masks_new_keys: bool,
     pub(crate) uses_shield_words: bool,
+    /// The barriers of the next creations. Each that passed the check for its label takes one and waits there, so that
+    /// creations of one label pass their checks together.
+    pub(crate) race: Vec<Arc<Barrier>>,
 }
 
 #[derive(Clone)]
@@ -133,18 +125,12 @@ impl Store {
         }
         let mut accounts = self.accounts.values();
         match accounts.find(|account| account.key == token) {
-            Some(account) => Identity::of_key_holder(grants(&account.bindings)),
+            Some(account) => Identity::of_key_holder(&account.bindings),
             None => Identity::Unknown,
         }
     }
 
-    pub(crate) fn authorize(
-        &self,
-        caller: Option<&Caller>,
-        action: Action,
-        entity: &Entity,
-    ) -> Result<(), Refusal> {
-        let caller = caller.ok_or(Refusal::Unauthenticated)?;
+    pub(crate) fn allows(&self, caller: &Caller, action: Action, entity: &Entity) -> bool {
         let home = self.home(entity);
         let access = Access {
             line: self.line,
@@ -152,8 +138,7 @@ impl Store {
             entity,
             home: home.as_ref(),
         };
-        let granted = access.is_granted_by(&caller.grants);
-        granted.then_some(()).ok_or(Refusal::NotPermitted)
+        access.is_granted_by(&caller.grants)
     }
 
     /// The workspace of a deployment that is not deleted.

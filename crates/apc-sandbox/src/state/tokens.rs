@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::state::binding::{Binding, grants};
+use crate::state::account::Binding;
 use crate::state::ids;
 use crate::state::roles::{Entity, Grant, Level};
 
@@ -15,6 +15,13 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    fn with(bindings: &[Binding]) -> Caller {
+        let grants = bindings.iter().map(|binding| binding.grant.clone());
+        Caller {
+            grants: grants.collect(),
+        }
+    }
+
     pub(crate) fn is_system_level(&self) -> bool {
         let mut roles = self.grants.iter().map(|grant| grant.role);
         roles.any(|role| role.level() == Some(Level::System))
@@ -36,13 +43,14 @@ pub(crate) enum Identity {
 impl Identity {
     /// The holder of a service account's key. The API hangs if the account has no binding, or if a workspace role
     /// of it is not bound to a workspace.
-    pub(crate) fn of_key_holder(grants: Vec<Grant>) -> Identity {
+    pub(crate) fn of_key_holder(bindings: &[Binding]) -> Identity {
+        let caller = Caller::with(bindings);
         let misplaced = |grant: &Grant| {
             grant.role.level() == Some(Level::Workspace) && grant.entity.level() != Level::Workspace
         };
-        match grants.is_empty() || grants.iter().any(misplaced) {
+        match bindings.is_empty() || caller.grants.iter().any(misplaced) {
             true => Identity::Unanswered,
-            false => Identity::Known(Caller { grants }),
+            false => Identity::Known(caller),
         }
     }
 }
@@ -50,12 +58,8 @@ impl Identity {
 #[derive(Default)]
 pub(crate) struct Tokens {
     pub(crate) users: BTreeMap<String, Vec<Binding>>,
-    sessions: HashMap<String, Session>,
-}
-
-struct Session {
-    user: String,
-    expires: DateTime<Utc>,
+    /// The user and the expiry of each token.
+    sessions: HashMap<String, (String, DateTime<Utc>)>,
 }
 
 impl Tokens {
@@ -64,21 +68,16 @@ impl Tokens {
         let expires = now + lifetime;
         let issued = now.min(expires) - TimeDelta::minutes(1);
         let token = ids::jwt(user, issued, expires);
-        let user = user.into();
-        self.sessions
-            .insert(token.clone(), Session { user, expires });
+        let session = (user.into(), expires);
+        self.sessions.insert(token.clone(), session);
         token
     }
 
     pub(crate) fn holder(&self, token: &str, now: DateTime<Utc>) -> Identity {
         let session = self.sessions.get(token);
-        match session
-            .filter(|session| session.expires > now)
-            .and_then(|session| self.users.get(&session.user))
-        {
-            Some(bindings) => Identity::Known(Caller {
-                grants: grants(bindings),
-            }),
+        let valid = session.filter(|(_, expires)| *expires > now);
+        match valid.and_then(|(user, _)| self.users.get(user)) {
+            Some(bindings) => Identity::Known(Caller::with(bindings)),
             None => Identity::Unknown,
         }
     }
