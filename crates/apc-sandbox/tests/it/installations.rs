@@ -5,7 +5,7 @@ use std::time::Duration;
 use apc_sandbox::{Entity, Line, NewAccount, Role, Sandbox, Store};
 use serde_json::Value;
 
-use crate::replay::{Recordings, Users, text};
+use crate::replay::{Recordings, text};
 
 const WS1: &str = "ckws1aaaa0000000000000000";
 const WS2: &str = "ckws2bbbb0000000000000000";
@@ -13,6 +13,45 @@ const DEP1: &str = "ckdep1aaaa000000000000000";
 const DEP2: &str = "ckdep2aaaa000000000000000";
 /// A workspace that is deleted before anything is sent, so that its accounts are orphans and its deployments homeless.
 const GONE: &str = "ckwsgone00000000000000000";
+
+pub const USERS_OF_2020: &[&str] = &["ws1_editor", "system_editor", "nobody"];
+pub const USERS_OF_DEPLOYMENTS: &[&str] = &[
+    "ws1_editor",
+    "system_editor",
+    "nobody",
+    "system_viewer",
+    "dep1_admin_user",
+    "dep1_editor_user",
+    "dep1_viewer_user",
+    "ws1_viewer_dep1_admin_user",
+    "ws1_admin_dep1_viewer_user",
+];
+pub const USERS_OF_SHIELD: &[&str] = &[
+    "ws1_viewer_user",
+    "ws1_editor_user",
+    "ws1_admin_user",
+    "ws2_admin_user",
+    "sys_viewer_user",
+    "sys_editor_user",
+    "sys_admin_user",
+    "nobody_user",
+];
+
+/// The roles that the name of a user speaks of: pairs of a place and a rank.
+fn grants(user: &str) -> Vec<(Role, Entity)> {
+    let parts: Vec<_> = user.trim_end_matches("_user").split('_').collect();
+    let grant = |pair: &[&str]| {
+        let (level, entity) = match pair[0] {
+            "ws1" => ("WORKSPACE", workspace(WS1)),
+            "ws2" => ("WORKSPACE", workspace(WS2)),
+            "dep1" => ("DEPLOYMENT", deployment(DEP1)),
+            _ => ("SYSTEM", Entity::System),
+        };
+        let rank = pair[1].to_uppercase();
+        (role(&format!("{level}_{rank}")), entity)
+    };
+    parts.chunks_exact(2).map(grant).collect()
+}
 
 fn workspace(id: &str) -> Entity {
     Entity::Workspace(id.into())
@@ -40,6 +79,7 @@ fn entity(seed: &Value) -> Entity {
 fn role(name: &str) -> Role {
     let roles = [
         Role::SystemViewer,
+        Role::SystemEditor,
         Role::SystemAdmin,
         Role::WorkspaceViewer,
         Role::WorkspaceEditor,
@@ -76,7 +116,7 @@ fn with_workspaces(store: Store, seeds: &Value) -> Store {
 
 fn with_users(store: Store, recordings: &Recordings) -> Store {
     let users = recordings.users.iter();
-    users.fold(store, |store, (name, grants)| store.user(name, grants))
+    users.fold(store, |store, name| store.user(name, &grants(name)))
 }
 
 /// The installation of the first recordings, whose seeds are written in another form.
@@ -104,55 +144,6 @@ pub async fn start_2020(recordings: &Recordings) -> Sandbox {
         ..root
     });
     Sandbox::start_with(0, store).await.unwrap()
-}
-
-pub fn users_of_2020() -> Users {
-    vec![
-        ("ws1_editor", vec![ws1(Role::WorkspaceEditor)]),
-        ("system_editor", vec![system(Role::SystemEditor)]),
-        ("nobody", vec![]),
-    ]
-}
-
-pub fn users_of_deployments() -> Users {
-    let viewer_and_admin = vec![ws1(Role::WorkspaceViewer), dep1(Role::DeploymentAdmin)];
-    let admin_and_viewer = vec![ws1(Role::WorkspaceAdmin), dep1(Role::DeploymentViewer)];
-    let mut users = users_of_2020();
-    users.extend([
-        ("system_viewer", vec![system(Role::SystemViewer)]),
-        ("dep1_admin_user", vec![dep1(Role::DeploymentAdmin)]),
-        ("dep1_editor_user", vec![dep1(Role::DeploymentEditor)]),
-        ("dep1_viewer_user", vec![dep1(Role::DeploymentViewer)]),
-        ("ws1_viewer_dep1_admin_user", viewer_and_admin),
-        ("ws1_admin_dep1_viewer_user", admin_and_viewer),
-    ]);
-    users
-}
-
-pub fn users_of_shield() -> Users {
-    let ws2_admin = (Role::WorkspaceAdmin, workspace(WS2));
-    vec![
-        ("ws1_viewer_user", vec![ws1(Role::WorkspaceViewer)]),
-        ("ws1_editor_user", vec![ws1(Role::WorkspaceEditor)]),
-        ("ws1_admin_user", vec![ws1(Role::WorkspaceAdmin)]),
-        ("ws2_admin_user", vec![ws2_admin]),
-        ("sys_viewer_user", vec![system(Role::SystemViewer)]),
-        ("sys_editor_user", vec![system(Role::SystemEditor)]),
-        ("sys_admin_user", vec![system(Role::SystemAdmin)]),
-        ("nobody_user", vec![]),
-    ]
-}
-
-fn ws1(role: Role) -> (Role, Entity) {
-    (role, workspace(WS1))
-}
-
-fn dep1(role: Role) -> (Role, Entity) {
-    (role, deployment(DEP1))
-}
-
-fn system(role: Role) -> (Role, Entity) {
-    (role, Entity::System)
 }
 
 pub async fn start_deployments(recordings: &Recordings) -> Sandbox {

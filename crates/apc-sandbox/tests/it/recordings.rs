@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::comparison::Comparison;
 use crate::installations::{
-    start_2020, start_deployments, start_shield, users_of_2020, users_of_deployments,
-    users_of_shield,
+    USERS_OF_2020, USERS_OF_DEPLOYMENTS, USERS_OF_SHIELD, start_2020, start_deployments,
+    start_shield,
 };
-use crate::replay::{Recordings, Users, name};
+use crate::replay::{Recordings, name};
 use crate::support::{ANALYTICS, CREATE, DELETE, LIST, ask, post};
 
 const OF_2020: &str = include_str!("recordings.json");
@@ -115,7 +115,7 @@ async fn hold<F: AsyncFn(&Value) -> Sandbox>(
     recordings.cases().len() - excepted.len()
 }
 
-fn recordings(text: &str, users: Users) -> Recordings {
+fn recordings(text: &str, users: &'static [&'static str]) -> Recordings {
     let file: Value = serde_json::from_str(text).unwrap();
     Recordings {
         comparison: Comparison::new(&file["seeds"]),
@@ -126,21 +126,21 @@ fn recordings(text: &str, users: Users) -> Recordings {
 
 #[tokio::test]
 async fn the_line_of_2020_answers_as_the_api_did() {
-    let recordings = recordings(OF_2020, users_of_2020());
+    let recordings = recordings(OF_2020, USERS_OF_2020);
     let start = async |_: &Value| start_2020(&recordings).await;
     assert_eq!(hold(&recordings, OF_2020, start).await, 52);
 }
 
 #[tokio::test]
 async fn the_line_of_2020_answers_about_deployments_as_the_api_did() {
-    let recordings = recordings(DEPLOYMENTS, users_of_deployments());
+    let recordings = recordings(DEPLOYMENTS, USERS_OF_DEPLOYMENTS);
     let start = async |_: &Value| start_deployments(&recordings).await;
     assert_eq!(hold(&recordings, DEPLOYMENTS, start).await, 110);
 }
 
 #[tokio::test]
 async fn the_line_of_today_answers_as_its_ancestor_did() {
-    let mut recordings = recordings(SHIELD, users_of_shield());
+    let mut recordings = recordings(SHIELD, USERS_OF_SHIELD);
     recordings.comparison.unordered = true;
     // DEPLOYMENT in the branch and SYSTEM in the releases, whatever the account is bound to.
     recordings.comparison.free = &["entityType"];

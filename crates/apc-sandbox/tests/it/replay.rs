@@ -1,6 +1,6 @@
 //! Sends recorded requests to a sandbox, over a socket.
 
-use apc_sandbox::{AccountSnapshot, Entity, Role, Sandbox};
+use apc_sandbox::{AccountSnapshot, Sandbox};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -8,14 +8,12 @@ use serde_json::Value;
 use crate::comparison::Comparison;
 use crate::support::{Answer, is_silent, post};
 
-/// Names of users, and their roles.
-pub type Users = Vec<(&'static str, Vec<(Role, Entity)>)>;
-
 /// A file of recordings, with all that is needed to replay it.
 pub struct Recordings {
     pub file: Value,
     pub comparison: Comparison,
-    pub users: Users,
+    /// The names of users, which speak of their roles.
+    pub users: &'static [&'static str],
 }
 
 /// The name of a recording. Where two have the same, their callers tell them apart.
@@ -107,11 +105,11 @@ impl Replay<'_> {
             "none" => return None,
             "garbage" => "ffffffffffffffffffffffffffffffff".into(),
             "garbage_text" => "not-a-token".into(),
-            "expired_jwt" => user(self.recordings.users[0].0, -1),
+            "expired_jwt" => user(self.recordings.users[0], -1),
             "jwt_of_a_deleted_user" => user("deleted", 24),
             "ws1_admin_with_bearer" => format!("Bearer {}", key("ws1_admin")),
             "ws1_admin_with_lowercase_bearer" => format!("bearer {}", key("ws1_admin")),
-            name if self.recordings.users.iter().any(|(user, _)| *user == name) => user(name, 24),
+            name if self.recordings.users.contains(&name) => user(name, 24),
             name => self.key_of(name),
         };
         Some(other)

@@ -19,32 +19,28 @@ struct Field {
 
 /// The fields of a schema's text, without those of queries and mutations.
 fn fields(text: &str) -> Vec<Field> {
-    let definitions = parse_schema(text).unwrap().definitions.into_iter();
-    let objects = definitions.filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(definition) => match definition.node.kind {
-            TypeKind::Object(object) => Some((definition.node.name.node, object)),
-            _ => None,
-        },
-        _ => None,
-    });
-    let objects: Vec<_> = objects.collect();
-    let names: Vec<_> = objects.iter().map(|(name, _)| name.to_string()).collect();
-    let types = objects
-        .iter()
-        .filter(|(name, _)| !["Query", "Mutation"].contains(&name.as_str()));
-    let all =
-        types.flat_map(|(owner, object)| object.fields.iter().map(move |field| (owner, field)));
-    all.map(|(owner, field)| {
-        let (name, ty) = (&field.node.name.node, field.node.ty.node.to_string());
-        let ty = ty.trim_matches(['[', ']', '!']);
-        let is_object = names.iter().any(|name| name == ty);
-        Field {
-            owner: owner.to_string(),
-            name: name.to_string(),
-            selection: format!("{name} {}", if is_object { "{ __typename }" } else { "" }),
+    let mut fields = Vec::new();
+    for definition in parse_schema(text).unwrap().definitions {
+        if let TypeSystemDefinition::Type(definition) = definition
+            && let TypeKind::Object(object) = definition.node.kind
+            && !["Query", "Mutation"].contains(&definition.node.name.node.as_str())
+        {
+            let owner = definition.node.name.node.to_string();
+            fields.extend(object.fields.iter().map(|field| {
+                let (name, ty) = (field.node.name.node.to_string(), field.node.ty.to_string());
+                let is_object =
+                    text.contains(&format!("type {} ", ty.trim_matches(['[', ']', '!'])));
+                let selection = format!("{name} {}", if is_object { "{ __typename }" } else { "" });
+                let owner = owner.clone();
+                Field {
+                    owner,
+                    name,
+                    selection,
+                }
+            }));
         }
-    })
-    .collect()
+    }
+    fields
 }
 
 /// A query that leads to the field. `binding` is the name of an account's way to its bindings.
