@@ -3,8 +3,7 @@
 use async_graphql::dynamic::FieldValue;
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, AccountView, BindingView, Node, Seen};
-use crate::graphql::scalars::{Answer, maybe, text, time};
+use crate::graphql::node::{self, AccountView, Answer, BindingView, Node, Seen, maybe, text, time};
 use crate::line::Line;
 use crate::state::account::{Account, Binding, Breakage};
 use crate::state::roles::{Entity, Level};

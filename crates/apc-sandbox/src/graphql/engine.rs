@@ -10,12 +10,11 @@ use crate::graphql::account_fields;
 use crate::graphql::call::Call;
 use crate::graphql::definitions::Definitions;
 use crate::graphql::mutations;
-use crate::graphql::node::Node;
+use crate::graphql::node::{Answer, Node};
 use crate::graphql::place_fields;
 use crate::graphql::queries;
-use crate::graphql::reply::failure;
-use crate::graphql::scalars::Answer;
-use crate::graphql::words::words;
+use crate::graphql::reply::FAILED_AT;
+use crate::graphql::words::{with, words};
 use crate::handle::Handle;
 use crate::line::Line;
 use crate::state::refusal::Refusal;
@@ -69,7 +68,10 @@ fn field(owner: &str, definition: &FieldDefinition) -> Field {
         FieldFuture::new(async move {
             let call = Call::of(&context)?;
             let answer = place.answer(&call).await;
-            answer.map_err(|refusal| failure(words(refusal, call.dialect()), call.path()))
+            answer.map_err(|refusal| {
+                let error = words(refusal, call.dialect());
+                with(error, FAILED_AT, call.path())
+            })
         })
     });
     definition.arguments.iter().fold(field, |field, argument| {

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, Node, Seen};
-use crate::graphql::scalars::Answer;
+use crate::graphql::node::{self, Answer, Node, Seen};
 use crate::state::account::NewAccount;
 use crate::state::changes::Changes;
 use crate::state::roles::{Action, Entity, Role};

@@ -1,15 +1,20 @@
-//! The objects that answers are made of, before their fields are asked for.
+//! The objects and the values that answers are made of.
 
+use async_graphql::Value;
 use async_graphql::dynamic::FieldValue;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::graphql::call::Call;
-use crate::graphql::scalars::Answer;
 use crate::line::Line;
 use crate::state::account::{Account, Binding, Breakage};
 use crate::state::refusal::Refusal;
 use crate::state::roles::{Entity, Level};
 use crate::state::store::{Deployment, Workspace};
 
+/// The value of a field. None is null, or an error where null is not allowed.
+pub(crate) type Answer = Result<Option<FieldValue<'static>>, Refusal>;
+
+/// An object, before its fields are asked for.
 pub(crate) enum Node {
     Account(AccountView),
     Binding(BindingView),
@@ -73,6 +78,19 @@ impl Node {
             masked,
         })
     }
+}
+
+pub(crate) fn text(text: impl Into<String>) -> Option<FieldValue<'static>> {
+    Some(FieldValue::value(Value::String(text.into())))
+}
+
+pub(crate) fn maybe(text: Option<&str>) -> Option<FieldValue<'static>> {
+    text.and_then(self::text)
+}
+
+/// A time in the API's spelling: UTC, with milliseconds.
+pub(crate) fn time(time: DateTime<Utc>) -> Option<FieldValue<'static>> {
+    text(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 pub(crate) fn one(node: Node) -> Answer {

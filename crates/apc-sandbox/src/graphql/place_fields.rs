@@ -1,8 +1,7 @@
 //! The fields of workspaces, deployments and the installation itself.
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, BindingView, Node};
-use crate::graphql::scalars::{Answer, text, time};
+use crate::graphql::node::{self, Answer, BindingView, Node, text, time};
 use crate::line::Line;
 use crate::state::roles::Entity;
 use crate::state::store::{Deployment, Workspace};

@@ -1,8 +1,7 @@
 //! The queries, and who may send them.
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, Node, Seen};
-use crate::graphql::scalars::Answer;
+use crate::graphql::node::{self, Answer, Node, Seen};
 use crate::graphql::words::Dialect;
 use crate::line::Line;
 use crate::state::account::Account;

@@ -1,39 +1,20 @@
 //! The JSON of answers and errors, in the API's form.
 
-use async_graphql::{Error, ErrorExtensionValues, Pos, Response, ServerError};
+use async_graphql::{Pos, Response, ServerError};
 use serde_json::{Value, json};
 
 use crate::graphql::definitions::TypedDocument;
-use crate::graphql::words::Words;
+use crate::graphql::words::SHOWN_PATH;
 
 pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 
 /// The extension that carries the path of a failed field, which the library leaves out.
-const FAILED_AT: &str = "failedAt";
-/// The extension that carries the path to show instead.
-const SHOWN_PATH: &str = "shownPath";
+pub(crate) const FAILED_AT: &str = "failedAt";
 
 /// An HTTP status and the JSON that goes with it.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Value,
-}
-
-/// The error of a field, for [`executed`] to find in the response.
-pub(crate) fn failure(words: Words, path: async_graphql::Value) -> Error {
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", words.code);
-    if words.exception != async_graphql::Value::Null {
-        extensions.set("exception", words.exception);
-    }
-    if let Some(shown) = words.path {
-        extensions.set(SHOWN_PATH, shown);
-    }
-    extensions.set(FAILED_AT, path);
-    Error {
-        extensions: Some(extensions),
-        ..Error::new(words.message)
-    }
 }
 
 pub(crate) fn error(message: impl Into<String>, positions: &[Pos], code: &str) -> Value {

@@ -1,7 +1,7 @@
 //! The words of the API's refusals, as they were recorded. Parse, validation and variable errors are the engine's and
 //! not here.
 
-use async_graphql::{Value, value};
+use async_graphql::{Error, ErrorExtensions, Value, value};
 
 use crate::line::Line;
 use crate::state::refusal::{Change, Refusal};
@@ -11,6 +11,9 @@ const FORBIDDEN: &str = "FORBIDDEN";
 /// The code of failures inside, and of bad variables.
 pub(crate) const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 const BAD_INPUT: &str = "BAD_USER_INPUT";
+const EXCEPTION: &str = "exception";
+/// The extension that carries a path that the API shows instead of that of the failed field.
+pub(crate) const SHOWN_PATH: &str = "shownPath";
 const NO_PERMISSION_2020: &str = "You do not have the appropriate permissions for that";
 const NO_PERMISSION_TODAY: &str = "Insufficient permissions.";
 
@@ -33,83 +36,78 @@ impl Dialect {
     }
 }
 
-/// An error as the API words it.
-pub(crate) struct Words {
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-    /// Insights that the API gives away; null if there are none.
-    pub(crate) exception: Value,
-    /// A path that the API shows instead of that of the failed field.
-    pub(crate) path: Option<Value>,
+/// An error with this code.
+fn worded(code: &'static str, message: impl Into<String>) -> Error {
+    with(Error::new(message), "code", code)
 }
 
-impl Words {
-    fn new(code: &'static str, message: impl Into<String>) -> Words {
-        Words {
-            code,
-            message: message.into(),
-            exception: Value::Null,
-            path: None,
-        }
-    }
+/// An error with one more extension.
+pub(crate) fn with(error: Error, name: &str, value: impl Into<Value>) -> Error {
+    error.extend_with(|_, extensions| extensions.set(name, value))
+}
 
-    /// The exception of 2020 repeats the message; later releases keep it.
-    fn repeated(mut self, dialect: Dialect) -> Words {
-        if dialect == Dialect::Of2020 {
-            self.exception = value!({ "message": (self.message.clone()) });
-        }
-        self
+/// An error that in 2020 repeats its message as its exception; later releases keep it.
+fn repeated(code: &'static str, message: &str, dialect: Dialect) -> Error {
+    let error = worded(code, message);
+    match dialect {
+        Dialect::Of2020 => with(error, EXCEPTION, value!({ "message": message })),
+        _ => error,
     }
 }
 
-pub(crate) fn words(refusal: Refusal, dialect: Dialect) -> Words {
+/// The error that a refusal becomes, as the API words it.
+pub(crate) fn words(refusal: Refusal, dialect: Dialect) -> Error {
     match (refusal, dialect) {
         (Refusal::Unauthenticated, Dialect::Of2020 | Dialect::Today)
         | (Refusal::NotPermitted, Dialect::Of2020) => {
-            Words::new(FORBIDDEN, NO_PERMISSION_2020).repeated(dialect)
+            repeated(FORBIDDEN, NO_PERMISSION_2020, dialect)
         }
         (Refusal::Unauthenticated | Refusal::NotPermitted, _) => {
-            Words::new(INTERNAL, NO_PERMISSION_TODAY)
+            worded(INTERNAL, NO_PERMISSION_TODAY)
         }
         (Refusal::Duplicate(label), _) => {
             let message = format!("Service Account already exists with the name {label}");
-            Words::new(BAD_INPUT, message)
+            worded(BAD_INPUT, message)
         }
-        (Refusal::NotFound, _) => Words {
-            exception: value!({ "name": "ResourceNotFoundError" }),
-            ..Words::new("RESOURCE_NOT_FOUND", "The requested resource was not found")
-        },
+        (Refusal::NotFound, _) => {
+            let error = worded("RESOURCE_NOT_FOUND", "The requested resource was not found");
+            with(
+                error,
+                EXCEPTION,
+                value!({ "name": "ResourceNotFoundError" }),
+            )
+        }
         (Refusal::NoRow { change, model, id }, Dialect::Of2020) => no_node(change, model, &id),
-        (Refusal::NoRow { change, model, .. }, _) => Words::new(INTERNAL, no_record(change, model)),
-        (Refusal::InvalidRole, _) => Words::new(BAD_INPUT, "Invalid role").repeated(dialect),
+        (Refusal::NoRow { change, model, .. }, _) => worded(INTERNAL, no_record(change, model)),
+        (Refusal::InvalidRole, _) => repeated(BAD_INPUT, "Invalid role", dialect),
         (Refusal::MissingArgument(names), _) => {
             let message = format!("A required argument was not sent: {names}");
-            Words::new(BAD_INPUT, message).repeated(dialect)
+            repeated(BAD_INPUT, &message, dialect)
         }
         // A crash in the words of the JavaScript engine of the time.
         (Refusal::Crash { property, nothing }, Dialect::Of2020) => {
             let message = format!("Cannot read property '{property}' of {nothing}");
-            Words::new(INTERNAL, message)
+            worded(INTERNAL, message)
         }
         (Refusal::Crash { property, nothing }, _) => {
             let message = format!("Cannot read properties of {nothing} (reading '{property}')");
-            Words::new(INTERNAL, message)
+            worded(INTERNAL, message)
         }
         (Refusal::NoValue(field), _) => no_value(&field),
-        (Refusal::BrokenRow { list, index }, _) => Words {
-            path: Some(value!([list, index, "id"])),
-            ..no_value("ServiceAccount.id")
-        },
+        (Refusal::BrokenRow { list, index }, _) => {
+            let path = value!([list, index, "id"]);
+            with(no_value("ServiceAccount.id"), SHOWN_PATH, path)
+        }
     }
 }
 
-fn no_value(field: &str) -> Words {
+fn no_value(field: &str) -> Error {
     let message = format!("Cannot return null for non-nullable field {field}.");
-    Words::new(INTERNAL, message)
+    worded(INTERNAL, message)
 }
 
 /// Errors of the first database layer come with a path of their own.
-fn no_node(change: Change, model: &str, id: &str) -> Words {
+fn no_node(change: Change, model: &str, id: &str) -> Error {
     let message = format!("No Node for the model {model} with value {id} for id found.");
     let path = match change {
         Change::Create => value!(["createServiceAccount"]),
@@ -128,11 +126,8 @@ fn no_node(change: Change, model: &str, id: &str) -> Words {
             "status": 200,
         }
     });
-    Words {
-        exception,
-        path: Some(path),
-        ..Words::new(INTERNAL, message)
-    }
+    let error = with(worded(INTERNAL, message), EXCEPTION, exception);
+    with(error, SHOWN_PATH, path)
 }
 
 /// Errors of the second database layer, Prisma 2, reach the client as they come, many lines long.
