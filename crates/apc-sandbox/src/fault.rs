@@ -89,10 +89,6 @@ impl Faults {
         });
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.pending.clear();
-    }
-
     /// The fault for a request of these fields, used up by being taken.
     pub(crate) fn take(&mut self, fields: &[String]) -> Option<Fault> {
         self.pending.retain(|pending| pending.times > 0);

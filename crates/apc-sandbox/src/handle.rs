@@ -96,7 +96,7 @@ impl Handle {
 
     /// Takes back the faults still to come.
     pub fn clear_faults(&self) {
-        self.scene().faults.clear();
+        self.scene().faults = Faults::default();
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::dynamic::FieldValue;
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, AccountView, Answer, BindingView, Node, Seen, maybe, text, time};
+use crate::graphql::node::{self, AccountView, Answer, Node, Seen, maybe, text, time};
 use crate::line::Line;
 use crate::state::account::{Account, Binding, Breakage};
 use crate::state::roles::{Entity, Level};
@@ -28,14 +28,10 @@ pub(crate) fn account(view: &AccountView, call: &Call<'_>) -> Answer {
         "createdAt" => time(account.created_at),
         "updatedAt" => time(account.updated_at),
         "roleBinding" | "roleBindings" if view.seen == Seen::Deleted => None,
-        "roleBinding" => bindings(account).next().map(FieldValue::from),
-        "roleBindings" => Some(FieldValue::list(bindings(account))),
+        "roleBinding" => node::bindings(account).next().map(FieldValue::from),
+        "roleBindings" => Some(FieldValue::list(node::bindings(account))),
         _ => entity_field(field, entity_shown(view, line), line),
     })
-}
-
-fn bindings(account: &Account) -> impl Iterator<Item = Node> {
-    BindingView::all_of(account).map(Node::Binding)
 }
 
 /// The entity that the account's own fields speak of. Today they are no help: they are empty, and where an account has
@@ -71,16 +67,15 @@ fn entity_field(field: &str, entity: Option<&Entity>, line: Line) -> Option<Fiel
     }
 }
 
-pub(crate) fn binding(view: &BindingView, call: &Call<'_>) -> Answer {
-    let grant = &view.binding.grant;
+pub(crate) fn binding(binding: &Binding, account: Option<&Account>, call: &Call<'_>) -> Answer {
+    let grant = &binding.grant;
     match (call.field(), &grant.entity) {
-        ("id", _) => Ok(text(&view.binding.id)),
+        ("id", _) => Ok(text(&binding.id)),
         ("role", _) => Ok(text(grant.role.name())),
-        ("createdAt", _) => Ok(time(view.binding.created_at)),
+        ("createdAt", _) => Ok(time(binding.created_at)),
         ("serviceAccount", entity) => {
             let seen = Seen::On(entity.level());
-            let account = view.account.clone();
-            Ok(account.map(|account| Node::account(call, account, seen).into()))
+            Ok(account.map(|account| Node::account(call, account.clone(), seen).into()))
         }
         ("workspace", Entity::Workspace(id)) => node::workspace(call, id),
         ("deployment", Entity::Deployment(id)) => node::deployment(call, id),

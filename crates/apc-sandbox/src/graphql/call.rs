@@ -89,6 +89,10 @@ impl<'a> Call<'a> {
         self.text(name).unwrap_or_default()
     }
 
+    pub(crate) fn account_id(&self) -> String {
+        self.id("serviceAccountUuid")
+    }
+
     pub(crate) fn workspace(&self) -> Entity {
         Entity::Workspace(self.id("workspaceUuid"))
     }

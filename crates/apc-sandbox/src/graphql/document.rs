@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection};
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
 use async_graphql::parser::{self, parse_query};
 use async_graphql::{Name, Pos, Request, Variables};
 use serde_json::{Value, json};
@@ -11,7 +13,6 @@ use crate::graphql::call::Asker;
 use crate::graphql::definitions::{TypedDocument, key, root};
 use crate::graphql::engine::Engine;
 use crate::graphql::reply::{Reply, VALIDATION_FAILED, answer, error, executed, refused};
-use crate::graphql::untyped::has_untyped;
 use crate::handle::Handle;
 use crate::state::tokens::Caller;
 
@@ -53,7 +54,11 @@ impl Document {
     ) -> Reply {
         let document = match &self.parsed {
             Ok(document) => document,
-            Err(problem) => return refused(vec![parse_error(problem)]),
+            Err(problem) => {
+                let positions: Vec<Pos> = problem.positions().collect();
+                let message = format!("Syntax Error: {problem}");
+                return refused(vec![error(message, &positions, PARSE_FAILED)]);
+            }
         };
         let Some(operation) = self.operation() else {
             let name = self.operation_name.as_deref().unwrap_or_default();
@@ -129,7 +134,26 @@ impl Document {
     }
 }
 
-fn parse_error(problem: &parser::Error) -> Value {
-    let positions: Vec<Pos> = problem.positions().collect();
-    error(format!("Syntax Error: {problem}"), &positions, PARSE_FAILED)
+/// Tells whether there is an inline fragment without a type below the field, directly or in a fragment.
+fn has_untyped(document: &ExecutableDocument, field: &Field) -> bool {
+    is_within(document, &field.selection_set.node, 0)
+}
+
+fn is_within(document: &ExecutableDocument, set: &SelectionSet, depth: usize) -> bool {
+    // Validation refuses fragments that contain themselves, but comes later.
+    let deep = depth > document.fragments.len();
+    let is_untyped = |item: &Selection| match item {
+        Selection::Field(field) => is_within(document, &field.node.selection_set.node, depth),
+        Selection::InlineFragment(fragment) => {
+            fragment.node.type_condition.is_none()
+                || is_within(document, &fragment.node.selection_set.node, depth)
+        }
+        Selection::FragmentSpread(spread) => {
+            let fragment = document.fragments.get(&spread.node.fragment_name.node);
+            fragment.is_some_and(|fragment| {
+                is_within(document, &fragment.node.selection_set.node, depth + 1)
+            })
+        }
+    };
+    !deep && set.items.iter().any(|item| is_untyped(&item.node))
 }

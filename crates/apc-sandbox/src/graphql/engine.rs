@@ -127,7 +127,7 @@ impl Place {
 fn of_node(node: &Node, call: &Call<'_>) -> Answer {
     match node {
         Node::Account(view) => account_fields::account(view, call),
-        Node::Binding(view) => account_fields::binding(view, call),
+        Node::Binding(binding, account) => account_fields::binding(binding, account.as_ref(), call),
         Node::Workspace(workspace) => place_fields::workspace(workspace, call),
         Node::Deployment(deployment) => place_fields::deployment(deployment, call),
         Node::AppConfig => place_fields::app_config(call),

@@ -11,6 +11,5 @@ pub(crate) mod nulls;
 pub(crate) mod place_fields;
 pub(crate) mod queries;
 pub(crate) mod reply;
-pub(crate) mod untyped;
 pub(crate) mod validation;
 pub(crate) mod words;

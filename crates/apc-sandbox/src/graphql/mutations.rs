@@ -42,17 +42,15 @@ async fn create(call: &Call<'_>, entity: Entity) -> Answer {
 /// The right is asked of the entity named; the account deleted may belong anywhere.
 fn delete(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Delete, entity)?;
-    let id = call.id("serviceAccountUuid");
-    let account = call.store(|store| store.delete(&id))?;
+    let account = call.store(|store| store.delete(&call.account_id()))?;
     node::one(Node::account(call, account, Seen::Deleted))
 }
 
 fn update(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Update, entity)?;
-    let id = call.id("serviceAccountUuid");
     let payload = call.argument("payload").cloned().unwrap_or_default();
     let changes = changes(&payload.into_json().unwrap_or_default());
-    let account = call.store(|store| store.update(&id, entity, changes))?;
+    let account = call.store(|store| store.update(&call.account_id(), entity, changes))?;
     node::one(Node::account(call, account, Seen::On(entity.level())))
 }
 

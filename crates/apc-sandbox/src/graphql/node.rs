@@ -17,7 +17,8 @@ pub(crate) type Answer = Result<Option<FieldValue<'static>>, Refusal>;
 /// An object, before its fields are asked for.
 pub(crate) enum Node {
     Account(AccountView),
-    Binding(BindingView),
+    /// A binding, and the account it belongs to unless it is a user's.
+    Binding(Binding, Option<Account>),
     Workspace(Workspace),
     Deployment(Deployment),
     AppConfig,
@@ -39,22 +40,6 @@ pub(crate) enum Seen {
     Deleted,
     /// One that reads or updates accounts of this level.
     On(Level),
-}
-
-/// A binding, and the account it belongs to unless it is a user's.
-pub(crate) struct BindingView {
-    pub(crate) binding: Binding,
-    pub(crate) account: Option<Account>,
-}
-
-impl BindingView {
-    pub(crate) fn all_of(account: &Account) -> impl Iterator<Item = BindingView> {
-        let bindings = account.bindings.iter().cloned();
-        bindings.map(|binding| BindingView {
-            binding,
-            account: Some(account.clone()),
-        })
-    }
 }
 
 impl From<Node> for FieldValue<'static> {
@@ -116,6 +101,11 @@ pub(crate) fn accounts(call: &Call<'_>, accounts: Vec<Account>, level: Level) ->
     }
     let view = |account| Node::account(call, account, Seen::On(level));
     many(accounts.into_iter().map(view))
+}
+
+pub(crate) fn bindings(account: &Account) -> impl Iterator<Item = Node> {
+    let bindings = account.bindings.iter().cloned();
+    bindings.map(|binding| Node::Binding(binding, Some(account.clone())))
 }
 
 pub(crate) fn workspace(call: &Call<'_>, id: &str) -> Answer {

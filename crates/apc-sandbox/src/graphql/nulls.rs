@@ -1,5 +1,4 @@
-//! Puts null where a field failed. The library leaves such fields out, and nulls no parent of a field that must have
-//! a value.
+//! Puts null where a field failed, or above it where it must have a value. The library does neither.
 
 use std::cmp::Reverse;
 
@@ -14,11 +13,8 @@ impl<'a> TypedDocument<'a> {
         let mut places: Vec<_> = failed.iter().map(|path| self.nearest(path)).collect();
         places.sort_by_key(|place| Reverse(place.len()));
         for place in places {
-            let mut at = Some(&mut *data);
-            for segment in place {
-                at = at.and_then(|value| step(value, segment));
-            }
-            if let Some(failed) = at {
+            let mut way = place.iter();
+            if let Some(failed) = way.try_fold(&mut *data, |value, segment| step(value, segment)) {
                 *failed = Value::Null;
             }
         }

@@ -1,7 +1,7 @@
 //! The fields of workspaces, deployments and the installation itself.
 
 use crate::graphql::call::Call;
-use crate::graphql::node::{self, Answer, BindingView, Node, text, time};
+use crate::graphql::node::{self, Answer, Node, text, time};
 use crate::line::Line;
 use crate::state::roles::Entity;
 use crate::state::store::{Deployment, Workspace};
@@ -52,15 +52,13 @@ pub(crate) fn app_config(call: &Call<'_>) -> Answer {
 
 /// Lists the bindings of users, then those of service accounts.
 fn role_bindings(entity: &Entity, call: &Call<'_>) -> Answer {
-    let views: Vec<_> = call.store(|store| {
-        let of_users = store.tokens.users.values().flatten();
-        let of_users = of_users.cloned().map(|binding| BindingView {
-            binding,
-            account: None,
-        });
+    let here = |node: &Node| matches!(node, Node::Binding(found, _) if found.is_on(entity));
+    let found: Vec<_> = call.store(|store| {
+        let users = store.tokens.users.values().flatten().cloned();
+        let of_users = users.map(|binding| Node::Binding(binding, None));
         let accounts = store.accounts_of(entity);
-        let views = of_users.chain(accounts.iter().flat_map(BindingView::all_of));
-        views.filter(|view| view.binding.is_on(entity)).collect()
+        let of_accounts = accounts.iter().flat_map(node::bindings);
+        of_users.chain(of_accounts).filter(here).collect()
     });
-    node::many(views.into_iter().map(Node::Binding))
+    node::many(found)
 }

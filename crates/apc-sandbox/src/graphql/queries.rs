@@ -61,8 +61,7 @@ fn workspace(call: &Call<'_>) -> Answer {
 /// The account of this id, wherever it belongs: the API does not look.
 fn single(call: &Call<'_>, entity: &Entity) -> Answer {
     call.authorize(Action::Get, entity)?;
-    let id = call.id("serviceAccountUuid");
-    let account = call.store(|store| store.accounts.get(&id).cloned());
+    let account = call.store(|store| store.accounts.get(&call.account_id()).cloned());
     let seen = Seen::On(entity.level());
     Ok(account.map(|account| Node::account(call, account, seen).into()))
 }

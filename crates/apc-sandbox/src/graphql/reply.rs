@@ -41,7 +41,9 @@ pub(crate) fn executed(response: Response, typed: &TypedDocument<'_>) -> Reply {
     let failures: Option<(Vec<_>, Vec<_>)> = response.errors.iter().map(failed).collect();
     // Errors without a path come from the library's validation.
     let Some((paths, errors)) = failures else {
-        return refused(response.errors.iter().map(validation_error).collect());
+        let invalid =
+            |problem: &ServerError| error(&*problem.message, &problem.locations, VALIDATION_FAILED);
+        return refused(response.errors.iter().map(invalid).collect());
     };
     typed.put_nulls(&mut data, &paths);
     answer(data, errors)
@@ -53,10 +55,6 @@ pub(crate) fn answer(data: Value, errors: Vec<Value>) -> Reply {
         false => json!({ "errors": errors, "data": data }),
     };
     Reply { status: 200, body }
-}
-
-fn validation_error(problem: &ServerError) -> Value {
-    error(&*problem.message, &problem.locations, VALIDATION_FAILED)
 }
 
 /// The path of a failed field, and its error as it is shown.

@@ -1,5 +1,4 @@
-//! The words of the API's refusals, as they were recorded. Parse, validation and variable errors are the engine's and
-//! not here.
+//! The words of the API's refusals, as they were recorded. The errors of its engine are not here.
 
 use async_graphql::{Error, ErrorExtensions, Value, value};
 

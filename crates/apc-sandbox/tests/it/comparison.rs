@@ -59,7 +59,7 @@ impl Comparison {
     pub fn bodies(&self, ours: &Value, theirs: &Value, case: &Value) -> Vec<String> {
         let mut found = Vec::new();
         self.values("body", ours, theirs, "body", &mut found);
-        found.extend(messages(ours, theirs, case));
+        compare_messages(ours, theirs, case, &mut found);
         found
     }
 
@@ -104,21 +104,19 @@ impl Comparison {
 }
 
 /// Messages of resolver errors are stable. Not so those of the engines: JavaScript's, and a database's stand-in.
-fn messages(ours: &Value, theirs: &Value, case: &Value) -> Vec<String> {
-    let mut found = Vec::new();
+fn compare_messages(ours: &Value, theirs: &Value, case: &Value, found: &mut Vec<String>) {
     let remark = case["note"].as_str().unwrap_or_default();
     let invented = remark.starts_with("the words of this error are the stand-in");
     if case["status"] != 200 || invented {
-        return found;
+        return;
     }
     for (ours, theirs) in errors(ours).iter().zip(errors(theirs)) {
         let [ours, theirs] = [ours, &theirs].map(|error| error["message"].as_str().unwrap_or(""));
         match theirs.starts_with(JAVASCRIPT) {
-            true => note(&mut found, "crash", ours.starts_with(JAVASCRIPT), true),
-            false => note(&mut found, "message", ours, theirs),
+            true => note(found, "crash", ours.starts_with(JAVASCRIPT), true),
+            false => note(found, "message", ours, theirs),
         }
     }
-    found
 }
 
 fn errors(body: &Value) -> Vec<Value> {
