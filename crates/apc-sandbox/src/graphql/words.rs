@@ -3,7 +3,7 @@
 use async_graphql::{Error, ErrorExtensions, Value, value};
 
 use crate::line::Line;
-use crate::state::refusal::{Change, Refusal};
+use crate::state::refusal::Refusal;
 use crate::state::store::Store;
 
 const FORBIDDEN: &str = "FORBIDDEN";
@@ -106,12 +106,9 @@ fn no_value(field: &str) -> Error {
 }
 
 /// Errors of the first database layer come with a path of their own.
-fn no_node(change: Change, model: &str, id: &str) -> Error {
+fn no_node(change: &str, model: &str, id: &str) -> Error {
     let message = format!("No Node for the model {model} with value {id} for id found.");
-    let path = match change {
-        Change::Create => value!(["createServiceAccount"]),
-        Change::Update => value!(["updateServiceAccount"]),
-    };
+    let path = value!([(format!("{change}ServiceAccount"))]);
     let exception = value!({
         "result": {
             "data": null,
@@ -130,17 +127,17 @@ fn no_node(change: Change, model: &str, id: &str) -> Error {
 }
 
 /// Errors of the second database layer, Prisma 2, reach the client as they come, many lines long.
-fn no_record(change: Change, model: &str) -> String {
+fn no_record(change: &str, model: &str) -> String {
     let unbound = format!(
         "No \\'{model}\\' record(s) (needed to inline the relation on \\'RoleBinding\\' record(s)) was found \
          for a nested connect on one-to-many relation \\'RoleBindingTo{model}\\'."
     );
-    let (call, cause) = match change {
-        Change::Create => ("create", unbound.as_str()),
-        Change::Update => ("update", "Record to update not found."),
+    let cause = match change {
+        "create" => &unbound,
+        _ => "Record to update not found.",
     };
     format!(
-        "\nInvalid `prisma.serviceAccount.{call}()` invocation:\n\n\n  Error occurred during query execution:\n\
+        "\nInvalid `prisma.serviceAccount.{change}()` invocation:\n\n\n  Error occurred during query execution:\n\
          InterpretationError(\"Error for binding \\'0\\'\", Some(QueryGraphBuilderError(RecordNotFound(\"{cause}\"))))"
     )
 }

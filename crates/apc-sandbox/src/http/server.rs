@@ -33,6 +33,8 @@ enum NoAnswer {
     Cut,
 }
 
+type Outcome = Result<Response<Body>, NoAnswer>;
+
 struct Api {
     engine: Engine,
     handle: Handle,
@@ -71,7 +73,7 @@ async fn respond(api: Arc<Api>, request: Request<Incoming>) -> io::Result<Respon
 }
 
 impl Api {
-    async fn meet(&self, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
+    async fn meet(&self, request: Request<Incoming>) -> Outcome {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| NoAnswer::Cut)?.to_bytes();
         let token = text(&head.headers, AUTHORIZATION);
@@ -97,11 +99,7 @@ impl Api {
         })
     }
 
-    async fn perform(
-        &self,
-        document: &Document,
-        token: Option<&str>,
-    ) -> Result<Response<Body>, NoAnswer> {
+    async fn perform(&self, document: &Document, token: Option<&str>) -> Outcome {
         let fault = {
             let (mut scene, fields) = (self.handle.scene(), document.field_names());
             scene.let_accounts_arrive(&fields);
@@ -120,7 +118,7 @@ impl Api {
         fault: Fault,
         document: &Document,
         work: impl Future<Output = Result<Reply, NoAnswer>>,
-    ) -> Result<Response<Body>, NoAnswer> {
+    ) -> Outcome {
         match fault {
             Fault::Delay(time) => {
                 sleep(time).await;

@@ -2,7 +2,7 @@
 
 use crate::line::Line;
 use crate::state::account::{Account, Binding, NewAccount};
-use crate::state::refusal::{Change, Refusal};
+use crate::state::refusal::Refusal;
 use crate::state::roles::{Entity, Level, Role};
 use crate::state::store::{Deployment, Store};
 
@@ -44,7 +44,7 @@ impl Store {
             }
         };
         exists.then_some(()).ok_or_else(|| Refusal::NoRow {
-            change: Change::Create,
+            change: "create",
             model,
             id: id.clone(),
         })
@@ -68,7 +68,7 @@ impl Store {
         // The rewrite prepares the change of the role and never sends it.
         let role = changes.role.filter(|_| self.line == Line::Of2020);
         let account = self.accounts.get_mut(id).ok_or_else(|| Refusal::NoRow {
-            change: Change::Update,
+            change: "update",
             model: "ServiceAccount",
             id: id.into(),
         })?;
@@ -93,8 +93,7 @@ impl Store {
         if !self.checks_duplicates.unwrap_or(habit) {
             return Ok(());
         }
-        let alike =
-            |account: &&Account| label.is_none_or(|label| account.label.as_deref() == label);
+        let alike = |found: &&Account| label.is_none_or(|label| found.label.as_deref() == label);
         for account in self.accounts.values().filter(alike) {
             if account.bindings.is_empty() {
                 let nothing = "null";

@@ -12,7 +12,8 @@ pub(crate) enum Refusal {
     NotFound,
     /// A change that names a row that is not there.
     NoRow {
-        change: Change,
+        /// Its name in the database layer: `create` or `update`.
+        change: &'static str,
         model: &'static str,
         id: String,
     },
@@ -31,11 +32,4 @@ pub(crate) enum Refusal {
         list: String,
         index: usize,
     },
-}
-
-/// A change, by its name in the database layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Create,
-    Update,
 }

@@ -151,12 +151,11 @@ impl Store {
     }
 
     pub(crate) fn find_workspace(&self, id: &str) -> Option<&Workspace> {
-        self.workspaces.iter().find(|workspace| workspace.id == id)
+        self.workspaces.iter().find(|found| found.id == id)
     }
 
     pub(crate) fn find_deployment(&self, id: &str) -> Option<&Deployment> {
-        let mut deployments = self.deployments.iter();
-        deployments.find(|deployment| deployment.id == id)
+        self.deployments.iter().find(|found| found.id == id)
     }
 
     /// The workspaces that fit, in the line's order.

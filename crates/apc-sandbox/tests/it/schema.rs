@@ -81,16 +81,12 @@ async fn expect_all_but(line: Line, text: &str, binding: &str, empty: &[&str]) {
     });
     for field in fields(text) {
         let query = query(&field, binding);
-        let body = ask(&sandbox, Persona::SystemAdmin, &query, json!({}))
-            .await
-            .json();
+        let answer = ask(&sandbox, Persona::SystemAdmin, &query, json!({})).await;
+        let body = answer.json();
         let place = format!("{}.{}", field.owner, field.name);
         let expected = !empty.contains(&place.as_str());
-        assert_eq!(
-            is_full(&body["data"]["at"]),
-            expected,
-            "{line}: {place}: {body}"
-        );
+        let full = is_full(&body["data"]["at"]);
+        assert_eq!(full, expected, "{line}: {place}: {body}");
     }
 }
 
