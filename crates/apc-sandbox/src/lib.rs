@@ -70,7 +70,7 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let handle = Handle::new(store);
         let engine = Engine::new(handle.clone()).map_err(io::Error::other)?;
-        let server = tokio::spawn(http::server::serve(listener, engine, handle.clone()));
+        let server = tokio::spawn(http::server::serve(listener, engine));
         Ok(Sandbox {
             address,
             handle,

@@ -13,7 +13,6 @@ use crate::graphql::call::Asker;
 use crate::graphql::definitions::{TypedDocument, key, root};
 use crate::graphql::engine::Engine;
 use crate::graphql::reply::{Reply, VALIDATION_FAILED, answer, error, executed, refused};
-use crate::handle::Handle;
 use crate::state::tokens::Caller;
 
 const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
@@ -46,12 +45,7 @@ impl Document {
     }
 
     /// Validates and executes.
-    pub(crate) async fn execute(
-        &self,
-        engine: &Engine,
-        handle: &Handle,
-        caller: Option<Caller>,
-    ) -> Reply {
+    pub(crate) async fn execute(&self, engine: &Engine, caller: Option<Caller>) -> Reply {
         let document = match &self.parsed {
             Ok(document) => document,
             Err(problem) => {
@@ -70,7 +64,7 @@ impl Document {
             document,
             operation,
         };
-        let errors = typed.errors(&self.variables, &handle.scene());
+        let errors = typed.errors(&self.variables, &engine.handle.scene());
         if !errors.is_empty() {
             return refused(errors);
         }

@@ -19,8 +19,9 @@ use crate::handle::Handle;
 use crate::line::Line;
 use crate::state::refusal::Refusal;
 
-/// An engine and the definitions it was made of.
+/// An engine, the definitions it was made of, and the installation behind it.
 pub(crate) struct Engine {
+    pub(crate) handle: Handle,
     pub(crate) schema: Schema,
     pub(crate) definitions: Definitions,
 }
@@ -29,9 +30,10 @@ impl Engine {
     pub(crate) fn new(handle: Handle) -> Result<Engine, SchemaError> {
         let definitions = Definitions::of(handle.line());
         let definitions = definitions.map_err(|error| SchemaError(error.to_string()))?;
-        let builder = Schema::build("Query", Some("Mutation"), None).data(handle);
+        let builder = Schema::build("Query", Some("Mutation"), None).data(handle.clone());
         let schema = definitions.types.iter().fold(builder, register).finish()?;
         Ok(Engine {
+            handle,
             schema,
             definitions,
         })

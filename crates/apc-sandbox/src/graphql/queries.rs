@@ -107,8 +107,7 @@ fn entity_named(call: &Call<'_>) -> Result<Option<Entity>, Refusal> {
 }
 
 fn workspace_deployments(call: &Call<'_>) -> Answer {
-    let caller = call.caller()?;
-    if !caller.is_system_level() {
+    if !call.caller()?.is_system_level() {
         call.authorize(Action::Get, &call.workspace())?;
     }
     node::many(deployments_named(call).into_iter().map(Node::Deployment))

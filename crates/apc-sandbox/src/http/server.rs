@@ -21,7 +21,6 @@ use crate::fault::Fault;
 use crate::graphql::document::Document;
 use crate::graphql::engine::Engine;
 use crate::graphql::reply::Reply;
-use crate::handle::Handle;
 use crate::http::request::{read, text};
 use crate::http::response::{Body, canned, dated, dripping, gone, page, truncated, whole};
 use crate::requests::Recorded;
@@ -35,19 +34,14 @@ enum NoAnswer {
 
 type Outcome = Result<Response<Body>, NoAnswer>;
 
-struct Api {
-    engine: Engine,
-    handle: Handle,
-}
-
 /// Serves until it is dropped, and its connections with it.
-pub(crate) async fn serve(listener: TcpListener, engine: Engine, handle: Handle) {
-    let api = Arc::new(Api { engine, handle });
+pub(crate) async fn serve(listener: TcpListener, engine: Engine) {
+    let engine = Arc::new(engine);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, api.clone()))),
+                Ok((stream, _)) => drop(connections.spawn(converse(stream, engine.clone()))),
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -55,16 +49,16 @@ pub(crate) async fn serve(listener: TcpListener, engine: Engine, handle: Handle)
     }
 }
 
-async fn converse(stream: TcpStream, api: Arc<Api>) {
-    let service = service_fn(|request| respond(api.clone(), request));
+async fn converse(stream: TcpStream, engine: Arc<Engine>) {
+    let service = service_fn(|request| respond(engine.clone(), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // It ends in an error whenever a fault cuts it or the caller leaves.
     let _ = connection.await;
 }
 
 /// Works in a task of its own: the API does not stop because the caller has left.
-async fn respond(api: Arc<Api>, request: Request<Incoming>) -> io::Result<Response<Body>> {
-    let work = tokio::spawn(async move { api.meet(request).await });
+async fn respond(engine: Arc<Engine>, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    let work = tokio::spawn(async move { engine.meet(request).await });
     match work.await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(NoAnswer::Silence)) => pending().await,
@@ -72,7 +66,7 @@ async fn respond(api: Arc<Api>, request: Request<Incoming>) -> io::Result<Respon
     }
 }
 
-impl Api {
+impl Engine {
     async fn meet(&self, request: Request<Incoming>) -> Outcome {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| NoAnswer::Cut)?.to_bytes();
@@ -142,11 +136,11 @@ impl Api {
             Fault::TruncateAfter => work.await.map(truncated),
             Fault::SlowDrip(pause) => Ok(dripping(work.await?, pause)),
             Fault::ErrorBefore { code, message } => {
-                Ok(whole(document.failed(&self.engine, &code, &message)))
+                Ok(whole(document.failed(self, &code, &message)))
             }
             Fault::ErrorAfter { code, message } => {
                 work.await?;
-                Ok(whole(document.failed(&self.engine, &code, &message)))
+                Ok(whole(document.failed(self, &code, &message)))
             }
         }
     }
@@ -158,6 +152,6 @@ impl Api {
             Identity::Unknown => None,
             Identity::Unanswered => return Err(NoAnswer::Silence),
         };
-        Ok(document.execute(&self.engine, &self.handle, caller).await)
+        Ok(document.execute(self, caller).await)
     }
 }

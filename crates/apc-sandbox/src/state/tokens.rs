@@ -16,10 +16,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     fn with(bindings: &[Binding]) -> Caller {
-        let grants = bindings.iter().map(|binding| binding.grant.clone());
-        Caller {
-            grants: grants.collect(),
-        }
+        let grants = bindings.iter().map(|held| held.grant.clone()).collect();
+        Caller { grants }
     }
 
     pub(crate) fn is_system_level(&self) -> bool {
@@ -41,8 +39,7 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
-    /// The holder of a service account's key. The API hangs if the account has no binding, or if a workspace role
-    /// of it is not bound to a workspace.
+    /// The holder of a key. The API hangs if there is no binding, or a workspace role is bound to no workspace.
     pub(crate) fn of_key_holder(bindings: &[Binding]) -> Identity {
         let caller = Caller::with(bindings);
         let misplaced = |grant: &Grant| {
