@@ -369,6 +369,10 @@ async fn roles_that_are_not_known_are_asked_about() {
         let text = refused.refusal("confirmation_required");
         assert_says(text, &["could not show its roles in full"]);
         assert!(!text.contains("whole installation"), "{bindings}: {text}");
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).capable(can_ask());
+        let mut session = program.serve(Era::Stateless).await;
+        let question = session.pose(DELETE_TOOL, doomed("a")).await;
+        assert_eq!(question.key.as_deref(), Some("delete_other_roles:a"));
         assert_eq!(mutations(&sandbox.handle()), 0);
     }
 }
