@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
-use super::answer::Answer;
+use super::answer::GraphqlResponse;
 use super::documents::{
     CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT, DELETE_IN_WORKSPACE,
     DEPLOYMENT_SERVICE_ACCOUNTS, WORKSPACE_SERVICE_ACCOUNTS,
@@ -96,7 +96,7 @@ pub async fn first_service_accounts<R: Ord>(
 async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
-    answer: &'a Answer,
+    answer: &'a GraphqlResponse,
     most: usize,
     rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
@@ -155,7 +155,7 @@ async fn listing<'a, R: Ord>(
 fn account_of(
     api: &Api<'_>,
     new: &NewServiceAccount,
-    answer: &Answer,
+    answer: &GraphqlResponse,
 ) -> Result<Option<ServiceAccount>, ApiError> {
     let account: Option<WireAccount<'_>> = answer.of_change()?;
     let account = account.and_then(|account| account.read_created(api, new));

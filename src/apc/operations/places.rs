@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{explained_read, of_expired_token};
-use crate::apc::answer::Answer;
+use crate::apc::answer::GraphqlResponse;
 use crate::apc::document::Document;
 use crate::apc::documents::{
     APP_CONFIG, SYS_WORKSPACES, WORKSPACE, WORKSPACE_DEPLOYMENTS, WORKSPACE_SERVICE_ACCOUNTS,
@@ -94,7 +94,7 @@ pub async fn deployments(api: &Api<'_>, workspace: &WorkspaceId) -> Result<Deplo
 
 /// Reads the entries of a list. An entry without an id is counted and left out.
 async fn entries<'a, R, T>(
-    answer: &'a Answer,
+    answer: &'a GraphqlResponse,
     mut read: impl FnMut(R) -> Option<T>,
 ) -> Result<Entries<T>, ApiError>
 where

@@ -16,9 +16,9 @@ use crate::tools::{Call, Code, Failure, locked};
 
 /// The deployments that a call has seen listed, and the workspace of each.
 #[derive(Default)]
-pub struct Homes(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
+pub struct DeploymentWorkspaces(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
 
-impl Homes {
+impl DeploymentWorkspaces {
     /// The workspace of a deployment.
     pub fn workspace_of(&self, id: &DeploymentId) -> Option<WorkspaceId> {
         Some(locked(&self.0).get(id)?.0.clone())

@@ -16,11 +16,11 @@ use crate::tools::place_words::{
 use crate::tools::{Call, Code, Failure};
 
 pub use gaps::Gaps;
-pub use homes::{Homes, check_deployment};
-pub use progress::Progress;
+pub use homes::{DeploymentWorkspaces, check_deployment};
+pub use progress::ReadProgress;
 pub use reading::{ReadWorkspace, read_all};
 pub use views::{Unshown, WorkspaceView, shortened};
-pub use visible::{Visible, visible};
+pub use visible::{VisibleWorkspaces, visible};
 
 use homes::{deployments_of, find};
 
