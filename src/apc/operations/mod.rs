@@ -144,7 +144,7 @@ async fn listing<'a, R: Ord>(
         return Err(first.map_or(ApiError::MissingData, |error| error.classify(200, true)));
     }
     let scrubber = api.remember_keys(keys);
-    let read = |row: WireAccount<'_>| row.read(&scrubber, place);
+    let read = |row: WireAccount<'_>| row.into_account(&scrubber, place);
     let accounts = selected.into_items().filter_map(read);
     let masked = accounts.map(ServiceAccount::with_masked_key_if_undated);
     listing.accounts = masked.collect();
@@ -158,7 +158,7 @@ fn account_of(
     answer: &GraphqlResponse,
 ) -> Result<Option<ServiceAccount>, ApiError> {
     let account: Option<WireAccount<'_>> = answer.of_change()?;
-    let account = account.and_then(|account| account.read_created(api, new));
+    let account = account.and_then(|account| account.into_created(api, new));
     match (account, answer.errors.first()) {
         (Some(account), Some(error)) if !account.has_whole_key() => Err(error.classify(200, true)),
         (account, _) => Ok(account),

@@ -79,7 +79,10 @@ pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
 
 async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
     let answer = api.query(document, &NoVariables {}).await?;
-    entries(&answer, |workspace: WireWorkspace| workspace.read(api)).await
+    entries(&answer, |workspace: WireWorkspace| {
+        workspace.into_workspace(api)
+    })
+    .await
 }
 
 /// Lists the deployments of a workspace. A deployment-level token is refused the list of its own workspace.
@@ -87,7 +90,10 @@ pub async fn deployments(api: &Api<'_>, workspace: &WorkspaceId) -> Result<Deplo
     let listed = async {
         let variables = Place::from(workspace.clone());
         let answer = api.query(&WORKSPACE_DEPLOYMENTS, &variables).await?;
-        entries(&answer, |deployment: WireDeployment| deployment.read(api)).await
+        entries(&answer, |deployment: WireDeployment| {
+            deployment.into_deployment(api)
+        })
+        .await
     };
     explained_read(api, listed.await).await
 }
@@ -121,7 +127,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
     let found = api.query(&WORKSPACE, &variables).await;
     let found = found.and_then(|answer| answer.read::<WireWorkspace>());
     let found = explained_read(api, found).await?;
-    Ok(found.and_then(|workspace| workspace.read(api)))
+    Ok(found.and_then(|workspace| workspace.into_workspace(api)))
 }
 
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.

@@ -32,7 +32,7 @@ pub fn are_on_standard_input(words: &[String]) -> bool {
 }
 
 /// Reads the words after the name of the tool. A usage error says what is wrong and how to write it.
-pub fn read(tool: &str, words: &[String]) -> Result<TypedArguments, clap::Error> {
+pub fn parse(tool: &str, words: &[String]) -> Result<TypedArguments, clap::Error> {
     match words {
         [] => Ok(TypedArguments::Object(Map::new())),
         [only] if only == STDIN => object(tool, standard_input()?.as_slice(), "standard input"),
@@ -148,7 +148,7 @@ mod tests {
         }});
         let words = ["label=7", "limit=7", "deep=true", "other=7", "label_of=a=b"];
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let typed = read("t", &words).unwrap();
+        let typed = parse("t", &words).unwrap();
         let expected = json!({
             "label": "7", "limit": 7, "deep": true, "other": "7", "label_of": "a=b",
         });
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_word_that_does_not_fit_stays_a_text() {
         let schema = json!({"properties": {"limit": {"type": "integer"}}});
-        let typed = read("t", &["limit=many".to_owned()]).unwrap();
+        let typed = parse("t", &["limit=many".to_owned()]).unwrap();
         assert_eq!(
             Value::Object(fitted(typed, &schema)),
             json!({"limit": "many"})

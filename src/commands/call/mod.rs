@@ -33,7 +33,7 @@ pub async fn run(
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
     let asking = !arguments::are_on_standard_input(words) && can_ask();
-    let typed = arguments::read(tool, words)?;
+    let typed = arguments::parse(tool, words)?;
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let shutdown = Shutdown::default();
     shutdown::cancel_on_signal(shutdown.signal.clone());

@@ -59,7 +59,7 @@ pub struct Sending {
 
 /// The account that came of a creation whose process died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct RecoveredAccount {
     /// Its id.
     pub service_account_id: String,
     /// Its key file; none where the key is lost.
@@ -79,7 +79,7 @@ pub(super) enum PhaseLine {
     /// The creation is sent right after this line is written.
     Sent(Sending),
     /// The outcome is known, and nobody was told so far.
-    Found(Found),
+    Found(RecoveredAccount),
 }
 
 /// The phase of an intent.
@@ -90,7 +90,7 @@ pub enum Phase {
     /// The creation was sent, and its outcome is not known.
     Sent(Sending),
     /// The outcome is known, and nobody was told.
-    Found(Found),
+    Found(RecoveredAccount),
 }
 
 /// An intent as it was read.
@@ -192,7 +192,7 @@ pub fn name_of(url: &str, place: &Place, label: &str) -> String {
 }
 
 /// Reads the whole lines of an intent.
-pub(super) fn read(text: &str) -> Content {
+pub(super) fn parse(text: &str) -> Content {
     let Some((whole, _torn)) = text.rsplit_once('\n') else {
         return Content::Nothing;
     };
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn phase(text: &str) -> Phase {
-        match read(text) {
+        match parse(text) {
             Content::Intent(intent) => intent.phase,
             other => panic!("{other:?}"),
         }
@@ -256,7 +256,7 @@ mod tests {
             assert_eq!(phase(&torn), Phase::Prepared, "{torn}");
         }
         for end in 0..prepared.len() {
-            assert_eq!(read(&prepared[..end]), Content::Nothing);
+            assert_eq!(parse(&prepared[..end]), Content::Nothing);
         }
     }
 
@@ -271,7 +271,7 @@ mod tests {
             format!("{prepared}{prepared}"),
             format!("{prepared}{{\"phase\":\"new\"}}\n"),
         ] {
-            assert_eq!(read(&text), Content::Unreadable, "{text}");
+            assert_eq!(parse(&text), Content::Unreadable, "{text}");
         }
     }
 

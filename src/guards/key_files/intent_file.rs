@@ -5,7 +5,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::intent::{self, Content, Found, INTENT, Intent, Phase, PhaseLine, Plan, Sending};
+use super::intent::{
+    self, Content, INTENT, Intent, Phase, PhaseLine, Plan, RecoveredAccount, Sending,
+};
 use super::{KeyDirProblem, KeyDirectory, key_file, publication};
 use crate::guards::secret::Secret;
 
@@ -64,7 +66,7 @@ impl LockedFile {
         file.rewind()?;
         file.take(SIZE_MAX).read_to_end(&mut text)?;
         let text = String::from_utf8(text);
-        Ok(text.map_or(Content::Unreadable, |text| intent::read(&text)))
+        Ok(text.map_or(Content::Unreadable, |text| intent::parse(&text)))
     }
 
     fn append(&self, line: &PhaseLine) -> io::Result<()> {
@@ -242,7 +244,7 @@ impl LeftIntent {
     ///
     /// # Errors
     /// It cannot be written: it will be found again.
-    pub fn found(&mut self, found: Found) -> io::Result<()> {
+    pub fn found(&mut self, found: RecoveredAccount) -> io::Result<()> {
         self.locked.append(&PhaseLine::Found(found.clone()))?;
         if let Content::Intent(intent) = &mut self.content {
             intent.phase = Phase::Found(found);

@@ -108,7 +108,7 @@ where
         if line.is_empty() {
             return None;
         }
-        match relaxed::read(line) {
+        match relaxed::parse(line) {
             Some(message) => self.admit(message, room),
             None => self.admit_unreadable(line, room),
         }

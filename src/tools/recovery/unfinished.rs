@@ -15,7 +15,7 @@ use crate::apc::operations::{self, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::audit::Attempt;
 use crate::guards::key_files::{
-    self, Content, Found, Intent, KeyDirectory, LeftIntent, Phase, Sending,
+    self, Content, Intent, KeyDirectory, LeftIntent, Phase, RecoveredAccount, Sending,
 };
 use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
@@ -171,8 +171,12 @@ fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, li
     call.unfinished.add(Some(left), sentence);
 }
 
-fn found(account: &ServiceAccount, api_key_file: Option<String>, is_doubtful: bool) -> Found {
-    Found {
+fn found(
+    account: &ServiceAccount,
+    api_key_file: Option<String>,
+    is_doubtful: bool,
+) -> RecoveredAccount {
+    RecoveredAccount {
         service_account_id: account.id.as_str().to_owned(),
         api_key_file,
         is_doubtful,
@@ -271,7 +275,7 @@ fn unfinished(intent: &Intent) -> String {
     )
 }
 
-fn sentence(intent: &Intent, found: &Found) -> String {
+fn sentence(intent: &Intent, found: &RecoveredAccount) -> String {
     let id = quoted(&found.service_account_id);
     let unfinished = unfinished(intent);
     match &found.api_key_file {
@@ -297,7 +301,7 @@ fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason:
 }
 
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
-fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
+fn audit(call: &Call, place: &Place, intent: &Intent, found: &RecoveredAccount) {
     let mut attempt = Attempt::of_recovery(create::TOOL.name);
     note_place(&mut attempt, call, place);
     attempt.service_account_id = Some(found.service_account_id.clone());
