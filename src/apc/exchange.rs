@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::{GraphqlResponse, NoData};
 use super::document::Document;
 use super::error::ApiError;
 use super::http::{Connecting, HttpClient, HttpResponse, Purpose};
 use super::installation::{ApiUrl, Installation};
+use super::response::{GraphqlResponse, NoData};
 use super::unreachable::Unreachable;
 use crate::guards::secret::Secrets;
 use crate::guards::secret_set::SecretSet;

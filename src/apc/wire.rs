@@ -8,9 +8,9 @@ use std::fmt::{self, Formatter};
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::answer::present;
 use super::bounded::Bounded;
 use super::exchange::{Api, Scrubber};
+use super::response::present;
 use super::selection::{Candidate, Shown};
 use super::{
     Binding, Bindings, Category, Deployment, DeploymentId, Entity, NewServiceAccount, Place,

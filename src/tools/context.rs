@@ -103,7 +103,7 @@ pub(super) struct Call {
     pub(super) user: Arc<dyn User>,
     pub(super) deadline: Instant,
     pub(super) unfinished: Arc<Unfinished>,
-    pub(super) homes: Arc<DeploymentWorkspaces>,
+    pub(super) known_deployments: Arc<DeploymentWorkspaces>,
     pub(super) progress: Arc<ReadProgress>,
 }
 
@@ -121,7 +121,7 @@ impl Call {
             shared: Arc::clone(shared),
             user,
             unfinished: Arc::default(),
-            homes: Arc::default(),
+            known_deployments: Arc::default(),
             progress: Arc::default(),
         })
     }

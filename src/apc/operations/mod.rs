@@ -8,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
-use super::answer::GraphqlResponse;
 use super::documents::{
     CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT, DELETE_IN_WORKSPACE,
     DEPLOYMENT_SERVICE_ACCOUNTS, WORKSPACE_SERVICE_ACCOUNTS,
 };
 use super::error::{ApiError, GraphqlError};
 use super::exchange::Api;
+use super::response::GraphqlResponse;
 use super::selection::{Candidate, First};
 use super::wire::{Text, WireAccount, WireDeleted};
 use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};

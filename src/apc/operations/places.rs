@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{explained_read, of_expired_token};
-use crate::apc::answer::GraphqlResponse;
 use crate::apc::document::Document;
 use crate::apc::documents::{
     APP_CONFIG, SYS_WORKSPACES, WORKSPACE, WORKSPACE_DEPLOYMENTS, WORKSPACE_SERVICE_ACCOUNTS,
@@ -12,6 +11,7 @@ use crate::apc::documents::{
 };
 use crate::apc::error::{ApiError, Rejection};
 use crate::apc::exchange::Api;
+use crate::apc::response::GraphqlResponse;
 use crate::apc::wire::{WireAccount, WireDeployment, WireWorkspace};
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
 

@@ -223,7 +223,7 @@ pub(super) async fn known_place(call: &Call, place: &Place) -> String {
             let known = operations::workspace(&call.api(), id).await.ok().flatten();
             known.and_then(|workspace| workspace.label)
         }
-        Place::Deployment(id) => call.homes.label_of(id),
+        Place::Deployment(id) => call.known_deployments.label_of(id),
     };
     match label {
         Some(label) => {

@@ -3,7 +3,7 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::homes::deployments_of;
+use super::deployments::deployments_of;
 use super::{AT_ONCE, Gaps};
 use crate::apc::operations::Deployments;
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
