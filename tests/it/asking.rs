@@ -122,7 +122,10 @@ async fn a_yes_to_one_account_does_not_delete_another() {
         let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let answers = json!({key: question.accept(true)});
         let brought = brought(deletion_of(MIGRATION), answers, question.state);
-        assert_no_person(&sandbox, &bring(&mut session, brought).await.outcome());
+        let outcome = bring(&mut session, brought).await.outcome();
+        assert_no_person(&sandbox, &outcome);
+        let way_out = ["without an answer", "keeps the server running"];
+        assert_says(outcome.text(), &way_out);
     }
     assert!(exists(&sandbox.handle(), MIGRATION));
 }
