@@ -10,7 +10,7 @@ use clap::{
 pub use clap_complete::Shell;
 
 use crate::config::Flags;
-use crate::config::setting::{ALL, Form, Setting};
+use crate::config::setting::{ALL, Setting, ValueForm};
 
 /// MCP server for the service accounts of Astro Private Cloud
 ///
@@ -212,15 +212,15 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
         .global(true)
         .help(setting.help());
     Some(match setting.form {
-        Form::Switch => argument.action(ArgAction::SetTrue),
-        Form::Text(name) | Form::Path(name) => argument.value_name(name),
-        Form::List(name) => argument.value_name(name).action(ArgAction::Append),
+        ValueForm::Switch => argument.action(ArgAction::SetTrue),
+        ValueForm::Text(name) | ValueForm::Path(name) => argument.value_name(name),
+        ValueForm::List(name) => argument.value_name(name).action(ArgAction::Append),
     })
 }
 
 /// The texts of a flag; a switch that is on has the one that its variable may have.
 fn texts(setting: &Setting, matches: &ArgMatches) -> Vec<String> {
-    if setting.form == Form::Switch {
+    if setting.form == ValueForm::Switch {
         let on = matches.get_flag(setting.name());
         return on.then(|| true.to_string()).into_iter().collect();
     }
@@ -251,7 +251,7 @@ mod tests {
         let flags = ALL.iter().copied().filter(|setting| setting.flag.is_some());
         let typed: Vec<_> = flags
             .map(|setting| match setting.form {
-                Form::Switch => setting.name().to_owned(),
+                ValueForm::Switch => setting.name().to_owned(),
                 _ => format!("{}=/-x", setting.name()),
             })
             .collect();

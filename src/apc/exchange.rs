@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::{Answer, Refusal};
 use super::document::Document;
 use super::error::ApiError;
-use super::http::{Connecting, HttpClient, Purpose, Reply};
+use super::http::{Connecting, HttpClient, HttpResponse, Purpose};
 use super::installation::{ApiUrl, Installation};
+use super::response::{GraphqlResponse, NoData};
 use super::unreachable::Unreachable;
 use crate::guards::secret::Secrets;
 use crate::guards::secret_set::SecretSet;
@@ -43,7 +43,7 @@ type DocumentAt = (ApiUrl, &'static str);
 
 type Fields = Arc<BTreeSet<&'static str>>;
 
-type Answered = Result<Answer, ApiError>;
+type Answered = Result<GraphqlResponse, ApiError>;
 
 impl GraphqlClient {
     /// An API that has been sent nothing yet; `timeout` is for one request, its repetitions
@@ -171,15 +171,15 @@ impl Api<'_> {
         loop {
             let body = request_body(document, &lacking, variables);
             let reply = self.send(body, purpose, until).await?;
-            match Answer::of(reply, document.field).await {
-                Err(Refusal::Document(messages)) => {
+            match GraphqlResponse::of(reply, document.field).await {
+                Err(NoData::Document(messages)) => {
                     lacking = Arc::new(document.after_refusal(&lacking, &messages)?);
                     self.client.remember_lacking(&place, &lacking);
                     if let Some(field) = document.wholly_lacking(&lacking) {
                         self.client.warn_of_lacking(&place.0, field.lacking);
                     }
                 }
-                Err(Refusal::Other(error)) => return Err(error),
+                Err(NoData::Other(error)) => return Err(error),
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -190,7 +190,7 @@ impl Api<'_> {
         body: Vec<u8>,
         purpose: Purpose,
         until: Instant,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let mut pause = FIRST_PAUSE;
         let mut connection = purpose;
         for tried in 1.. {
@@ -237,7 +237,7 @@ impl Scrubber<'_> {
 }
 
 /// The error of a read that met a gateway's 502–504, which is worth another try.
-fn gateway_failure(reply: &Reply, purpose: Purpose) -> Option<ApiError> {
+fn gateway_failure(reply: &HttpResponse, purpose: Purpose) -> Option<ApiError> {
     let error = match (reply.status, reply.retry_after) {
         (503, retry_after @ Some(_)) => ApiError::RateLimited { retry_after },
         (status, _) => ApiError::Status { status },

@@ -2,7 +2,6 @@
 //! Values are parsed once, here, and trusted afterwards; a value that does not fit has no type.
 
 mod account;
-mod answer;
 mod bounded;
 mod certificate;
 pub(crate) mod document;
@@ -13,6 +12,7 @@ pub mod http;
 pub mod installation;
 pub mod operations;
 pub(crate) mod proxy;
+mod response;
 mod role;
 pub mod selection;
 pub(crate) mod token;

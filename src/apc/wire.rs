@@ -8,9 +8,9 @@ use std::fmt::{self, Formatter};
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::answer::present;
 use super::bounded::Bounded;
 use super::exchange::{Api, Scrubber};
+use super::response::present;
 use super::selection::{Candidate, Shown};
 use super::{
     Binding, Bindings, Category, Deployment, DeploymentId, Entity, NewServiceAccount, Place,
@@ -28,7 +28,7 @@ pub(super) struct WireWorkspace {
 }
 
 impl WireWorkspace {
-    pub(super) fn read(self, api: &Api<'_>) -> Option<Workspace> {
+    pub(super) fn into_workspace(self, api: &Api<'_>) -> Option<Workspace> {
         Some(Workspace {
             id: WorkspaceId::verbatim(self.id?),
             label: self.label.map(|label| api.scrubbed(label)),
@@ -45,7 +45,7 @@ pub(super) struct WireDeployment {
 }
 
 impl WireDeployment {
-    pub(super) fn read(self, api: &Api<'_>) -> Option<Deployment> {
+    pub(super) fn into_deployment(self, api: &Api<'_>) -> Option<Deployment> {
         let clean = |text: Option<String>| text.map(|text| api.scrubbed(text));
         Some(Deployment {
             id: DeploymentId::verbatim(self.id?),
@@ -198,7 +198,7 @@ impl<'a> WireAccount<'a> {
     /// The bindings, by the newer field or by the older one. More than are read make them unreadable.
     pub(super) fn bindings(&self) -> Bindings {
         let read = |binding: &Option<WireBinding<'_>>| match binding {
-            Some(binding) => binding.read(),
+            Some(binding) => binding.to_binding(),
             None => Binding {
                 role: None,
                 entity: Entity::Unknown,
@@ -239,14 +239,18 @@ impl<'a> WireAccount<'a> {
     }
 
     /// The account as it stands in the list of this place; none without an id.
-    pub(super) fn read(self, scrubber: &Scrubber<'_>, place: &Place) -> Option<ServiceAccount> {
+    pub(super) fn into_account(
+        self,
+        scrubber: &Scrubber<'_>,
+        place: &Place,
+    ) -> Option<ServiceAccount> {
         let bindings = self.bindings().map_text(|text| scrubber.scrub(text));
-        self.read_with(scrubber, place, bindings)
+        self.into_account_with(scrubber, place, bindings)
     }
 
     /// The account that a creation made. Its binding is not asked for: a selected binding can fail although the account
     /// was made.
-    pub(super) fn read_created(
+    pub(super) fn into_created(
         self,
         api: &Api<'_>,
         new: &NewServiceAccount,
@@ -256,10 +260,10 @@ impl<'a> WireAccount<'a> {
             role: Some(new.role.name().to_owned()),
             entity: Entity::Place(new.place.clone()),
         }]);
-        self.read_with(&scrubber, &new.place, bindings)
+        self.into_account_with(&scrubber, &new.place, bindings)
     }
 
-    fn read_with(
+    fn into_account_with(
         self,
         scrubber: &Scrubber<'_>,
         place: &Place,
@@ -285,7 +289,7 @@ impl<'a> WireAccount<'a> {
 }
 
 impl WireBinding<'_> {
-    fn read(&self) -> Binding {
+    fn to_binding(&self) -> Binding {
         let id = |entity: &Option<WireEntity<'_>>| {
             let id = entity.as_ref()?.id.as_ref()?;
             Some(id.as_str().to_owned())

@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::cli::{self, Cli, Command};
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::setting::INSECURE;
-use crate::config::{Config, Environment, Reader};
+use crate::config::{Audience, Config, Environment};
 use crate::guards::logging;
 use crate::guards::secret::Secrets;
 use crate::session::server::Server;
@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
     let config = Config::new(&cli.flags, &environment);
     let mut config = config.unwrap_or_else(|broken| cli::usage(broken).exit());
     if let Some(Command::Doctor(_) | Command::Call { .. }) = cli.command {
-        config.reader = Reader::Terminal;
+        config.reader = Audience::Terminal;
     }
     let secrets = Secrets::default();
     let (_log, opened) = logging::start(config.log, config.log_file.as_deref(), &secrets);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::fields::Broken;
+use super::fields::BrokenSetting;
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::guards::regular_file;
 use crate::guards::secret::Secret;
@@ -24,9 +24,9 @@ const REWRITING: Duration = Duration::from_millis(60);
 
 /// The place of the CLI's file: none without a home directory, and broken if nobody meant the value of the variable that
 /// names the CLI's directory.
-pub(super) type Place = Option<Result<PathBuf, Broken>>;
+pub(super) type ConfigPath = Option<Result<PathBuf, BrokenSetting>>;
 
-fn file(place: &Place) -> Result<&Path, LoginProblem> {
+fn file(place: &ConfigPath) -> Result<&Path, LoginProblem> {
     match place {
         None => Err(LoginProblem::NoHome),
         Some(Err(broken)) => Err(LoginProblem::Home(Box::new(broken.clone()))),
@@ -95,7 +95,7 @@ pub enum LoginProblem {
     #[error("there is no home directory to find an astro login in")]
     NoHome,
     #[error(transparent)]
-    Home(Box<Broken>),
+    Home(Box<BrokenSetting>),
     #[error("there is no astro login ({} does not exist)", path.display())]
     NoFile { path: PathBuf },
     #[error("the astro login in {} cannot be read ({source})", path.display())]
@@ -116,7 +116,7 @@ pub enum LoginProblem {
 
 /// Finds the login for a domain, or for the CLI's current context if no domain is named.
 pub(super) async fn find(
-    place: &Place,
+    place: &ConfigPath,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
     match find_at_once(place, domain) {
@@ -134,7 +134,7 @@ pub(super) async fn find(
 
 /// Finds the login as [`find`] does, without waiting for a file that is being rewritten.
 pub(super) fn find_at_once(
-    place: &Place,
+    place: &ConfigPath,
     domain: Option<&Domain>,
 ) -> Result<AstroLogin, LoginProblem> {
     let path = file(place)?;
@@ -143,7 +143,7 @@ pub(super) fn find_at_once(
 
 /// Tells if the CLI was told not to verify certificates. This server does not obey that; it explains a connection that
 /// works only for the CLI.
-pub(super) fn skips_verification(place: &Place) -> bool {
+pub(super) fn skips_verification(place: &ConfigPath) -> bool {
     let path = file(place).ok();
     match path.and_then(|path| load(path).ok()?.houston?.skip_verify_tls) {
         Some(Value::Bool(on)) => on,
@@ -167,13 +167,13 @@ fn load(path: &Path) -> Result<File, LoginProblem> {
 struct File {
     context: Option<String>,
     contexts: Option<HashMap<String, Option<Context>>>,
-    cloud: Option<Cloud>,
-    local: Option<Local>,
-    houston: Option<Houston>,
+    cloud: Option<CloudSection>,
+    local: Option<LocalSection>,
+    houston: Option<HoustonSection>,
 }
 
 #[derive(Deserialize)]
-struct Houston {
+struct HoustonSection {
     // Text or a switch. Any other form must not make the login unusable.
     skip_verify_tls: Option<Value>,
 }
@@ -186,7 +186,7 @@ struct Context {
 }
 
 #[derive(Deserialize)]
-struct Cloud {
+struct CloudSection {
     api: Option<CloudApi>,
 }
 
@@ -197,7 +197,7 @@ struct CloudApi {
 }
 
 #[derive(Deserialize)]
-struct Local {
+struct LocalSection {
     houston: Option<String>,
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fields::{AllBroken, Config};
+use super::fields::{AllBrokenSettings, Config};
 use super::flags::Flags;
-use super::placeholder::Kind;
+use super::placeholder::ValueUse;
 use super::proxy::{NO_PROXY, PROXY};
-use super::setting::{ALL, API_TOKEN, Form, Setting};
+use super::setting::{ALL, API_TOKEN, Setting, ValueForm};
 use super::values::{self, Problem};
 use super::{ASTRO_HOME, Environment};
 use crate::guards::secret::{is_secret_shaped, without_secret_shapes};
@@ -27,7 +27,7 @@ fn beside_settings() -> impl Iterator<Item = &'static str> {
 
 /// The settings as a client's configuration can hold them.
 #[derive(Debug, Default)]
-pub struct Carried {
+pub struct CarriedSettings {
     /// The arguments of the server.
     pub arguments: Vec<String>,
     /// Its variables.
@@ -76,13 +76,13 @@ pub enum NotCarried {
     #[error(
         "{0}. Nothing was printed or written, since a server with such a setting refuses every call. Correct or unset it"
     )]
-    Broken(AllBroken),
+    BrokenSetting(AllBrokenSettings),
     /// There is no current directory for a relative path.
     #[error("a relative path cannot be made absolute: {0}")]
     Path(#[from] io::Error),
 }
 
-impl Carried {
+impl CarriedSettings {
     /// The flags as they were typed, and the variables: a setting becomes a flag, which no other variable can overrule.
     /// Fails if a setting is broken, or a path cannot be made absolute.
     pub fn of(
@@ -94,7 +94,7 @@ impl Carried {
         let broken = broken.filter(|broken| broken.setting != API_TOKEN.name());
         let broken: Vec<_> = broken.cloned().collect();
         if !broken.is_empty() {
-            return Err(NotCarried::Broken(AllBroken(broken)));
+            return Err(NotCarried::BrokenSetting(AllBrokenSettings(broken)));
         }
         let mut carried = Self::default();
         for setting in ALL {
@@ -140,7 +140,7 @@ fn of_setting(
     }
     let text = text.map_err(|_| LeftOut::NotText)?;
     // The name of a file may be a hash.
-    let is_name = setting.kind() == Kind::Name;
+    let is_name = setting.kind() == ValueUse::Name;
     if is_name && without_secret_shapes(&text) != text {
         return Err(LeftOut::LooksLikeToken);
     }
@@ -179,7 +179,7 @@ fn is_fit(name: &str, text: &str, config: &Config) -> Result<(), LeftOut> {
     if without_secret_shapes(text) != text {
         return Err(LeftOut::LooksLikeToken);
     }
-    values::not_a_placeholder(text, Kind::Word).map_err(|_| LeftOut::Unmeant)?;
+    values::not_a_placeholder(text, ValueUse::Word).map_err(|_| LeftOut::Unmeant)?;
     let proxy = config.connecting.proxies.proxy.as_ref();
     match proxy.is_some_and(|proxy| proxy.name == name && proxy.address.is_err()) {
         true => Err(LeftOut::Unusable),
@@ -192,7 +192,7 @@ fn is_fit_path(name: &str, text: &str) -> Result<(), LeftOut> {
     if is_secret_shaped(text.trim()) {
         return Err(LeftOut::LooksLikeToken);
     }
-    values::not_a_placeholder(text, Kind::Path).map_err(|_| LeftOut::Unmeant)?;
+    values::not_a_placeholder(text, ValueUse::Path).map_err(|_| LeftOut::Unmeant)?;
     match name == XDG_STATE_HOME && !Path::new(text).is_absolute() {
         true => Err(LeftOut::Relative),
         false => Ok(()),
@@ -202,10 +202,10 @@ fn is_fit_path(name: &str, text: &str) -> Result<(), LeftOut> {
 /// The text of a variable, typed as flags. A switch that is off has no flag.
 fn as_flags(setting: &'static Setting, text: &str) -> Option<Flags> {
     let texts: Vec<&str> = match setting.form {
-        Form::Switch if matches!(values::switch(text.trim()), Ok(true)) => vec![text],
-        Form::Switch => return None,
-        Form::List(_) => text.split(',').map(str::trim).collect(),
-        Form::Text(_) | Form::Path(_) => vec![text],
+        ValueForm::Switch if matches!(values::switch(text.trim()), Ok(true)) => vec![text],
+        ValueForm::Switch => return None,
+        ValueForm::List(_) => text.split(',').map(str::trim).collect(),
+        ValueForm::Text(_) | ValueForm::Path(_) => vec![text],
     };
     let typed = texts.into_iter().map(|text| (setting, text.to_owned()));
     Some(Flags::new(typed))

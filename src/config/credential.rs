@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::astro_login::{self, AstroLogin, LoginProblem};
-use super::fields::{AllBroken, Config};
+use super::fields::{AllBrokenSettings, Config};
 use super::not_configured::{InstallationProblem, NotConfigured};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN, Setting};
 use super::token;
@@ -30,7 +30,9 @@ impl Config {
 
     async fn find_installation(&self) -> Result<Installation, InstallationProblem> {
         if !self.broken.is_empty() {
-            return Err(InstallationProblem::Broken(AllBroken(self.broken.clone())));
+            return Err(InstallationProblem::BrokenSetting(AllBrokenSettings(
+                self.broken.clone(),
+            )));
         }
         if let Some(sandbox) = &self.running_sandbox {
             return Ok(sandbox.clone());

@@ -8,8 +8,8 @@ use std::time::Duration;
 use apc_sandbox::Line;
 use etcetera::BaseStrategy;
 
-use super::astro_login::Place;
-use super::not_configured::Reader;
+use super::astro_login::ConfigPath;
+use super::not_configured::Audience;
 use super::values::Problem;
 use crate::apc::WorkspaceId;
 use crate::apc::http::Connecting;
@@ -44,16 +44,16 @@ pub struct Config {
     /// The line of the API that the embedded sandbox speaks.
     pub sandbox_line: Line,
     /// The place where a person reads what is missing.
-    pub reader: Reader,
+    pub reader: Audience,
     pub(super) api_url: Option<ApiUrl>,
     pub(super) domain: Option<Domain>,
     pub(super) token: Option<Secret>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) workspace_id: Option<WorkspaceId>,
-    pub(super) login_place: Place,
+    pub(super) login_place: ConfigPath,
     pub(super) running_sandbox: Option<Installation>,
     pub(super) origins: BTreeMap<&'static str, Origin>,
-    pub(super) broken: Vec<Broken>,
+    pub(super) broken: Vec<BrokenSetting>,
 }
 
 impl Default for Config {
@@ -68,13 +68,13 @@ impl Default for Config {
             audit: AuditLog::default(),
             sandbox: false,
             sandbox_line: Line::default(),
-            reader: Reader::default(),
+            reader: Audience::default(),
             api_url: None,
             domain: None,
             token: None,
             token_file: None,
             workspace_id: None,
-            login_place: Place::default(),
+            login_place: ConfigPath::default(),
             running_sandbox: None,
             origins: BTreeMap::new(),
             broken: Vec::new(),
@@ -126,7 +126,7 @@ impl Origin {
 /// A setting whose value cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{} {problem}", self.origin.name_of(self.setting))]
-pub struct Broken {
+pub struct BrokenSetting {
     pub(super) setting: &'static str,
     pub(super) origin: Origin,
     pub(super) problem: Problem,
@@ -135,9 +135,9 @@ pub struct Broken {
 /// All settings of a kind whose values cannot be used. The text names each.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", listed(.0))]
-pub struct AllBroken(pub(super) Vec<Broken>);
+pub struct AllBrokenSettings(pub(super) Vec<BrokenSetting>);
 
-fn listed(broken: &[Broken]) -> String {
-    let sentences: Vec<_> = broken.iter().map(Broken::to_string).collect();
+fn listed(broken: &[BrokenSetting]) -> String {
+    let sentences: Vec<_> = broken.iter().map(BrokenSetting::to_string).collect();
     sentences.join(". ")
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::setting::{Form, Setting};
+use super::setting::{Setting, ValueForm};
 use super::values;
 
 /// The settings that were typed as flags, each with its text.
@@ -32,9 +32,9 @@ impl Flags {
             let flag = setting.name();
             // In one piece, so that a value may begin with a hyphen.
             Ok(match setting.form {
-                Form::Switch => flag.to_owned(),
-                Form::Text(_) | Form::List(_) => format!("{flag}={text}"),
-                Form::Path(_) => {
+                ValueForm::Switch => flag.to_owned(),
+                ValueForm::Text(_) | ValueForm::List(_) => format!("{flag}={text}"),
+                ValueForm::Path(_) => {
                     let path = values::path(text).map_err(io::Error::other)?;
                     format!("{flag}={}", std::path::absolute(path)?.display())
                 }

@@ -23,19 +23,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use apc_sandbox::Line;
-use astro_login::Place;
+use astro_login::ConfigPath;
 use setting::{
-    ALL, API_TOKEN, API_TOKEN_FILE, Form, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
+    ALL, API_TOKEN, API_TOKEN_FILE, INSTALLATION, KEY_DIR, LOG_FILE, SANDBOX_LINE, Setting,
+    ValueForm,
 };
 use values::Problem;
 
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
 use crate::guards::secret::Secret;
 
-pub use carried::Carried;
-pub use fields::{AllBroken, Broken, Config, Origin};
+pub use carried::CarriedSettings;
+pub use fields::{AllBrokenSettings, BrokenSetting, Config, Origin};
 pub use flags::Flags;
-pub use not_configured::{NotConfigured, Reader};
+pub use not_configured::{Audience, NotConfigured};
 pub use report::CurrentSetting;
 pub use token::token_in_words;
 
@@ -80,20 +81,20 @@ impl Environment {
     }
 
     /// The place where the astro CLI keeps its login.
-    fn astro_login_place(&self) -> Place {
+    fn astro_login_place(&self) -> ConfigPath {
         let home = self.astro_home();
         let home = home.or_else(|| std::env::home_dir().map(Ok))?;
         Some(home.map(|home| home.join(".astro").join("config.yaml")))
     }
 
     /// The directory that the variable of the astro CLI names. A blank one is unset.
-    fn astro_home(&self) -> Option<Result<PathBuf, Broken>> {
+    fn astro_home(&self) -> Option<Result<PathBuf, BrokenSetting>> {
         let home = self.get(ASTRO_HOME)?;
         let Some(text) = home.to_str() else {
             return Some(Ok(home.into()));
         };
         let text = values::without_mark(text.to_owned());
-        let broken = |problem| Broken {
+        let broken = |problem| BrokenSetting {
             setting: ASTRO_HOME,
             origin: Origin::Variable(ASTRO_HOME),
             problem,
@@ -105,7 +106,7 @@ impl Environment {
 impl Config {
     /// Reads flags and environment. A broken variable does not fail: clients hide the output of a server that does not
     /// start, so the calls report it. The error holds each broken flag, which is a usage error.
-    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, AllBroken> {
+    pub fn new(flags: &Flags, environment: &Environment) -> Result<Self, AllBrokenSettings> {
         let mut config = Self::default();
         config.connecting.proxies = environment.proxies();
         config.connecting.trust_variable = environment.trust_variable();
@@ -122,7 +123,7 @@ impl Config {
         let usage: Vec<_> = usage.cloned().collect();
         match usage.is_empty() {
             true => Ok(config),
-            false => Err(AllBroken(usage)),
+            false => Err(AllBrokenSettings(usage)),
         }
     }
 
@@ -152,7 +153,7 @@ impl Config {
 
     fn mark_broken(&mut self, setting: &'static Setting, problem: Problem) {
         let origin = self.origin(setting);
-        self.broken.push(Broken {
+        self.broken.push(BrokenSetting {
             setting: setting.name(),
             origin,
             problem,
@@ -165,7 +166,7 @@ impl Config {
     }
 
     /// The line of the API that a sandbox of this configuration speaks. Fails if the setting is broken.
-    pub fn usable_sandbox_line(&self) -> Result<Line, Broken> {
+    pub fn usable_sandbox_line(&self) -> Result<Line, BrokenSetting> {
         let broken = self.broken(&SANDBOX_LINE).cloned();
         broken.map_or(Ok(self.sandbox_line), Err)
     }
@@ -201,7 +202,7 @@ fn source(
     let variable = variable.map(|(name, text)| (Origin::Variable(name), text));
     let texts = [typed, variable].into_iter().flatten();
     let mut texts = texts.map(|(origin, text)| (origin, text.map(values::without_mark)));
-    let is_path = matches!(setting.form, Form::Path(_));
+    let is_path = matches!(setting.form, ValueForm::Path(_));
     let is_blank = |text: &String| is_path && text.trim().is_empty();
     texts.find(|(_, text)| !text.as_ref().is_ok_and(is_blank))
 }

@@ -5,14 +5,14 @@ use std::io;
 use std::path::PathBuf;
 
 use super::astro_login::{LoginProblem, TokenPlace};
-use super::fields::{AllBroken, Broken, Origin};
+use super::fields::{AllBrokenSettings, BrokenSetting, Origin};
 use super::setting::{API_TOKEN, API_TOKEN_FILE, API_URL, DOMAIN};
 use super::token::TokenProblem;
 use crate::apc::installation::{Domain, TokenSource, UrlRefused};
 
 /// The place where a person reads what is missing, and sets it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Reader {
+pub enum Audience {
     /// An MCP client, which starts this server with the settings of its own configuration.
     #[default]
     Client,
@@ -20,7 +20,7 @@ pub enum Reader {
     Terminal,
 }
 
-impl Reader {
+impl Audience {
     fn set(self, what: impl Display) -> String {
         match self {
             Self::Client => format!(
@@ -56,7 +56,7 @@ impl Reader {
 #[error("{problem}. {}", self.advice())]
 pub struct NotConfigured {
     pub(super) problem: InstallationProblem,
-    pub(super) reader: Reader,
+    pub(super) reader: Audience,
 }
 
 impl NotConfigured {
@@ -74,7 +74,7 @@ impl NotConfigured {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstallationProblem {
     #[error(transparent)]
-    Broken(AllBroken),
+    BrokenSetting(AllBrokenSettings),
     #[error("No installation is set: there is no {}, and {}", DOMAIN.variable(), .0)]
     NoInstallation(LoginProblem),
     #[error("{token} is set, but no installation that it belongs to")]
@@ -119,11 +119,11 @@ fn token_settings() -> String {
 }
 
 impl InstallationProblem {
-    fn way_out(&self, reader: Reader) -> String {
+    fn way_out(&self, reader: Audience) -> String {
         let (domain_variable, url_variable) = (DOMAIN.variable(), API_URL.variable());
         let set_token = reader.set(token_settings());
         match self {
-            Self::Broken(AllBroken(broken)) => correct(broken, reader),
+            Self::BrokenSetting(AllBrokenSettings(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
                 "{domain_variable} (such as acme.dev) or {url_variable} beside it"
@@ -158,7 +158,9 @@ impl InstallationProblem {
             Self::LoggedOut { domain, place } => logged_out(domain, place, reader),
             Self::TokenFile { setting, .. } => {
                 let name_another = match reader {
-                    Reader::Terminal if is_flag(setting) => format!("give {setting} another file"),
+                    Audience::Terminal if is_flag(setting) => {
+                        format!("give {setting} another file")
+                    }
                     _ => reader.set(format!("{setting} to another file")),
                 };
                 format!(
@@ -179,11 +181,11 @@ fn is_flag(setting: &str) -> bool {
     setting.starts_with("--")
 }
 
-fn correct(broken: &[Broken], reader: Reader) -> String {
+fn correct(broken: &[BrokenSetting], reader: Audience) -> String {
     let are_flags = broken.iter().all(|one| one.origin == Origin::Flag);
     let them = if broken.len() == 1 { "it" } else { "them" };
     let advice = match reader {
-        Reader::Terminal if are_flags => {
+        Audience::Terminal if are_flags => {
             format!("Correct {them} in the command, or leave {them} out")
         }
         _ => capitalised(&reader.correct(them)),
@@ -191,7 +193,7 @@ fn correct(broken: &[Broken], reader: Reader) -> String {
     format!("Nothing was sent. {advice}")
 }
 
-fn without_installation(login: &LoginProblem, reader: Reader) -> String {
+fn without_installation(login: &LoginProblem, reader: Audience) -> String {
     let settings = reader.set(format!("{} and {}", DOMAIN.variable(), token_settings()));
     let log_in = reader.log_in("<domain>");
     match login {
@@ -212,7 +214,7 @@ fn without_installation(login: &LoginProblem, reader: Reader) -> String {
     }
 }
 
-fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
+fn logged_out(domain: &str, place: &TokenPlace, reader: Audience) -> String {
     let (domain_variable, file_variable) = (DOMAIN.variable(), API_TOKEN_FILE.variable());
     let settings = reader.set(format!(
         "{domain_variable} to {domain}, and {file_variable} to a file that holds a token and nothing else,"
@@ -224,7 +226,7 @@ fn logged_out(domain: &str, place: &TokenPlace, reader: Reader) -> String {
     }
 }
 
-fn another_token(origin: &TokenSource, domain: &str, reader: Reader) -> String {
+fn another_token(origin: &TokenSource, domain: &str, reader: Audience) -> String {
     match origin {
         TokenSource::Setting(name) if *name == API_TOKEN.name() => {
             reader.set(format!("{name} to a whole token"))

@@ -9,7 +9,7 @@ use crate::guards::secret::is_secret_shaped;
 
 /// The use of a value, which decides what a real one may look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueUse {
     /// An API token.
     Token,
     /// A path of this machine.
@@ -105,14 +105,15 @@ const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('`', '`'), ('“', 
 const WORDS_OF_WINDOWS: &[&str] = &["<local>", "<-loopback>"];
 
 /// Finds out that a value is one that nobody meant.
-pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
+pub(super) fn find(text: &str, kind: ValueUse) -> Option<Unmeant> {
     let text = text.trim();
     let unquoted = without_quotes(text);
     let inside = unquoted.unwrap_or(text);
     let found = [variable, mistaken, reference, mask, url, example]
         .iter()
         .find_map(|form| form(inside, kind));
-    let is_quoted = unquoted.is_some() || kind == Kind::Token && text.contains(['"', '\'', '`']);
+    let is_quoted =
+        unquoted.is_some() || kind == ValueUse::Token && text.contains(['"', '\'', '`']);
     found.or_else(|| is_quoted.then_some(Unmeant::Quoted))
 }
 
@@ -121,7 +122,7 @@ pub(super) fn find(text: &str, kind: Kind) -> Option<Unmeant> {
 pub(super) fn find_in_hosts(text: &str) -> Option<Unmeant> {
     let text = text.trim();
     let text = without_quotes(text).unwrap_or(text);
-    let is_one = |host: &str| is_enclosed(host) || pieces(host, Kind::Word).any(is_variable);
+    let is_one = |host: &str| is_enclosed(host) || pieces(host, ValueUse::Word).any(is_variable);
     let mut hosts = text
         .split([',', ';', ' '])
         .filter(|host| !WORDS_OF_WINDOWS.contains(&host.to_ascii_lowercase().as_str()));
@@ -135,12 +136,12 @@ fn without_quotes(text: &str) -> Option<&str> {
 }
 
 /// `${NAME}`, `$NAME`, `%NAME%`, `{env:NAME}`, `{{ NAME }}`, `<name>`, `[name]` and their relatives.
-fn variable(text: &str, kind: Kind) -> Option<Unmeant> {
+fn variable(text: &str, kind: ValueUse) -> Option<Unmeant> {
     let is_one = is_enclosed(text)
         || has_reference(text)
-        || (kind == Kind::Path && has_variable_of_path(text))
-        || (kind != Kind::Path
-            && kind != Kind::Token
+        || (kind == ValueUse::Path && has_variable_of_path(text))
+        || (kind != ValueUse::Path
+            && kind != ValueUse::Token
             && (has_between(text, "{", "}") || has_between(text, "<", ">")))
         || pieces(text, kind).any(is_variable);
     is_one.then(|| Unmeant::NotFilledIn { value: shown(text) })
@@ -193,10 +194,10 @@ fn has_between(text: &str, open: &str, close: &str) -> bool {
 }
 
 /// The parts of a value of which each could be a variable by itself.
-fn pieces(text: &str, kind: Kind) -> impl Iterator<Item = &str> {
+fn pieces(text: &str, kind: ValueUse) -> impl Iterator<Item = &str> {
     let separators: &'static [char] = match kind {
-        Kind::Token | Kind::Path => &['/', '\\'],
-        Kind::Name | Kind::Word => &['/', '\\', ':', '.', ',', '@', ' '],
+        ValueUse::Token | ValueUse::Path => &['/', '\\'],
+        ValueUse::Name | ValueUse::Word => &['/', '\\', ':', '.', ',', '@', ' '],
     };
     text.split(separators)
 }
@@ -224,15 +225,16 @@ fn is_identifier(name: &str) -> bool {
 
 /// `op://vault/item`, `vault:path` and their relatives. A name with a port, such as `vault:8443`, is none. For a token it
 /// may be any name: a colon is in no token.
-fn reference(text: &str, kind: Kind) -> Option<Unmeant> {
+fn reference(text: &str, kind: ValueUse) -> Option<Unmeant> {
     let lower = text.to_ascii_lowercase();
     let rest = REFERENCES
         .iter()
         .find_map(|start| lower.strip_prefix(start));
-    let has_host = matches!(kind, Kind::Name | Kind::Word);
+    let has_host = matches!(kind, ValueUse::Name | ValueUse::Word);
     let is_port = |rest: &str| has_host && rest.starts_with(|c: char| c.is_ascii_digit());
     let is_one = rest.is_some_and(|rest| !is_port(rest))
-        || kind == Kind::Token && (has_name_before_colon(text) || lower.starts_with("secrets."));
+        || kind == ValueUse::Token
+            && (has_name_before_colon(text) || lower.starts_with("secrets."));
     is_one.then(|| Unmeant::NotResolved { value: shown(text) })
 }
 
@@ -243,36 +245,37 @@ fn has_name_before_colon(text: &str) -> bool {
 }
 
 /// `file:///path`, where a path is meant.
-fn url(text: &str, kind: Kind) -> Option<Unmeant> {
+fn url(text: &str, kind: ValueUse) -> Option<Unmeant> {
     let after = text.split_once(':').map(|(_, after)| after);
     let is_url = has_name_before_colon(text) && after.is_some_and(|after| after.starts_with("//"));
-    (is_url && kind == Kind::Path).then(|| Unmeant::Url { value: shown(text) })
+    (is_url && kind == ValueUse::Path).then(|| Unmeant::Url { value: shown(text) })
 }
 
 /// `********`, `xxxx`, `0a1b2c****`, `eyJhbG...`.
-fn mask(text: &str, kind: Kind) -> Option<Unmeant> {
+fn mask(text: &str, kind: ValueUse) -> Option<Unmeant> {
     let is_row = |letters: &[char], least: usize| {
         text.chars().count() >= least && text.chars().all(|letter| letters.contains(&letter))
     };
-    let is_token = kind == Kind::Token;
+    let is_token = kind == ValueUse::Token;
     let hides = is_row(MASKS, if is_token { 1 } else { 2 })
-        || kind != Kind::Path && is_row(&['x', 'X'], 3)
+        || kind != ValueUse::Path && is_row(&['x', 'X'], 3)
         || is_token && is_row(&['.', '-', '_'], 3);
     if hides {
         return Some(Unmeant::Hidden { value: shown(text) });
     }
     // In a signature anything may stand. It is between dots.
-    let has_row =
-        kind != Kind::Path && !text.contains('.') && text.to_ascii_lowercase().contains("xxxxxxxx");
+    let has_row = kind != ValueUse::Path
+        && !text.contains('.')
+        && text.to_ascii_lowercase().contains("xxxxxxxx");
     let ends_open = text.ends_with("...") || text.ends_with('…');
     let is_cut = is_token && (text.contains(MASKS) || ends_open);
     (has_row || is_cut).then_some(Unmeant::Masked)
 }
 
 /// `changeme`, `YOUR_TOKEN_HERE`, `undefined`.
-fn example(text: &str, kind: Kind) -> Option<Unmeant> {
+fn example(text: &str, kind: ValueUse) -> Option<Unmeant> {
     // Of a word, the accepted words say more.
-    if kind == Kind::Word || kind == Kind::Token && has_form_of_token(text) {
+    if kind == ValueUse::Word || kind == ValueUse::Token && has_form_of_token(text) {
         return None;
     }
     let lower = text.to_ascii_lowercase();
@@ -280,8 +283,9 @@ fn example(text: &str, kind: Kind) -> Option<Unmeant> {
     let bare: String = lower.chars().filter(|c| !"_- ".contains(*c)).collect();
     let is_filler = letters == bare && FILLERS.contains(&letters.as_str());
     let starts_with_your = lower.starts_with("your_") || lower.starts_with("your-");
-    let is_yours = kind != Kind::Path && !text.contains('.') && starts_with_your;
-    let asks = kind == Kind::Token && (letters.contains("redacted") || asks_for_a_token(&letters));
+    let is_yours = kind != ValueUse::Path && !text.contains('.') && starts_with_your;
+    let asks =
+        kind == ValueUse::Token && (letters.contains("redacted") || asks_for_a_token(&letters));
     (is_filler || is_yours || asks).then(|| Unmeant::Example { value: shown(text) })
 }
 
@@ -304,8 +308,8 @@ fn has_form_of_token(text: &str) -> bool {
 }
 
 /// `NAME=value`, `Name: value` and `/path/of/token`, where a token is meant.
-fn mistaken(text: &str, kind: Kind) -> Option<Unmeant> {
-    if kind != Kind::Token {
+fn mistaken(text: &str, kind: ValueUse) -> Option<Unmeant> {
+    if kind != ValueUse::Token {
         return None;
     }
     if is_path_of_token(text) {
@@ -334,7 +338,7 @@ fn is_path_of_token(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn assert_all(kind: Kind, texts: &[&str], expected: impl Fn(&Unmeant) -> bool) {
+    fn assert_all(kind: ValueUse, texts: &[&str], expected: impl Fn(&Unmeant) -> bool) {
         for text in texts {
             let found = find(text, kind);
             assert!(
@@ -373,7 +377,12 @@ mod tests {
             "'${NAME}'",
             "\"$NAME\"",
         ];
-        for kind in [Kind::Token, Kind::Path, Kind::Name, Kind::Word] {
+        for kind in [
+            ValueUse::Token,
+            ValueUse::Path,
+            ValueUse::Name,
+            ValueUse::Word,
+        ] {
             assert_all(kind, &texts, |found| {
                 matches!(found, Unmeant::NotFilledIn { .. })
             });
@@ -391,7 +400,7 @@ mod tests {
                 matches!(found, Unmeant::Hidden { .. })
             });
         }
-        for kind in [Kind::Token, Kind::Path, Kind::Name] {
+        for kind in [ValueUse::Token, ValueUse::Path, ValueUse::Name] {
             let fillers = [
                 "undefined",
                 "null",
@@ -428,7 +437,7 @@ mod tests {
             "keys-%USERNAME%",
             "`pwd`/k",
         ];
-        assert_all(Kind::Path, &paths, |found| {
+        assert_all(ValueUse::Path, &paths, |found| {
             matches!(found, Unmeant::NotFilledIn { .. })
         });
         let names = [
@@ -440,7 +449,7 @@ mod tests {
             "ck1,${MORE}",
             "https://%HOST%:443/v1",
         ];
-        assert_all(Kind::Name, &names, |found| {
+        assert_all(ValueUse::Name, &names, |found| {
             matches!(found, Unmeant::NotFilledIn { .. })
         });
     }
@@ -455,7 +464,7 @@ mod tests {
             "INSERT_KEY_HERE",
             "change-me-please",
         ];
-        assert_all(Kind::Token, &examples, |found| {
+        assert_all(ValueUse::Token, &examples, |found| {
             matches!(found, Unmeant::Example { .. })
         });
         let masked = [
@@ -464,27 +473,29 @@ mod tests {
             "eyJhbGciOi...",
             "429b85xxxxxxxxxxxxxxxxxxxxxxxxxx",
         ];
-        assert_all(Kind::Token, &masked, |found| *found == Unmeant::Masked);
-        assert_all(Kind::Token, &["xxxx", "XXXXXXXX", "---", "..."], |found| {
-            matches!(found, Unmeant::Hidden { .. })
-        });
+        assert_all(ValueUse::Token, &masked, |found| *found == Unmeant::Masked);
         assert_all(
-            Kind::Token,
+            ValueUse::Token,
+            &["xxxx", "XXXXXXXX", "---", "..."],
+            |found| matches!(found, Unmeant::Hidden { .. }),
+        );
+        assert_all(
+            ValueUse::Token,
             &["https://acme.dev/token", "aws-sm://x"],
             |found| matches!(found, Unmeant::NotResolved { .. }),
         );
         assert_all(
-            Kind::Token,
+            ValueUse::Token,
             &["APC_API_TOKEN=0123456789", "export TOKEN=0123456789"],
             |found| *found == Unmeant::Assignment,
         );
         assert_all(
-            Kind::Token,
+            ValueUse::Token,
             &["/run/secrets/token", "~/token", "@/run/token"],
             |found| *found == Unmeant::PathOfToken,
         );
         assert_all(
-            Kind::Token,
+            ValueUse::Token,
             &["\"0123456789abcdef", "{\"token\": \"x\"}"],
             |found| *found == Unmeant::Quoted,
         );
@@ -573,9 +584,9 @@ mod tests {
             "none.dev",
         ];
         for (kind, texts) in [
-            (Kind::Token, &tokens[..]),
-            (Kind::Path, &paths),
-            (Kind::Name, &names),
+            (ValueUse::Token, &tokens[..]),
+            (ValueUse::Path, &paths),
+            (ValueUse::Name, &names),
         ] {
             for text in texts {
                 assert_eq!(find(text, kind), None, "{kind:?} {text}");

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::Environment;
-use super::placeholder::{self, Kind, MASKS};
+use super::placeholder::{self, MASKS, ValueUse};
 use super::values::Problem;
 use crate::apc::proxy::{Proxies, ProxyAddress, ProxyVariable};
 use crate::guards::secret::{REDACTED, Secret, without_secret_shapes};
@@ -128,7 +128,7 @@ fn is_meant(text: &str) -> Result<(), ProxyProblem> {
     let (login, host) = text.rsplit_once('@').unwrap_or(("", text));
     let login = login.split_once("://").map_or(login, |(_, login)| login);
     let (_, password) = login.split_once(':').unwrap_or((login, ""));
-    let is_one = placeholder::find(host, Kind::Word).is_some()
+    let is_one = placeholder::find(host, ValueUse::Word).is_some()
         || [text, login, password].into_iter().any(is_unfilled)
         || users(login).any(is_unfilled);
     match is_one {

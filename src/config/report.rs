@@ -1,7 +1,7 @@
 //! A report of every setting as it counts now, and of its origin, for people to read. Shows no secret.
 
 use super::astro_login;
-use super::fields::{Broken, Config, Origin};
+use super::fields::{BrokenSetting, Config, Origin};
 use super::setting::{ALL, API_TOKEN, DOMAIN, Setting, WORKSPACE_ID};
 use super::token::token_in_words;
 use crate::apc::WorkspaceId;
@@ -15,7 +15,7 @@ pub struct CurrentSetting {
     /// The origin of its value.
     pub origin: Origin,
     /// The shown form of its value.
-    pub value: Result<String, Broken>,
+    pub value: Result<String, BrokenSetting>,
 }
 
 impl Config {
@@ -31,7 +31,7 @@ impl Config {
     }
 
     /// The setting, if its value cannot be used.
-    pub fn broken(&self, setting: &Setting) -> Option<&Broken> {
+    pub fn broken(&self, setting: &Setting) -> Option<&BrokenSetting> {
         let mut broken = self.broken.iter();
         broken.find(|broken| broken.setting == setting.name())
     }

@@ -5,10 +5,10 @@
 
 use std::fmt::{self, Display};
 
-use Form::{List, Path, Switch, Text};
+use ValueForm::{List, Path, Switch, Text};
 
 use super::fields::{Config, Origin};
-use super::placeholder::Kind;
+use super::placeholder::ValueUse;
 use super::token::token_in_words;
 use super::values::{
     self, CONFIRMS, KEY_OUTPUTS, LEVELS, NOT_SET, OFF, Problem, RANKS, SANDBOX_LINES, choice,
@@ -25,7 +25,7 @@ pub struct Setting {
     /// The variables; the first one that is set counts.
     pub variables: &'static [&'static str],
     /// The form of the value.
-    pub form: Form,
+    pub form: ValueForm,
     /// The meaning, in words.
     pub help: &'static str,
     fill: fn(&mut Config, &str) -> Result<(), Problem>,
@@ -34,7 +34,7 @@ pub struct Setting {
 
 /// The form of a value, with the name of the value in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ValueForm {
     /// The flag has no value and switches on.
     Switch,
     /// One text.
@@ -89,12 +89,12 @@ impl Setting {
         (self.fill)(config, text)
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ValueUse {
         match self.form {
-            Path(_) => Kind::Path,
-            Text("TOKEN") => Kind::Token,
-            Text("DOMAIN" | "URL" | "ID") | List("ID") => Kind::Name,
-            Switch | Text(_) | List(_) => Kind::Word,
+            Path(_) => ValueUse::Path,
+            Text("TOKEN") => ValueUse::Token,
+            Text("DOMAIN" | "URL" | "ID") | List("ID") => ValueUse::Name,
+            Switch | Text(_) | List(_) => ValueUse::Word,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The form of API tokens. A text that cannot be one is sent nowhere, and is not shown.
 
-use super::placeholder::{Kind, Unmeant};
+use super::placeholder::{Unmeant, ValueUse};
 use super::values;
 use crate::guards::secret::Secret;
 
@@ -28,7 +28,7 @@ pub(super) enum TokenProblem {
 /// The token without the blanks and the `Bearer` that people paste around it.
 pub(super) fn bare_token(token: &Secret) -> Result<Secret, TokenProblem> {
     let text = without_scheme(token.expose());
-    values::not_a_placeholder(text, Kind::Token)?;
+    values::not_a_placeholder(text, ValueUse::Token)?;
     if let Some(foreign) = text.chars().find(|character| !is_of_token(*character)) {
         return Err(TokenProblem::Character(foreign));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use apc_sandbox::Line;
 use url::Url;
 
-use super::placeholder::{self, Kind, Unmeant};
+use super::placeholder::{self, Unmeant, ValueUse};
 use super::token;
 use crate::apc::installation::{ApiUrl, Domain, UrlRefused};
 use crate::apc::{Rank, WorkspaceId};
@@ -107,9 +107,9 @@ pub(super) const SANDBOX_LINES: &Choices<Line> = &[("today", Line::Today), ("202
 const SWITCH: &Choices<bool> = &[("true", true), ("false", false), ("1", true), ("0", false)];
 
 /// Refuses a text that nobody meant: several clients pass `${NAME}` on if the variable is unset.
-pub(super) fn not_a_placeholder(text: &str, kind: Kind) -> Result<(), Unmeant> {
+pub(super) fn not_a_placeholder(text: &str, kind: ValueUse) -> Result<(), Unmeant> {
     let text = match kind {
-        Kind::Token => token::without_scheme(text),
+        ValueUse::Token => token::without_scheme(text),
         _ => text,
     };
     placeholder::find(text, kind).map_or(Ok(()), Err)
@@ -255,7 +255,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
 
 /// Parses a path that is no setting of this program, and refuses one that nobody meant.
 pub(super) fn meant_path(text: &str) -> Result<PathBuf, Problem> {
-    not_a_placeholder(text, Kind::Path)?;
+    not_a_placeholder(text, ValueUse::Path)?;
     path(not_a_token(text)?)
 }
 

@@ -49,8 +49,9 @@ pub struct Attempt {
     change: String,
 }
 
+/// A record as it is written.
 #[derive(Serialize)]
-struct Line<'a> {
+struct AuditLine<'a> {
     time: String,
     #[serde(flatten)]
     attempt: &'a Attempt,
@@ -139,7 +140,7 @@ fn write_whole(file: &mut File, line: &[u8]) -> io::Result<()> {
 
 /// Separators that only some programs take for line ends are escaped as well.
 fn line(attempt: &Attempt, outcome: &str, secrets: &Secrets) -> String {
-    let line = Line {
+    let line = AuditLine {
         time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
         attempt,
         outcome,

@@ -22,14 +22,14 @@ use super::server::{Server, is_stateless, sign};
 use crate::tools;
 
 /// A request that rmcp may refuse.
-struct Refused {
+struct RefusedRequest {
     method: String,
     /// Known where rmcp could not read the request.
     params: Option<Value>,
     version: Option<ProtocolVersion>,
 }
 
-impl Refused {
+impl RefusedRequest {
     /// The tool and the value in the place of its arguments, if that is what is wrong with a call.
     fn odd_arguments(&self) -> Option<(&str, &Value)> {
         let is_call = self.method == CallToolRequestMethod::VALUE;
@@ -50,7 +50,7 @@ impl McpService {
     }
 
     /// Refuses a call with odd arguments by a result, since the model sees no protocol error; anything else by an error.
-    async fn refuse(&self, refused: &Refused) -> Result<ServerResult, ErrorData> {
+    async fn refuse(&self, refused: &RefusedRequest) -> Result<ServerResult, ErrorData> {
         let (params, version) = (refused.params.as_ref(), refused.version.as_ref());
         let server = &self.0;
         let secrets = server.known_secrets().await;
@@ -75,7 +75,7 @@ impl Service<RoleServer> for McpService {
         request: ClientRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
-        let refused = Refused {
+        let refused = RefusedRequest {
             method: request.method().to_owned(),
             params: match &request {
                 ClientRequest::CustomRequest(request) => request.params.clone(),

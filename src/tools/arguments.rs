@@ -15,7 +15,7 @@ use crate::guards::text::quoted;
 const KEY_SEARCH: &str = "key_prefix";
 
 /// The reader of one tool's arguments.
-pub struct Reader<'a> {
+pub struct ArgumentReader<'a> {
     /// The tool's name.
     pub tool: &'a str,
     /// The schema that clients see: it lists the arguments, and those that are required.
@@ -26,7 +26,7 @@ pub struct Reader<'a> {
     pub accepted: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl Reader<'_> {
+impl ArgumentReader<'_> {
     /// Reads arguments into the struct that the schema was made from. Null means omitted, and so does an empty text in the
     /// place of an optional argument.
     ///
@@ -98,7 +98,7 @@ impl Reader<'_> {
         absent.map(fault).collect()
     }
 
-    fn words(&self, refused: &Refused) -> String {
+    fn words(&self, refused: &RefusedArgument) -> String {
         (self.accepted)(&refused.name).unwrap_or_else(|| refused.accepted.clone())
     }
 
@@ -133,15 +133,18 @@ pub fn invalid(faults: &[String]) -> Failure {
     Failure::new(Code::InvalidArguments, text)
 }
 
-struct Refused {
+/// An argument that was not accepted, and the accepted values in words.
+struct RefusedArgument {
     name: String,
     accepted: String,
 }
 
-fn parse<T: DeserializeOwned>(given: &JsonObject) -> Result<T, Refused> {
-    serde_path_to_error::deserialize(Value::Object(given.clone())).map_err(|error| Refused {
-        name: error.path().to_string(),
-        accepted: error.inner().to_string(),
+fn parse<T: DeserializeOwned>(given: &JsonObject) -> Result<T, RefusedArgument> {
+    serde_path_to_error::deserialize(Value::Object(given.clone())).map_err(|error| {
+        RefusedArgument {
+            name: error.path().to_string(),
+            accepted: error.inner().to_string(),
+        }
     })
 }
 
@@ -174,7 +177,7 @@ text_argument!(WorkspaceId);
 text_argument!(DeploymentId);
 text_argument!(ServiceAccountId);
 text_argument!(Role);
-text_argument!(Search);
+text_argument!(SearchText);
 
 pub(super) use text_argument;
 
@@ -219,9 +222,9 @@ impl<'de> Deserialize<'de> for Switch {
 
 /// Text to search for, taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search(pub String);
+pub struct SearchText(pub String);
 
-impl Search {
+impl SearchText {
     const ACCEPTED: Accepted = Accepted("text of 1 to 255 characters");
 
     fn parse(text: &str) -> Result<Self, Accepted> {
@@ -254,7 +257,7 @@ mod tests {
         });
         let secrets = Secrets::default();
         secrets.remember(KEY);
-        let reader = Reader {
+        let reader = ArgumentReader {
             tool: "tool",
             schema: schema.as_object().unwrap(),
             secrets: &secrets,
@@ -328,7 +331,7 @@ mod tests {
     #[test]
     fn a_search_for_a_key_is_not_repeated_where_it_is_refused() {
         let schema = json!({"properties": {"key_prefix": {}}});
-        let reader = Reader {
+        let reader = ArgumentReader {
             tool: "tool",
             schema: schema.as_object().unwrap(),
             secrets: &Secrets::default(),

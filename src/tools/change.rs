@@ -149,7 +149,7 @@ pub(super) fn note_place(attempt: &mut Attempt, call: &Call, place: &Place) {
     match place {
         Place::Workspace(id) => attempt.workspace_id = Some(id.to_string()),
         Place::Deployment(id) => {
-            if let Some(home) = call.homes.workspace_of(id) {
+            if let Some(home) = call.known_deployments.workspace_of(id) {
                 attempt.workspace_id = Some(home.into_string());
             }
             attempt.deployment_id = Some(id.to_string());

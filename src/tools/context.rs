@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::arguments::Reader;
+use super::arguments::ArgumentReader;
 use super::by_levels::ABOUT_DEPLOYMENTS;
 use super::change::LOOKING_AGAIN;
 use super::failure::Failure;
 use super::label_locks::LabelLocks;
 use super::place_words::{change_denied, denied, listing_denied, unknown_place};
-use super::places::{self, Homes, Progress};
+use super::places::{self, DeploymentWorkspaces, ReadProgress};
 use super::recovery::unfinished::{self, Unfinished};
 use super::user::{Answer, Question, User};
 use super::words;
@@ -95,6 +95,7 @@ impl SharedState {
     }
 }
 
+/// One call: its installation, its user and its time.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) shared: Arc<SharedState>,
@@ -102,8 +103,8 @@ pub(super) struct Call {
     pub(super) user: Arc<dyn User>,
     pub(super) deadline: Instant,
     pub(super) unfinished: Arc<Unfinished>,
-    pub(super) homes: Arc<Homes>,
-    pub(super) progress: Arc<Progress>,
+    pub(super) known_deployments: Arc<DeploymentWorkspaces>,
+    pub(super) progress: Arc<ReadProgress>,
 }
 
 impl Call {
@@ -120,7 +121,7 @@ impl Call {
             shared: Arc::clone(shared),
             user,
             unfinished: Arc::default(),
-            homes: Arc::default(),
+            known_deployments: Arc::default(),
             progress: Arc::default(),
         })
     }
@@ -164,7 +165,7 @@ impl Call {
         let roles = |name: &str| {
             (gives_role && name == "role").then(|| self.policy().accepted_roles(level))
         };
-        let reader = Reader {
+        let reader = ArgumentReader {
             tool,
             schema,
             secrets: self.secrets(),
@@ -309,7 +310,7 @@ mod tests {
     use super::*;
     use crate::apc::installation::ApiUrl;
     use crate::guards::secret::Secret;
-    use crate::tools::user::{Form, Refusal};
+    use crate::tools::user::{Form, Unanswered};
     use futures_util::future::BoxFuture;
 
     /// A user who thinks for this long and then declines.
@@ -339,7 +340,7 @@ mod tests {
         fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answer> {
             Box::pin(async {
                 tokio::time::sleep(self.0).await;
-                Answer::No(Refusal::Declined)
+                Answer::No(Unanswered::Declined)
             })
         }
     }

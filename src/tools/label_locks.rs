@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout_at};
 use super::locked;
 use crate::apc::{Label, NewServiceAccount, Place};
 
-type Lock = Arc<tokio::sync::Mutex<()>>;
+/// The right to create an account of one label. Dropping it lets the next creation of the label begin.
+type LabelLock = Arc<tokio::sync::Mutex<()>>;
 
 /// The labels for which a creation is under way.
 #[derive(Default)]
 pub struct LabelLocks {
-    locks: Mutex<HashMap<(Place, Label), Lock>>,
+    locks: Mutex<HashMap<(Place, Label), LabelLock>>,
 }
 
 impl LabelLocks {
@@ -30,7 +31,7 @@ impl LabelLocks {
         timeout_at(until, lock.lock_owned()).await.ok()
     }
 
-    fn lock_of(&self, new: &NewServiceAccount) -> Lock {
+    fn lock_of(&self, new: &NewServiceAccount) -> LabelLock {
         let mut locks = locked(&self.locks);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         let label = (new.place.clone(), new.label.clone());

@@ -51,6 +51,7 @@ pub struct ToolOptions {
     pub policy: Policy,
 }
 
+/// One tool.
 struct ToolEntry {
     name: &'static str,
     title: &'static str,

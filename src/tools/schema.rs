@@ -9,7 +9,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::arguments::{Search, Switch, Whole};
+use super::arguments::{SearchText, Switch, Whole};
 use crate::apc::{DeploymentId, Label, Role, ServiceAccountId, TEXT_MAX, WorkspaceId};
 
 /// The schema of a tool's arguments, in the order of the struct. It says nothing of further arguments, which the server
@@ -142,7 +142,7 @@ inlined_schema!(
     json_schema!({"type": "string", "enum": Role::all().map(Role::name).collect::<Vec<_>>()})
 );
 
-inlined_schema!(Search, "Search", text());
+inlined_schema!(SearchText, "SearchText", text());
 
 /// The schema of an argument whose form its description tells.
 pub fn text() -> Schema {

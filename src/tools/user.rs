@@ -48,9 +48,9 @@ pub enum Answer {
     /// The user ticked the box, or selected this value, which was offered.
     Yes(String),
     /// Everything else that a person may have answered.
-    No(Refusal),
+    No(Unanswered),
     /// An answer, and not from a person.
-    NoPerson(Machine),
+    NoPerson(MachineSign),
     /// The client cannot ask.
     CannotAsk,
     /// The call ends with the question; a second call will bring the answer.
@@ -59,7 +59,7 @@ pub enum Answer {
 
 /// The reasons why a question was not answered with a yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Unanswered {
     /// The user said no.
     Declined,
     /// The user closed the question.
@@ -80,7 +80,7 @@ pub enum Refusal {
 
 /// The signs that an answer did not come from a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
+pub enum MachineSign {
     /// The client said no faster than a person can.
     AtOnce,
     /// The client sent an error in place of an answer.

@@ -61,7 +61,10 @@ async fn invalid_arguments_name_what_is_accepted() {
     let refused = session.call(DELETE_TOOL, nobody).await;
     let text = refused.refusal("invalid_arguments");
     let id = between(text, "(id, label): '", "'");
-    session.call(DELETE_TOOL, doomed(id)).await.structured();
+    session
+        .call(DELETE_TOOL, deletion_of(id))
+        .await
+        .structured();
 }
 
 #[tokio::test]
@@ -133,11 +136,11 @@ async fn not_allowed_names_a_role_or_the_setting() {
 async fn declined_waits_for_the_user_to_ask_again() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = asking(&sandbox).serve(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let declined = session.answer(question, json!({"action": "decline"})).await;
     let text = declined.refusal("declined");
     assert_says(text, &["unless the user asks for it"]);
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let yes = question.accept(true);
     session.answer(question, yes).await.structured();
 }
@@ -148,11 +151,11 @@ async fn confirmation_required_names_a_client_that_can_ask() {
     let always = &["--confirm", "always"];
     let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(always);
     let mut session = program.serve(Era::USUAL).await;
-    let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let text = refused.refusal("confirmation_required");
     assert_says(text, &["this client cannot ask. Use a client that can"]);
     let mut session = asking(&sandbox).args(always).serve(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let yes = question.accept(true);
     session.answer(question, yes).await.structured();
 }
@@ -316,7 +319,7 @@ async fn unknown_deletion(is_done: bool) {
     for _ in 0..3 {
         sandbox.handle().inject_nth(Fault::Hang, On::Field(LIST), 2);
     }
-    let unknown = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let unknown = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let text = unknown.refusal("outcome_unknown").to_owned();
     sandbox.handle().clear_faults();
     wait(between(&text, "in the next ", " s")).await;
@@ -331,7 +334,7 @@ async fn unknown_deletion(is_done: bool) {
         false => {
             assert_says(&text, &["safe to delete it again"]);
             session
-                .call(DELETE_TOOL, doomed(CI_DEPLOY))
+                .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
                 .await
                 .structured();
         }

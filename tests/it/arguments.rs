@@ -286,9 +286,9 @@ async fn null_is_as_good_as_omitted() {
     let found = session.call("get_service_accounts", all).await;
     assert_eq!(found.structured()["total"], 7);
 
-    let doomed = json!({"service_account_id": id, "workspace_id": null});
+    let deletion = json!({"service_account_id": id, "workspace_id": null});
     session
-        .call("delete_service_account", doomed)
+        .call("delete_service_account", deletion)
         .await
         .structured();
 }
@@ -324,9 +324,9 @@ async fn an_empty_text_is_as_good_as_omitted() {
     let found = session.call("get_service_accounts", all).await;
     assert_eq!(found.structured()["total"], 7);
 
-    let doomed = json!({"service_account_id": id, "workspace_id": ""});
+    let deletion = json!({"service_account_id": id, "workspace_id": ""});
     session
-        .call("delete_service_account", doomed)
+        .call("delete_service_account", deletion)
         .await
         .structured();
 }

@@ -24,7 +24,7 @@ fn assert_declined(sandbox: &Sandbox, outcome: &Outcome) {
 async fn a_deletion_is_confirmed_in_every_version() {
     for era in Era::ALL {
         let (sandbox, mut session) = start(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let facts = [
             "ci-deploy",
             "WORKSPACE_EDITOR",
@@ -52,7 +52,7 @@ async fn a_deletion_is_confirmed_in_every_version() {
 #[tokio::test]
 async fn the_key_of_a_question_says_what_is_asked() {
     let (_sandbox, mut session) = start(Era::Stateless).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     assert_eq!(question.key, Some(format!("delete:{CI_DEPLOY}")));
     let question = session
         .pose(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
@@ -65,7 +65,7 @@ async fn whatever_is_not_a_clear_yes_is_a_no() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         let field = {
-            let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             let field = keys(&question.params["requestedSchema"]["properties"])[0].to_owned();
             session.answer(question, json!({"action": "decline"})).await;
             field
@@ -87,7 +87,7 @@ async fn whatever_is_not_a_clear_yes_is_a_no() {
             json!({"action": "accept", "content": {"something": true}}),
         ];
         for answer in answers {
-            let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             let outcome = session.answer(question, answer.clone()).await;
             assert_eq!(outcome.code(), "declined", "{era:?} {answer}");
             assert_declined(&sandbox, &outcome);
@@ -108,7 +108,7 @@ async fn an_answer_to_another_question_is_no_answer() {
         String::new(),
     ];
     for other in others {
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let yes = question.accept(true);
         let outcome = session.answer_as(&other, question, yes).await;
         assert_declined(&sandbox, &outcome);
@@ -119,10 +119,13 @@ async fn an_answer_to_another_question_is_no_answer() {
 async fn a_yes_to_one_account_does_not_delete_another() {
     let (sandbox, mut session) = start(Era::Stateless).await;
     for key in [CI_DEPLOY, MIGRATION].map(|id| format!("delete:{id}")) {
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let answers = json!({key: question.accept(true)});
-        let brought = brought(doomed(MIGRATION), answers, question.state);
-        assert_no_person(&sandbox, &bring(&mut session, brought).await.outcome());
+        let brought = brought(deletion_of(MIGRATION), answers, question.state);
+        let outcome = bring(&mut session, brought).await.outcome();
+        assert_no_person(&sandbox, &outcome);
+        let way_out = ["without an answer", "keeps the server running"];
+        assert_says(outcome.text(), &way_out);
     }
     assert!(exists(&sandbox.handle(), MIGRATION));
 }
@@ -167,7 +170,7 @@ async fn a_first_call_that_brings_its_answer_is_asked() {
         let program = asking(&sandbox).args(&["--confirm", confirm]);
         let mut session = program.serve(Era::Stateless).await;
         let answers = json!({format!("delete:{CI_DEPLOY}"): yes()});
-        let question = bring(&mut session, brought(doomed(CI_DEPLOY), answers, None))
+        let question = bring(&mut session, brought(deletion_of(CI_DEPLOY), answers, None))
             .await
             .question();
         assert_eq!(mutations(&sandbox.handle()), 0);
@@ -203,7 +206,7 @@ async fn a_no_stays_a_no_in_a_call_that_says_it_cannot_ask() {
         for unable in [json!({}), json!({"elicitation": {"url": {}}})] {
             for no in noes() {
                 session.capabilities = can_ask();
-                let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+                let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
                 session.capabilities = unable.clone();
                 let outcome = session.answer(question, no).await;
                 assert_declined(&sandbox, &outcome);
@@ -227,13 +230,13 @@ async fn a_call_that_brings_no_valid_answer_deletes_nothing_where_nobody_can_be_
             let mut session = program.serve(era).await;
             for answers in &answers {
                 for state in [None, Some(json!("made up")), Some(json!(""))] {
-                    let params = brought(doomed(CI_DEPLOY), answers.clone(), state);
+                    let params = brought(deletion_of(CI_DEPLOY), answers.clone(), state);
                     let outcome = bring(&mut session, params).await.outcome();
                     outcome.refusal("confirmation_required");
                     assert_eq!(mutations(&sandbox.handle()), 0);
                 }
             }
-            let mut params = brought(doomed(CI_DEPLOY), json!({}), Some(json!("made up")));
+            let mut params = brought(deletion_of(CI_DEPLOY), json!({}), Some(json!("made up")));
             params.as_object_mut().unwrap().remove("inputResponses");
             let outcome = bring(&mut session, params).await.outcome();
             let text = outcome.refusal("confirmation_required");
@@ -264,7 +267,7 @@ async fn an_answer_in_an_odd_form_deletes_nothing() {
         let sandbox = Sandbox::start(0).await.unwrap();
         let mut session = guarded(&sandbox, Persona::WorkspaceAdmin).serve(era).await;
         for members in &odd {
-            let mut params = json!({"name": DELETE_TOOL, "arguments": doomed(CI_DEPLOY)});
+            let mut params = json!({"name": DELETE_TOOL, "arguments": deletion_of(CI_DEPLOY)});
             let members = members.as_object().unwrap().clone();
             params.as_object_mut().unwrap().extend(members);
             let reply = session.request("tools/call", params.clone()).await;
@@ -277,7 +280,7 @@ async fn an_answer_in_an_odd_form_deletes_nothing() {
 #[tokio::test]
 async fn a_yes_counts_in_a_call_that_says_it_cannot_ask() {
     let (sandbox, mut session) = start(Era::Stateless).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     session.capabilities = json!({});
     session.answer(question, yes()).await.structured();
     assert!(!exists(&sandbox.handle(), CI_DEPLOY));
@@ -325,7 +328,7 @@ async fn a_no_about_roles_that_are_gone_by_now_is_a_no_under_never() {
     let handle = sandbox.handle();
     let entity = apc_sandbox::Entity::Workspace(DATA_SCIENCE.into());
     handle.bind(&fresh.id, Role::WorkspaceViewer, entity);
-    let question = session.pose(DELETE_TOOL, doomed(&fresh.id)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(&fresh.id)).await;
     handle.remove_account(&fresh.id);
     let mut alone = colleague(label, Role::WorkspaceViewer);
     alone.id = Some(fresh.id.clone());
@@ -338,9 +341,9 @@ async fn a_no_about_roles_that_are_gone_by_now_is_a_no_under_never() {
 #[tokio::test]
 async fn a_call_without_an_answer_is_asked_again_whatever_its_state() {
     let (_sandbox, mut session) = start(Era::Stateless).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     for state in [question.state.unwrap(), json!("made up")] {
-        let params = json!({"name": DELETE_TOOL, "arguments": doomed(CI_DEPLOY), "requestState": state, "inputResponses": {}});
+        let params = json!({"name": DELETE_TOOL, "arguments": deletion_of(CI_DEPLOY), "requestState": state, "inputResponses": {}});
         bring(&mut session, params).await.question();
     }
 }
@@ -352,7 +355,7 @@ async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
     let place = json!({"workspace_id": ANALYTICS});
 
     // Nothing came of the yes.
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let state = question.state.clone();
     let broken = Fault::ErrorBefore {
         code: "INTERNAL_SERVER_ERROR".into(),
@@ -361,7 +364,7 @@ async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
     sandbox.handle().inject(broken, On::Field(DELETE), 1);
     let failed = session.answer(question, yes()).await;
     failed.refusal("api_error");
-    let second = brought(doomed(CI_DEPLOY), answers.clone(), state);
+    let second = brought(deletion_of(CI_DEPLOY), answers.clone(), state);
     bring(&mut session, second.clone()).await.question();
     session.capabilities = json!({});
     let outcome = bring(&mut session, second).await.outcome();
@@ -369,15 +372,18 @@ async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
     session.capabilities = can_ask();
 
     // It was a no.
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let state = question.state.clone();
     session
         .answer(question, json!({"action": "decline"}))
         .await
         .refusal("declined");
-    bring(&mut session, brought(doomed(CI_DEPLOY), answers, state))
-        .await
-        .question();
+    bring(
+        &mut session,
+        brought(deletion_of(CI_DEPLOY), answers, state),
+    )
+    .await
+    .question();
 
     // It was a no about a selection.
     let question = selected(&mut session, MIGRATION).await;
@@ -399,9 +405,9 @@ async fn a_state_serves_one_answer_and_the_next_is_asked_anew() {
 async fn an_answer_under_the_state_of_another_process_is_nobodys() {
     let (sandbox, mut session) = start(Era::Stateless).await;
     let mut elsewhere = asking(&sandbox).serve(Era::Stateless).await;
-    let question = elsewhere.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = elsewhere.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let foreign = question.state.clone().unwrap().as_str().unwrap().to_owned();
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let own = question.state.clone().unwrap().as_str().unwrap().to_owned();
     let flipped = match own.strip_prefix('A') {
         Some(rest) => format!("B{rest}"),
@@ -421,7 +427,7 @@ async fn an_answer_under_the_state_of_another_process_is_nobodys() {
         .chain(["", "{}", "made up"])
     {
         let answers = json!({format!("delete:{CI_DEPLOY}"): yes()});
-        let params = brought(doomed(CI_DEPLOY), answers, Some(json!(state)));
+        let params = brought(deletion_of(CI_DEPLOY), answers, Some(json!(state)));
         let outcome = bring(&mut session, params).await.outcome();
         assert_no_person(&sandbox, &outcome);
         assert_says(outcome.text(), &["starts the server anew for each call"]);
@@ -453,7 +459,7 @@ async fn a_call_of_the_handshake_era_brings_no_answers() {
         let (sandbox, mut session) = start(Era::Handshake(version)).await;
         let answers = json!({format!("delete:{CI_DEPLOY}"): yes()});
         for state in [None, Some(json!("made up"))] {
-            let params = brought(doomed(CI_DEPLOY), answers.clone(), state);
+            let params = brought(deletion_of(CI_DEPLOY), answers.clone(), state);
             let question = bring(&mut session, params).await.question();
             let outcome = session.answer(question, json!({"action": "decline"})).await;
             assert_declined(&sandbox, &outcome);
@@ -485,7 +491,7 @@ async fn an_error_in_place_of_an_answer_is_no_persons() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         for answer in &answers {
-            let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             let outcome = session.answer(question, answer.clone()).await;
             assert_no_person(&sandbox, &outcome);
             let place = json!({"workspace_id": ANALYTICS});
@@ -526,7 +532,7 @@ fn unreadable_replies(id: &Value) -> Vec<Vec<u8>> {
 async fn an_answer_that_cannot_be_read_ends_its_question_and_is_no_persons() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     for number in 0..unreadable_replies(&json!(0)).len() {
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let reply = &unreadable_replies(&question.request)[number];
         session.raw_bytes(&[reply, &b"\n"[..]].concat()).await;
         let outcome = session.outcome(DELETE_TOOL, question.call).await;
@@ -539,7 +545,7 @@ async fn an_answer_that_cannot_be_read_ends_its_question_and_is_no_persons() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_ends_no_other_question() {
     let (sandbox, mut session) = start(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     for other in [json!(4711), json!("x"), json!(null), json!(1.5)] {
         for reply in unreadable_replies(&other) {
             session.raw_bytes(&[&reply[..], b"\n"].concat()).await;
@@ -570,7 +576,7 @@ async fn a_no_that_comes_at_once_is_the_clients() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         for action in ["decline", "cancel"] {
-            for arguments in [doomed(CI_DEPLOY), json!({"workspace_id": ANALYTICS})] {
+            for arguments in [deletion_of(CI_DEPLOY), json!({"workspace_id": ANALYTICS})] {
                 let outcome = declined_at_once(&mut session, &arguments, action).await;
                 assert_no_person(&sandbox, &outcome);
                 assert_says(outcome.text(), &["within 100 ms"]);
@@ -629,7 +635,7 @@ async fn a_selection_nobody_confirms_is_told_that_never_covers_an_id_alone() {
 async fn a_yes_that_comes_at_once_is_a_yes() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let (key, yes) = (
             question.key.clone().unwrap_or_default(),
             question.accept(true),
@@ -645,7 +651,7 @@ async fn an_accepted_question_whose_box_is_not_ticked_is_a_no_that_says_what_to_
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         for content in [json!({}), json!({"answer": false})] {
-            let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             let accepted = json!({"action": "accept", "content": content});
             let outcome = session.answer(question, accepted).await;
             assert_declined(&sandbox, &outcome);
@@ -662,7 +668,7 @@ async fn an_own_account_that_nobody_confirms_is_not_covered_by_never() {
         let key = truth(&sandbox.handle(), "terraform").key;
         let program = guarded_with(&sandbox, &key).capable(can_ask());
         let mut session = program.args(&["--confirm", "never"]).serve(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(TERRAFORM)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(TERRAFORM)).await;
         let error = json!({"error": {"code": -32601, "message": "Method not found"}});
         let outcome = session.answer(question, error).await;
         let text = outcome.refusal("confirmation_required");
@@ -678,7 +684,7 @@ async fn an_account_that_changed_while_the_user_was_thinking_is_left_alone() {
             let (sandbox, mut session) = start(era).await;
             let handle = sandbox.handle();
             let fresh = handle.add_account(colleague("fresh", Role::WorkspaceViewer));
-            let question = session.pose(DELETE_TOOL, doomed(&fresh.id)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(&fresh.id)).await;
             handle.remove_account(&fresh.id);
             let mut other = colleague("fresh", Role::WorkspaceViewer);
             other.id = Some(fresh.id.clone());
@@ -709,7 +715,7 @@ async fn an_account_that_changed_while_the_user_was_thinking_is_left_alone() {
 async fn an_account_that_cannot_be_read_after_the_yes_is_not_called_vanished() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
-    let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(MIGRATION)).await;
     handle.inject(page(500, false), On::Any, 10);
     let yes = question.accept(true);
     let outcome = session.answer(question, yes).await;
@@ -755,7 +761,7 @@ fn colleague_of(mut account: apc_sandbox::NewAccount, label: &str) -> apc_sandbo
 async fn the_end_of_input_ends_an_open_question_at_once() {
     for era in [Era::Handshake("2025-06-18"), Era::USUAL] {
         let (sandbox, mut session) = start(era).await;
-        session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert!(session.close_stdin_and_wait().await.success());
         assert!(exists(&sandbox.handle(), CI_DEPLOY));
         assert_eq!(mutations(&sandbox.handle()), 0);
@@ -766,7 +772,7 @@ async fn the_end_of_input_ends_an_open_question_at_once() {
 async fn taking_back_the_call_takes_back_its_question() {
     for version in ["2024-11-05", "2025-11-25"] {
         let (sandbox, mut session) = start(Era::Handshake(version)).await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         session.cancel(question.call).await;
         until_told(&mut session, &question.request).await;
         let late = json!({"jsonrpc": "2.0", "id": question.request, "result": yes()});
@@ -783,7 +789,7 @@ async fn the_end_of_input_takes_back_every_open_question() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let mut asked = Vec::new();
     for id in [CI_DEPLOY, MIGRATION] {
-        asked.push(session.pose(DELETE_TOOL, doomed(id)).await.request);
+        asked.push(session.pose(DELETE_TOOL, deletion_of(id)).await.request);
     }
     session.close_stdin_and_wait().await;
     assert_eq!(session.notifications.len(), asked.len());
@@ -803,7 +809,7 @@ async fn a_signal_takes_back_every_open_question_and_answers_its_call() {
         let (sandbox, mut session) = start(Era::USUAL).await;
         let mut asked = Vec::new();
         for id in [CI_DEPLOY, MIGRATION] {
-            asked.push(session.pose(DELETE_TOOL, doomed(id)).await);
+            asked.push(session.pose(DELETE_TOOL, deletion_of(id)).await);
         }
         session.signal(signal);
         assert!(session.wait().await.success(), "{signal:?}");
@@ -822,7 +828,7 @@ async fn a_signal_takes_back_every_open_question_and_answers_its_call() {
 #[tokio::test]
 async fn an_answered_question_is_not_taken_back() {
     let (_sandbox, mut session) = start(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     let yes = question.accept(true);
     session.answer(question, yes).await.structured();
     session.close_stdin_and_wait().await;
@@ -843,7 +849,7 @@ async fn until_told(session: &mut Session, request: &Value) {
 #[tokio::test]
 async fn other_calls_are_served_while_a_question_is_open() {
     let (sandbox, mut session) = start(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     session.call(GET_TOOL, json!({})).await.structured();
     session.call(CREATE_TOOL, new("etl")).await.structured();
     let yes = question.accept(true);
@@ -1199,7 +1205,7 @@ async fn a_client_that_cannot_show_a_form_is_not_asked() {
                 &[CI_DEPLOY, "ci-deploy"],
             );
             session
-                .call(DELETE_TOOL, doomed(CI_DEPLOY))
+                .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
                 .await
                 .structured();
             assert!(session.questions.is_empty(), "{era:?} {capabilities}");
@@ -1218,7 +1224,7 @@ async fn a_client_that_can_show_a_form_among_others_is_asked() {
             let sandbox = Sandbox::start(0).await.unwrap();
             let program = asking(&sandbox).capable(json!({"elicitation": capability}));
             let mut session = program.serve(era).await;
-            session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         }
     }
 }
@@ -1230,7 +1236,7 @@ async fn an_answer_brought_by_a_client_that_cannot_ask_counts_for_nothing() {
     let mut session = program.serve(Era::Stateless).await;
     let params = json!({
         "name": DELETE_TOOL,
-        "arguments": doomed(CI_DEPLOY),
+        "arguments": deletion_of(CI_DEPLOY),
         "inputResponses": {format!("delete:{CI_DEPLOY}"): {"action": "accept", "content": {"answer": true}}},
     });
     let id = session.send_request("tools/call", params).await;
@@ -1247,7 +1253,7 @@ async fn always_deletes_nothing_where_nobody_can_be_asked() {
         let sandbox = Sandbox::start(0).await.unwrap();
         let program = guarded(&sandbox, Persona::WorkspaceAdmin).args(&["--confirm", "always"]);
         let mut session = program.serve(era).await;
-        let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let text = refused.refusal("confirmation_required");
         assert_says(
             text,
@@ -1272,7 +1278,7 @@ async fn always_asks_where_somebody_can_be_asked() {
             .env("APC_CONFIRM", "always")
             .serve(era)
             .await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert!(!question.message().contains("whole installation"));
         let yes = question.accept(true);
         session.answer(question, yes).await.structured();
@@ -1292,7 +1298,7 @@ async fn never_asks_nobody_about_an_id() {
             .serve(era)
             .await;
         session
-            .call(DELETE_TOOL, doomed(CI_DEPLOY))
+            .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
             .await
             .structured();
         assert!(session.questions.is_empty());
@@ -1320,14 +1326,14 @@ async fn the_account_whose_key_this_server_uses_is_asked_about_even_under_never(
             let (id, key) = own_accounts(&sandbox)[own].clone();
             let program = guarded_with(&sandbox, &key).capable(can_ask());
             let mut session = program.args(&["--confirm", "never"]).serve(era).await;
-            let question = session.pose(DELETE_TOOL, doomed(&id)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(&id)).await;
             assert_says(question.message(), &["this server itself uses"]);
             if era == Era::Stateless {
                 assert_eq!(question.key, Some(format!("delete_own_key:{id}")));
             }
             let outcome = session.answer(question, json!({"action": "decline"})).await;
             assert_declined(&sandbox, &outcome);
-            let question = session.pose(DELETE_TOOL, doomed(&id)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(&id)).await;
             let yes = question.accept(true);
             session.answer(question, yes).await.structured();
             assert!(!exists(&sandbox.handle(), &id));
@@ -1343,14 +1349,14 @@ async fn the_account_whose_key_this_server_uses_stays_where_nobody_can_be_asked(
             let (id, key) = own_accounts(&sandbox)[own].clone();
             let program = guarded_with(&sandbox, &key).args(&["--confirm", confirm]);
             let mut session = program.serve(Era::USUAL).await;
-            let refused = session.call(DELETE_TOOL, doomed(&id)).await;
+            let refused = session.call(DELETE_TOOL, deletion_of(&id)).await;
             let text = refused.refusal("confirmation_required");
             assert_says(text, &["this server itself uses"]);
             assert!(!text.contains(&key));
             assert_eq!(mutations(&sandbox.handle()), 0);
             if confirm != "always" {
                 session
-                    .call(DELETE_TOOL, doomed(MIGRATION))
+                    .call(DELETE_TOOL, deletion_of(MIGRATION))
                     .await
                     .structured();
             }
@@ -1364,7 +1370,7 @@ async fn an_ordinary_yes_does_not_delete_the_own_account() {
     let key = truth(&sandbox.handle(), "terraform").key;
     let program = guarded_with(&sandbox, &key).capable(can_ask());
     let mut session = program.serve(Era::Stateless).await;
-    let question = session.pose(DELETE_TOOL, doomed(TERRAFORM)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(TERRAFORM)).await;
     let yes = question.accept(true);
     let outcome = session
         .answer_as(&format!("delete:{TERRAFORM}"), question, yes)
@@ -1393,11 +1399,11 @@ async fn nothing_is_asked_about_what_would_be_refused_anyway() {
     for era in Era::BOTH {
         let (sandbox, mut session) = start(era).await;
         session
-            .call(DELETE_TOOL, doomed(NOTEBOOKS))
+            .call(DELETE_TOOL, deletion_of(NOTEBOOKS))
             .await
             .refusal("not_found");
         session
-            .call(DELETE_TOOL, doomed(NOTHING))
+            .call(DELETE_TOOL, deletion_of(NOTHING))
             .await
             .refusal("not_found");
         session
@@ -1416,7 +1422,7 @@ async fn one_question_is_asked_although_the_deletion_is_in_trouble() {
         sandbox
             .handle()
             .inject(Fault::DropAfter, On::Field(DELETE), 1);
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let yes = question.accept(true);
         let gone = session.answer(question, yes).await;
         assert_eq!(gone.structured()["recovered"], true);
@@ -1434,7 +1440,7 @@ async fn labels_in_questions_cannot_forge_them() {
         let evil = sandbox
             .handle()
             .add_account(colleague(&label, Role::WorkspaceViewer));
-        let question = session.pose(DELETE_TOOL, doomed(&evil.id)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(&evil.id)).await;
         assert_tame(question.message());
         let answer = json!({"action": "decline"});
         let outcome = session.answer(question, answer).await;
@@ -1471,7 +1477,7 @@ async fn a_key_in_a_label_does_not_stand_in_a_question() {
         let evil = sandbox
             .handle()
             .add_account(colleague(&fresh.key, Role::WorkspaceViewer));
-        let question = session.pose(DELETE_TOOL, doomed(&evil.id)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(&evil.id)).await;
         assert!(
             !question.params.to_string().contains(&fresh.key),
             "{era:?} {}",
@@ -1496,7 +1502,7 @@ async fn a_key_in_a_label_does_not_stand_in_a_question() {
 async fn no_question_invites_a_secret() {
     for era in Era::BOTH {
         let (_sandbox, mut session) = start(era).await;
-        for arguments in [doomed(CI_DEPLOY), json!({"workspace_id": ANALYTICS})] {
+        for arguments in [deletion_of(CI_DEPLOY), json!({"workspace_id": ANALYTICS})] {
             let question = session.pose(DELETE_TOOL, arguments).await;
             let free_text = question.field()["type"] == "string"
                 && question.field().get("enum").is_none()

@@ -115,14 +115,14 @@ async fn every_failure_is_a_line_with_its_code() {
             DELETE_TOOL,
             json!({"service_account_id": NOTEBOOKS, "workspace_id": DATA_SCIENCE}),
         ),
-        ("not_found", DELETE_TOOL, doomed(NOTHING)),
+        ("not_found", DELETE_TOOL, deletion_of(NOTHING)),
         (
             "not_found",
             DELETE_TOOL,
             json!({"service_account_id": NOTEBOOKS}),
         ),
         ("already_exists", CREATE_TOOL, new("ci-deploy")),
-        ("ok", DELETE_TOOL, doomed(MIGRATION)),
+        ("ok", DELETE_TOOL, deletion_of(MIGRATION)),
     ] {
         let outcome = session.call(tool, arguments).await;
         assert_eq!(outcome.is_error(), code != "ok", "{}", outcome.text());
@@ -165,7 +165,7 @@ async fn a_refusal_of_the_api_is_a_line() {
         .await
         .refusal("permission_denied");
     session
-        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
         .await
         .refusal("permission_denied");
     let lines = audit(&session);
@@ -183,7 +183,7 @@ async fn the_users_no_is_a_line_and_a_round_that_only_asks_is_none() {
     for era in Era::BOTH {
         let sandbox = Sandbox::start(0).await.unwrap();
         let mut session = audited(&sandbox).capable(can_ask()).serve(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert!(audit(&session).is_empty());
         session
             .answer(question, json!({"action": "decline"}))
@@ -212,7 +212,7 @@ async fn confirmation_required_is_a_line() {
         .serve(Era::USUAL)
         .await;
     session
-        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
         .await
         .refusal("confirmation_required");
     assert_eq!(audit(&session)[0]["outcome"], "confirmation_required");
@@ -275,7 +275,10 @@ async fn a_log_that_cannot_be_opened_stops_changes_and_not_reading() {
             }
             _ => {}
         }
-        for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+        for (tool, arguments) in [
+            (CREATE_TOOL, new("etl")),
+            (DELETE_TOOL, deletion_of(CI_DEPLOY)),
+        ] {
             let refused = session.call(tool, arguments).await;
             let text = refused.refusal("not_configured");
             assert_says(
@@ -291,7 +294,10 @@ async fn a_log_that_cannot_be_opened_stops_changes_and_not_reading() {
 /// Whatever stops the log, each call to change something has to end so, with nothing sent.
 async fn assert_nothing_is_changed(session: &mut Session, sandbox: &Sandbox, path: &str) {
     let before = sandbox.handle().accounts().len();
-    for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+    for (tool, arguments) in [
+        (CREATE_TOOL, new("etl")),
+        (DELETE_TOOL, deletion_of(CI_DEPLOY)),
+    ] {
         let refused = session.call(tool, arguments).await;
         let text = refused.refusal("not_configured");
         assert_says(
@@ -385,7 +391,7 @@ async fn nothing_is_changed_where_the_log_vanishes_during_the_call() {
         let path = program.path("logs/audit");
         let program = program.args(&["--audit-log", &path]).capable(can_ask());
         let mut session = program.serve(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         fs::remove_dir_all(session.home().join("logs")).unwrap();
         let yes = question.accept(true);
         let refused = session.answer(question, yes).await;
@@ -466,7 +472,7 @@ async fn a_label_that_would_be_two_lines_is_one() {
         .handle()
         .add_account(colleague(&forged, Role::WorkspaceViewer));
     session
-        .call(DELETE_TOOL, doomed(&evil.id))
+        .call(DELETE_TOOL, deletion_of(&evil.id))
         .await
         .structured();
     let text = fs::read_to_string(session.home().join(AUDIT)).unwrap();
@@ -514,7 +520,7 @@ async fn no_key_and_no_token_is_in_the_log() {
     let key = truth(&handle, "etl").key;
     let evil = handle.add_account(colleague(&key, Role::WorkspaceViewer));
     session
-        .call(DELETE_TOOL, doomed(&evil.id))
+        .call(DELETE_TOOL, deletion_of(&evil.id))
         .await
         .structured();
     session

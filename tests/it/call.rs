@@ -350,7 +350,7 @@ mod in_a_terminal {
         arguments: &Value,
         asked: &str,
         answer: &str,
-    ) -> (String, Ended) {
+    ) -> (String, ProgramOutput) {
         let terminal = Terminal::open(80);
         let mut command = command(
             sandbox,
@@ -372,7 +372,7 @@ mod in_a_terminal {
             answer => terminal.when_shown(asked, typed(answer)),
         };
         let output = patient("it ends", child.wait_with_output()).await.unwrap();
-        let ended = Ended {
+        let ended = ProgramOutput {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::new(),

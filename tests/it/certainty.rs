@@ -141,7 +141,7 @@ async fn a_gateway_that_answers_in_json_is_a_lost_answer() {
         let created = session.call(CREATE_TOOL, new("etl")).await;
         assert_eq!(created.structured()["recovered"], true, "{status} {body}");
         sandbox.handle().inject(fault, On::Field(DELETE), 1);
-        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        let deleted = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
         assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
     }
 }
@@ -173,7 +173,7 @@ async fn a_refusal_behind_a_status_that_is_not_the_apis_own_is_not_certain_and_a
         assert_says(refused.refusal("outcome_unknown"), &[&real.id]);
         assert_eq!(names_in(&key_dir(&session)), Vec::<String>::new());
         sandbox.handle().inject(fault, On::Field(DELETE), 1);
-        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        let deleted = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
         assert_eq!(deleted.structured()["recovered"], true, "{status} {body}");
     }
 }
@@ -365,10 +365,14 @@ async fn roles_that_are_not_known_are_asked_about() {
             .args(&["--confirm", "never"])
             .serve(Era::USUAL)
             .await;
-        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        let refused = session.call(DELETE_TOOL, deletion_of("a")).await;
         let text = refused.refusal("confirmation_required");
         assert_says(text, &["could not show its roles in full"]);
         assert!(!text.contains("whole installation"), "{bindings}: {text}");
+        let program = guarded(&sandbox, Persona::WorkspaceAdmin).capable(can_ask());
+        let mut session = program.serve(Era::Stateless).await;
+        let question = session.pose(DELETE_TOOL, deletion_of("a")).await;
+        assert_eq!(question.key.as_deref(), Some("delete_other_roles:a"));
         assert_eq!(mutations(&sandbox.handle()), 0);
     }
 }
@@ -396,7 +400,7 @@ async fn where_no_roles_are_shown_an_account_is_deleted_from_the_place_that_is_n
             &["the lists of several places", ANALYTICS, DATA_SCIENCE],
         );
         assert_eq!(mutations(&handle), 0);
-        let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        let deleted = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
         assert_eq!(deleted.account()["id"], MIGRATION);
         assert!(!exists(&handle, MIGRATION));
     }
@@ -428,7 +432,7 @@ async fn an_account_that_may_have_this_servers_key_is_asked_about() {
             .args(&["--confirm", "never"])
             .serve(Era::USUAL)
             .await;
-        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        let refused = session.call(DELETE_TOOL, deletion_of("a")).await;
         refused.refusal("confirmation_required");
     }
 }
@@ -447,12 +451,12 @@ async fn an_account_whose_key_was_not_read_may_be_this_servers_own() {
             .args(&["--confirm", "never"])
             .serve(Era::USUAL)
             .await;
-        let refused = session.call(DELETE_TOOL, doomed("a")).await;
+        let refused = session.call(DELETE_TOOL, deletion_of("a")).await;
         let text = refused.refusal("confirmation_required");
         assert_says(text, &["may be the one that this server itself uses"]);
         let program = guarded_with(&sandbox, &key).capable(can_ask());
         let mut session = program.serve(Era::Stateless).await;
-        let question = session.pose(DELETE_TOOL, doomed("a")).await;
+        let question = session.pose(DELETE_TOOL, deletion_of("a")).await;
         assert_says(
             question.message(),
             &["may be the one that this server itself uses"],
@@ -471,7 +475,7 @@ async fn a_token_that_is_no_key_has_no_account_of_its_own() {
         .args(&["--confirm", "never"])
         .serve(Era::USUAL)
         .await;
-    let deleted = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+    let deleted = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
     assert_eq!(deleted.account()["id"], MIGRATION);
 }
 
@@ -494,7 +498,7 @@ async fn the_order_of_roles_does_not_matter() {
             sandbox.handle().inject(fault, On::Field(LIST), 1);
         }
         let mut session = asking(&sandbox).serve(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(MIGRATION)).await;
         let yes = question.accept(true);
         let deleted = session.answer(question, yes).await;
         assert_eq!(deleted.account()["id"], MIGRATION, "{era:?}");
@@ -579,7 +583,7 @@ async fn an_account_that_is_partly_read_hides_no_other_one() {
     let fault = json_answer(200, &body, false);
     sandbox.handle().inject(fault, On::Field(LIST), 5);
     for tool in [GET_TOOL, DELETE_TOOL] {
-        let refused = session.call(tool, doomed(NOTHING)).await;
+        let refused = session.call(tool, deletion_of(NOTHING)).await;
         refused.refusal("not_found");
     }
 }

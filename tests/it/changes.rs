@@ -83,7 +83,7 @@ async fn a_deletion_whose_call_is_cancelled_is_audited() {
         sandbox
             .handle()
             .inject(Fault::Delay(WHILE), On::Field(DELETE), 1);
-        let call = session.send_call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let call = session.send_call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         until("the deletion arrives", || mutations(&sandbox.handle()) == 1).await;
         session.cancel(call).await;
         until("it is audited", || !audit(&session).is_empty()).await;
@@ -94,7 +94,10 @@ async fn a_deletion_whose_call_is_cancelled_is_audited() {
 
 #[tokio::test]
 async fn a_change_whose_call_is_cancelled_while_it_looks_is_audited_as_cancelled() {
-    for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+    for (tool, arguments) in [
+        (CREATE_TOOL, new("etl")),
+        (DELETE_TOOL, deletion_of(CI_DEPLOY)),
+    ] {
         for era in Era::BOTH {
             let (sandbox, mut session) = start(era).await;
             let slow = Fault::Delay(Duration::from_secs(30));
@@ -120,7 +123,7 @@ async fn a_deletion_whose_call_is_cancelled_while_its_question_is_open_is_audite
     let sandbox = Sandbox::start(0).await.unwrap();
     let program = audited(&sandbox).capable(can_ask());
     let mut session = program.serve(Era::USUAL).await;
-    let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     session.cancel(question.call).await;
     until("it is audited", || !audit(&session).is_empty()).await;
     assert_eq!(audit(&session)[0]["outcome"], "cancelled");
@@ -195,7 +198,7 @@ async fn a_change_that_ends_soon_after_a_signal_is_finished() {
 async fn a_deletion_that_hangs_at_a_signal_is_audited_as_unknown() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     sandbox.handle().inject(Fault::Hang, On::Field(DELETE), 1);
-    session.send_call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    session.send_call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     until("the deletion arrives", || mutations(&sandbox.handle()) == 1).await;
     session.signal(Signal::TERM);
     session.wait().await;
@@ -209,7 +212,7 @@ async fn a_deletion_that_hangs_at_a_signal_is_audited_as_unknown() {
 async fn a_signal_ends_an_open_question() {
     let sandbox = Sandbox::start(0).await.unwrap();
     let mut session = asking(&sandbox).serve(Era::USUAL).await;
-    session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     session.signal(Signal::TERM);
     session.wait().await;
     assert!(exists(&sandbox.handle(), CI_DEPLOY));

@@ -24,7 +24,7 @@ const CLIENTS: [(&str, &str); 14] = [
     ("jetbrains-junie", "mcpServers"),
 ];
 
-async fn printed(client: &str, flags: &[&str]) -> Ended {
+async fn printed(client: &str, flags: &[&str]) -> ProgramOutput {
     let program = Program::bare().args(&["client", client]).args(flags);
     let ended = program.run().await;
     assert!(ended.status.success(), "{}", ended.stderr);

@@ -120,7 +120,7 @@ async fn a_key_whose_process_was_killed_is_recovered_by_the_next_call_and_told_o
         let arguments = match tool {
             GET_TOOL => in_analytics(),
             CREATE_TOOL => new("other"),
-            _ => doomed(CI_DEPLOY),
+            _ => deletion_of(CI_DEPLOY),
         };
         let mut session = shared.serve().await;
         let outcome = session.call(tool, arguments).await;

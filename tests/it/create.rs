@@ -222,9 +222,10 @@ async fn a_mutation_selects_scalars_only() {
     let (sandbox, mut session) = start().await;
     let new = json!({"label": "etl", "workspace_id": ANALYTICS});
     let created = session.call(TOOL, new).await;
-    let doomed = json!({"service_account_id": created.account()["id"], "workspace_id": ANALYTICS});
+    let deletion =
+        json!({"service_account_id": created.account()["id"], "workspace_id": ANALYTICS});
     session
-        .call("delete_service_account", doomed)
+        .call("delete_service_account", deletion)
         .await
         .structured();
     let requests = sandbox.handle().requests();

@@ -1412,7 +1412,7 @@ async fn a_server_of_workspaces_alone_has_no_word_of_deployments() {
             ),
             (DELETE_TOOL, json!({})),
             (DELETE_TOOL, json!({"service_account_id": NOTHING})),
-            (DELETE_TOOL, doomed(CI_DEPLOY)),
+            (DELETE_TOOL, deletion_of(CI_DEPLOY)),
         ] {
             assert_wordless(&session.call(tool, arguments).await.result);
         }

@@ -229,7 +229,7 @@ fn mutated_answers_of_the_api_end_no_server_and_let_no_key_out() {
     };
     let calls: BTreeMap<_, _> = [
         (GET_TOOL, json!({"workspace_id": ANALYTICS})),
-        (DELETE_TOOL, doomed(NOTHING)),
+        (DELETE_TOOL, deletion_of(NOTHING)),
         (
             CREATE_TOOL,
             json!({"label": "ci-deploy", "workspace_id": NOTHING}),
@@ -326,7 +326,7 @@ fn mutated_answers_of_a_user_delete_nothing_without_a_yes() {
     // A line of more than 128 levels is no message, so it answers nothing.
     try_all(&prop::collection::vec(mutation(100), 1..3), |mutations| {
         let account = handle.add_account(colleague("doomed", Role::WorkspaceViewer));
-        let question = runtime.block_on(session.pose(DELETE_TOOL, doomed(&account.id)));
+        let question = runtime.block_on(session.pose(DELETE_TOOL, deletion_of(&account.id)));
         let yes = question.accept(true);
         let mut answer = yes.clone();
         mutations

@@ -54,7 +54,7 @@ async fn a_deleted_account_shows_no_key_either() {
     let fresh = sandbox
         .handle()
         .add_account(colleague("fresh", apc_sandbox::Role::WorkspaceViewer));
-    let gone = session.call(DELETE_TOOL, doomed(&fresh.id)).await;
+    let gone = session.call(DELETE_TOOL, deletion_of(&fresh.id)).await;
     let masked = format!("{}…", &fresh.key[..6]);
     assert_eq!(gone.account()["api_key"], masked);
     session.end_without(&[fresh.key]).await;
@@ -141,7 +141,7 @@ async fn a_directory_that_is_not_safe_stops_creations_before_anything_is_sent() 
         assert!(names_in(&session.home().join("real")).is_empty());
         session.call(GET_TOOL, json!({})).await.structured();
         session
-            .call(DELETE_TOOL, doomed(CI_DEPLOY))
+            .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
             .await
             .structured();
     }

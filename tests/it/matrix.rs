@@ -669,8 +669,8 @@ fn assert_truth(
     let (made, deleted) = (usize::from(is("create")), usize::from(is("delete")));
     assert_eq!((new.len(), gone.len()), (made, deleted), "{name}");
     assert!(new.iter().all(|account| account.label == "etl"), "{name}");
-    let doomed = &tool.arguments[0]["service_account_id"];
-    assert!(gone.iter().all(|account| *doomed == account.id), "{name}");
+    let deletion = &tool.arguments[0]["service_account_id"];
+    assert!(gone.iter().all(|account| *deletion == account.id), "{name}");
 }
 
 #[tokio::test]

@@ -38,7 +38,10 @@ async fn a_read_only_server_has_one_tool_and_the_others_do_not_exist() {
         let tools = session.list_tools().await;
         assert_eq!(tools.len(), 1);
         assert_eq!(tools[0]["name"], GET_TOOL);
-        for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(CI_DEPLOY))] {
+        for (tool, arguments) in [
+            (CREATE_TOOL, new("etl")),
+            (DELETE_TOOL, deletion_of(CI_DEPLOY)),
+        ] {
             let params = json!({"name": tool, "arguments": arguments});
             let reply = session.request("tools/call", params).await;
             assert_eq!(reply["error"]["code"], -32602, "{reply}");
@@ -59,7 +62,7 @@ async fn the_variable_makes_a_server_read_only_as_well() {
     let reply = session
         .request(
             "tools/call",
-            json!({"name": DELETE_TOOL, "arguments": doomed(CI_DEPLOY)}),
+            json!({"name": DELETE_TOOL, "arguments": deletion_of(CI_DEPLOY)}),
         )
         .await;
     assert_eq!(reply["error"]["code"], -32602);
@@ -81,7 +84,7 @@ async fn a_policy_that_does_not_parse_allows_no_change() {
         let mut session = program.serve(Era::USUAL).await;
         for (tool, arguments) in [
             (CREATE_TOOL, new("etl")),
-            (DELETE_TOOL, doomed(CI_DEPLOY)),
+            (DELETE_TOOL, deletion_of(CI_DEPLOY)),
             (GET_TOOL, json!({})),
         ] {
             let refused = session.call(tool, arguments).await;
@@ -156,7 +159,7 @@ async fn an_allowed_workspace_is_served_as_ever() {
         .await;
     session.call(CREATE_TOOL, new("etl")).await.structured();
     session
-        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
         .await
         .structured();
     session
@@ -367,10 +370,13 @@ async fn the_third_change_of_two_a_minute_has_to_wait() {
         let (sandbox, mut session) = start(&["--max-changes-per-minute", "2"], era).await;
         session.call(CREATE_TOOL, new("one")).await.structured();
         session
-            .call(DELETE_TOOL, doomed(CI_DEPLOY))
+            .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
             .await
             .structured();
-        for (tool, arguments) in [(CREATE_TOOL, new("two")), (DELETE_TOOL, doomed(MIGRATION))] {
+        for (tool, arguments) in [
+            (CREATE_TOOL, new("two")),
+            (DELETE_TOOL, deletion_of(MIGRATION)),
+        ] {
             let refused = session.call(tool, arguments).await;
             let text = refused.refusal("rate_limited");
             assert_says(
@@ -419,7 +425,7 @@ async fn what_is_refused_here_costs_no_change() {
         .await
         .refusal("invalid_arguments");
     session
-        .call(DELETE_TOOL, doomed(NOTEBOOKS))
+        .call(DELETE_TOOL, deletion_of(NOTEBOOKS))
         .await
         .refusal("not_found");
     session
@@ -439,13 +445,13 @@ async fn rounds_that_only_ask_cost_no_change() {
             .serve(era)
             .await;
         for _ in 0..3 {
-            let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             session
                 .answer(question, json!({"action": "decline"}))
                 .await
                 .refusal("declined");
         }
-        let question = session.pose(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         let yes = question.accept(true);
         session.answer(question, yes).await.structured();
         session

@@ -252,7 +252,7 @@ impl Run {
                 place,
                 trouble,
             } => {
-                let id = doomed_id(account, &before);
+                let id = deleted_id(account, &before);
                 let home = place.map(|at| &PLACES[at]).or(Place::of(&before[id]));
                 let [list, _, delete] = home.unwrap_or(&PLACES[0]).fields;
                 trouble.begin(&handle, list, delete);
@@ -279,7 +279,7 @@ impl Run {
                 &outcome,
                 &before,
                 &after,
-                doomed_id(account, &before),
+                deleted_id(account, &before),
                 place.map(|at| PLACES[at].id),
             ),
         }
@@ -293,7 +293,7 @@ impl Run {
     }
 }
 
-fn doomed_id<'a>(account: &prop::sample::Index, there: &'a Accounts) -> &'a str {
+fn deleted_id<'a>(account: &prop::sample::Index, there: &'a Accounts) -> &'a str {
     there.keys().nth(account.index(there.len())).unwrap()
 }
 

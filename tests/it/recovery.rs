@@ -505,7 +505,7 @@ async fn a_deletion_that_was_made_is_found_out() {
             let (sandbox, mut session) = start(era).await;
             let handle = sandbox.handle();
             handle.inject(fault.clone(), On::Field(DELETE), 1);
-            let gone = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+            let gone = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
             assert!(!gone.is_error(), "{fault:?}: {}", gone.text());
             assert_eq!(gone.structured()["recovered"], true, "{fault:?}");
             assert_eq!(gone.account()["label"], "ci-deploy");
@@ -522,7 +522,7 @@ async fn a_deletion_that_was_not_made_is_unknown() {
         let handle = sandbox.handle();
         let before = handle.accounts();
         handle.inject(fault.clone(), On::Field(DELETE), 1);
-        let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert_eq!(refused.code(), "outcome_unknown", "{fault:?}");
         assert_unknown(&session, &refused);
         assert_eq!(refused.error()["service_account_id"], CI_DEPLOY);
@@ -543,7 +543,7 @@ async fn a_deletion_of_the_only_account_is_found_out_as_well() {
         }
     }
     handle.inject(Fault::DropAfter, On::Field(DELETE), 1);
-    let gone = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let gone = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     assert_eq!(gone.structured()["recovered"], true);
 }
 
@@ -556,7 +556,7 @@ async fn a_deletion_whose_workspace_cannot_be_read_afterwards_is_unknown() {
         handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
         handle.inject(fault, On::Field(LIST), 10);
         handle.inject(Fault::DropAfter, On::Field(DELETE), 1);
-        let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert_unknown(&session, &refused);
         assert_says(refused.text(), &["could not be read"]);
         assert_looked_at_most_twice(&handle, DELETE);
@@ -579,7 +579,7 @@ async fn a_list_that_is_refused_afterwards_does_not_prove_a_deletion() {
         10,
     );
     handle.inject(Fault::DropBefore, On::Field(DELETE), 1);
-    let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     assert_unknown(&session, &refused);
     assert!(exists(&handle, CI_DEPLOY));
     assert_eq!(mutations(&handle), 1);
@@ -605,12 +605,12 @@ async fn a_deletion_that_the_api_answered_with_an_error_is_found_out() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();
     handle.inject(error_after(), On::Field(DELETE), 1);
-    let gone = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let gone = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     assert_eq!(gone.structured()["recovered"], true);
     assert!(!exists(&handle, CI_DEPLOY));
 
     handle.inject(error_before("Some trouble"), On::Field(DELETE), 1);
-    let refused = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+    let refused = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
     assert_says(
         refused.refusal("api_error"),
         &["Some trouble", "Nothing was deleted", "still listed"],

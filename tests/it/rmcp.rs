@@ -67,13 +67,13 @@ async fn ask(context: &RequestContext<RoleServer>) -> bool {
     answer.await.is_ok()
 }
 
-type Ended = Result<(), ServerInitializeError>;
+type ServeResult = Result<(), ServerInitializeError>;
 
 /// rmcp's own transport and session, and the client's end of it.
 struct Session {
     input: WriteHalf<DuplexStream>,
     output: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    served: JoinHandle<Ended>,
+    served: JoinHandle<ServeResult>,
     finished: Arc<AtomicUsize>,
 }
 
@@ -148,7 +148,7 @@ impl Session {
         self.input.shutdown().await.unwrap();
     }
 
-    async fn ended(self) -> Option<Ended> {
+    async fn ended(self) -> Option<ServeResult> {
         let served = timeout(LONG, self.served).await.ok()?;
         Some(served.unwrap())
     }

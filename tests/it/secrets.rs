@@ -35,11 +35,11 @@ async fn busy_day(session: &mut Session, sandbox: &Sandbox) {
     session.call(CREATE_TOOL, new("lost")).await.structured();
     handle.inject(Fault::TruncateAfter, On::Field(DELETE), 1);
     session
-        .call(DELETE_TOOL, doomed(CI_DEPLOY))
+        .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
         .await
         .structured();
     session
-        .call(DELETE_TOOL, doomed(NOTHING))
+        .call(DELETE_TOOL, deletion_of(NOTHING))
         .await
         .refusal("not_found");
     let own = handle.requests()[0].authorization.clone().unwrap();
@@ -48,7 +48,7 @@ async fn busy_day(session: &mut Session, sandbox: &Sandbox) {
         handle.inject(says(field, "BAD_USER_INPUT", &words), On::Field(field), 1);
         let (tool, arguments) = match field {
             CREATE => (CREATE_TOOL, new("more")),
-            DELETE => (DELETE_TOOL, doomed(MIGRATION)),
+            DELETE => (DELETE_TOOL, deletion_of(MIGRATION)),
             _ => (GET_TOOL, json!({"workspace_id": ANALYTICS})),
         };
         session.call(tool, arguments).await.refusal("api_error");
@@ -120,7 +120,7 @@ async fn where_keys_are_shown_they_stand_in_api_key_alone() {
         rest["service_accounts"][0]["api_key"] = Value::Null;
         assert!(!rest.to_string().contains(&key), "{rest}");
         session
-            .call(DELETE_TOOL, doomed(&evil.id))
+            .call(DELETE_TOOL, deletion_of(&evil.id))
             .await
             .structured();
         let log = fs::read_to_string(session.home().join(AUDIT)).unwrap();
@@ -146,7 +146,7 @@ async fn the_words_of_the_api_lose_what_looks_like_a_secret() {
         ] {
             for (field, tool, arguments) in [
                 (CREATE, CREATE_TOOL, new("etl")),
-                (DELETE, DELETE_TOOL, doomed(CI_DEPLOY)),
+                (DELETE, DELETE_TOOL, deletion_of(CI_DEPLOY)),
                 (LIST, GET_TOOL, json!({"workspace_id": ANALYTICS})),
             ] {
                 let words = format!("the key \"{secret}\", was refused: x{secret}x");
@@ -206,7 +206,7 @@ async fn a_known_key_in_a_label_or_category_is_taken_out_of_results() {
             .call(DELETE_TOOL, json!({"workspace_id": ANALYTICS}))
             .await;
         assert!(!listed.text().contains(&key), "{}", listed.text());
-        let gone = session.call(DELETE_TOOL, doomed(&evil.id)).await;
+        let gone = session.call(DELETE_TOOL, deletion_of(&evil.id)).await;
         assert_eq!(gone.account()["label"], "for [redacted]!");
         session.end_without(&[key]).await;
     }
@@ -248,7 +248,7 @@ async fn an_argument_that_is_a_secret_is_not_repeated() {
                 CREATE_TOOL,
                 json!({"label": secret, "workspace_id": "no such/id"}),
             ));
-            calls.push((DELETE_TOOL, doomed(secret)));
+            calls.push((DELETE_TOOL, deletion_of(secret)));
             calls.push((GET_TOOL, json!({"service_account_id": secret})));
             calls.push((GET_TOOL, json!({"workspace_id": secret})));
             calls.push((GET_TOOL, json!({secret.as_str(): 1})));
@@ -363,8 +363,8 @@ async fn an_argument_that_holds_a_secret_is_refused_before_anything_is_sent() {
                 (CREATE_TOOL, "label", new("x")),
                 (CREATE_TOOL, "category", new("x")),
                 (CREATE_TOOL, "workspace_id", new("x")),
-                (DELETE_TOOL, "service_account_id", doomed("x")),
-                (DELETE_TOOL, "workspace_id", doomed("x")),
+                (DELETE_TOOL, "service_account_id", deletion_of("x")),
+                (DELETE_TOOL, "workspace_id", deletion_of("x")),
                 (GET_TOOL, "label", json!({})),
                 (GET_TOOL, "workspace_id", json!({})),
                 (GET_TOOL, "service_account_id", json!({})),

@@ -34,7 +34,10 @@ async fn a_viewer_is_denied_every_change_and_nothing_is_changed() {
         let program = guarded(&sandbox, Persona::WorkspaceViewer);
         let log = program.path(AUDIT);
         let mut session = program.args(&["--audit-log", &log]).serve(era).await;
-        for (tool, arguments) in [(CREATE_TOOL, new("etl")), (DELETE_TOOL, doomed(MIGRATION))] {
+        for (tool, arguments) in [
+            (CREATE_TOOL, new("etl")),
+            (DELETE_TOOL, deletion_of(MIGRATION)),
+        ] {
             let refused = session.call(tool, arguments).await;
             let text = refused.refusal("permission_denied");
             assert_says(text, &["Nothing was changed", "WORKSPACE_EDITOR"]);
@@ -160,7 +163,7 @@ async fn a_bad_token_is_unauthenticated_in_the_words_of_either_branch() {
                 (GET_TOOL, json!({})),
                 (GET_TOOL, json!({"workspace_id": ANALYTICS})),
                 (CREATE_TOOL, new("etl")),
-                (DELETE_TOOL, doomed(MIGRATION)),
+                (DELETE_TOOL, deletion_of(MIGRATION)),
             ] {
                 let refused = session.call(tool, arguments).await;
                 assert_says(refused.refusal("unauthenticated"), &[says]);
@@ -352,7 +355,7 @@ async fn a_foreign_account_in_a_list_is_not_shown_and_not_deleted() {
         .await;
     assert_eq!(found.column("id"), [CI_DEPLOY]);
     session
-        .call(DELETE_TOOL, doomed(NOTEBOOKS))
+        .call(DELETE_TOOL, deletion_of(NOTEBOOKS))
         .await
         .refusal("not_found");
     assert_eq!(mutations(&sandbox.handle()), 0);
@@ -382,13 +385,13 @@ async fn an_account_with_further_roles_is_asked_about_even_under_never() {
                 .args(&["--confirm", "never"])
                 .serve(era)
                 .await;
-            let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(MIGRATION)).await;
             assert_says(question.message(), &["further roles", says]);
             let declined = session.answer(question, json!({"action": "decline"})).await;
             declined.refusal("declined");
             assert!(exists(&handle, MIGRATION));
 
-            let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+            let question = session.pose(DELETE_TOOL, deletion_of(MIGRATION)).await;
             let yes = question.accept(true);
             let deleted = session.answer(question, yes).await;
             assert_eq!(deleted.account()["id"], MIGRATION);
@@ -409,7 +412,7 @@ async fn an_account_with_further_roles_stays_where_nobody_can_be_asked() {
                     .args(&["--confirm", confirm])
                     .serve(era)
                     .await;
-                let refused = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+                let refused = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
                 assert_says(refused.refusal("confirmation_required"), &[says]);
                 assert_eq!(mutations(&handle), 0);
             }
@@ -427,7 +430,7 @@ async fn a_system_role_on_the_workspace_itself_is_asked_about_on_either_line() {
             .args(&["--confirm", "never"])
             .serve(Era::USUAL)
             .await;
-        let refused = session.call(DELETE_TOOL, doomed(&powerful.id)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(&powerful.id)).await;
         assert_says(
             refused.refusal("confirmation_required"),
             &["'SYSTEM_ADMIN'", "whole installation"],
@@ -448,7 +451,7 @@ async fn roles_that_cannot_be_read_are_asked_about() {
         .args(&["--confirm", "never"])
         .serve(Era::USUAL)
         .await;
-    let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+    let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
     assert_says(
         refused.refusal("confirmation_required"),
         &["could not show its roles"],
@@ -461,7 +464,7 @@ async fn a_role_that_was_added_while_the_user_was_thinking_makes_the_yes_void() 
         let sandbox = Sandbox::start(0).await.unwrap();
         let handle = sandbox.handle();
         let mut session = asking(&sandbox).serve(era).await;
-        let question = session.pose(DELETE_TOOL, doomed(MIGRATION)).await;
+        let question = session.pose(DELETE_TOOL, deletion_of(MIGRATION)).await;
         handle.bind(MIGRATION, Role::SystemAdmin, Entity::System);
         let yes = question.accept(true);
         let refused = session.answer(question, yes).await;
@@ -629,7 +632,7 @@ async fn an_account_that_the_api_cannot_show_is_counted_and_never_gone() {
         let notes = found.structured()["notes"].to_string();
         assert_says(&notes, &["could not read 1 account", ANALYTICS]);
 
-        let refused = session.call(DELETE_TOOL, doomed(MIGRATION)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(MIGRATION)).await;
         assert_says(refused.refusal("api_error"), &["may still exist"]);
         let refused = session.call(CREATE_TOOL, new("etl")).await;
         assert_says(
@@ -639,10 +642,10 @@ async fn an_account_that_the_api_cannot_show_is_counted_and_never_gone() {
         assert_eq!(mutations(&handle), 0);
 
         handle.inject(Fault::DropBefore, On::Field(DELETE), 1);
-        let lost = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let lost = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert_says(lost.refusal("outcome_unknown"), &["still listed"]);
         session
-            .call(DELETE_TOOL, doomed(CI_DEPLOY))
+            .call(DELETE_TOOL, deletion_of(CI_DEPLOY))
             .await
             .structured();
     }
@@ -671,7 +674,7 @@ async fn an_account_that_may_be_among_the_unreadable_ones_is_not_gone() {
         let mut session = guarded(&sandbox, Persona::WorkspaceAdmin)
             .serve(Era::USUAL)
             .await;
-        let refused = session.call(DELETE_TOOL, doomed(CI_DEPLOY)).await;
+        let refused = session.call(DELETE_TOOL, deletion_of(CI_DEPLOY)).await;
         assert_says(
             refused.refusal("outcome_unknown"),
             &["Not every account could be read"],
@@ -696,7 +699,7 @@ async fn a_list_that_an_account_has_broken_is_an_error_and_not_empty() {
             &[ANALYTICS, "api_error"],
         );
         session
-            .call(DELETE_TOOL, doomed(MIGRATION))
+            .call(DELETE_TOOL, deletion_of(MIGRATION))
             .await
             .refusal("api_error");
         assert_eq!(mutations(&sandbox.handle()), 0);

@@ -420,8 +420,8 @@ async fn no_token_and_no_key_is_in_the_log_at_any_level() {
         let created = session.call("create_service_account", new).await;
         let id = created.account()["id"].clone();
         list(&mut session).await.structured();
-        let doomed = json!({"service_account_id": id, "workspace_id": NOTHING});
-        session.call("delete_service_account", doomed).await;
+        let deletion = json!({"service_account_id": id, "workspace_id": NOTHING});
+        session.call("delete_service_account", deletion).await;
         let keys: Vec<_> = sandbox
             .handle()
             .accounts()

@@ -40,7 +40,7 @@ pub struct Connecting {
 
 /// The kinds of host that need their own way of connecting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Reach {
+pub(super) enum HostKind {
     /// This machine without TLS: no trust store is read and no proxy is used.
     PlainLoopback,
     /// With TLS and without a proxy.
@@ -94,11 +94,11 @@ impl Connecting {
     }
 
     /// The kind of way to a URL.
-    pub(super) fn reach(&self, url: &ApiUrl) -> Reach {
+    pub(super) fn reach(&self, url: &ApiUrl) -> HostKind {
         match self.proxies.route(url) {
-            _ if url.is_loopback() && url.is_plain() => Reach::PlainLoopback,
-            Route::Direct => Reach::Direct,
-            Route::System | Route::Through(_) => Reach::ByProxy,
+            _ if url.is_loopback() && url.is_plain() => HostKind::PlainLoopback,
+            Route::Direct => HostKind::Direct,
+            Route::System | Route::Through(_) => HostKind::ByProxy,
         }
     }
 
@@ -126,8 +126,12 @@ impl Connecting {
             .map_err(|error| self.build_failure(&error))
     }
 
-    fn trusting(&self, builder: ClientBuilder, reach: Reach) -> Result<ClientBuilder, Unreachable> {
-        if reach == Reach::PlainLoopback {
+    fn trusting(
+        &self,
+        builder: ClientBuilder,
+        reach: HostKind,
+    ) -> Result<ClientBuilder, Unreachable> {
+        if reach == HostKind::PlainLoopback {
             // Reading the system's store takes longer than everything else at start, and fails where
             // it is empty, even for plain http. Without any authority TLS could only fail closed.
             return Ok(builder.tls_certs_only([]));

@@ -20,7 +20,7 @@ use url::Url;
 use super::error::ApiError;
 use super::installation::{ApiUrl, Installation};
 use super::unreachable::ProxyFault;
-use connecting::Reach;
+use connecting::HostKind;
 use failure::{by_proxy, classify};
 
 pub use connecting::Connecting;
@@ -48,7 +48,7 @@ pub enum Purpose {
 
 /// A whole answer to a request that the API may have seen.
 #[derive(Debug)]
-pub struct Reply {
+pub struct HttpResponse {
     /// The HTTP status; any but 429, 401, 407 and redirects, which are errors.
     pub status: u16,
     /// The time for which something in front of the API asks to wait.
@@ -63,7 +63,7 @@ pub struct Reply {
 pub struct HttpClient {
     connecting: Connecting,
     connect_timeout: Duration,
-    clients: Mutex<HashMap<(Reach, Purpose), reqwest::Client>>,
+    clients: Mutex<HashMap<(HostKind, Purpose), reqwest::Client>>,
     permits: Semaphore,
 }
 
@@ -89,7 +89,7 @@ impl HttpClient {
         body: Vec<u8>,
         purpose: Purpose,
         timeout: Duration,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let client = self.connected(&installation.url, purpose)?;
         let mut token = HeaderValue::from_str(installation.token.expose())
             .map_err(|_| ApiError::Unauthenticated)?;
@@ -128,7 +128,7 @@ impl HttpClient {
     }
 }
 
-async fn reply(mut response: Response) -> Result<Reply, ApiError> {
+async fn reply(mut response: Response) -> Result<HttpResponse, ApiError> {
     if let Some(refusal) = refusal(response.status(), response.headers()) {
         return Err(refusal);
     }
@@ -152,7 +152,7 @@ async fn reply(mut response: Response) -> Result<Reply, ApiError> {
     if let Some(encoding) = compression(encoding, &body).filter(|_| may_be_the_api) {
         return Err(ApiError::Compressed { encoding });
     }
-    Ok(Reply {
+    Ok(HttpResponse {
         status,
         retry_after,
         date,

@@ -8,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
-use super::answer::Answer;
 use super::documents::{
     CREATE_IN_DEPLOYMENT, CREATE_IN_WORKSPACE, DELETE_IN_DEPLOYMENT, DELETE_IN_WORKSPACE,
     DEPLOYMENT_SERVICE_ACCOUNTS, WORKSPACE_SERVICE_ACCOUNTS,
 };
 use super::error::{ApiError, GraphqlError};
 use super::exchange::Api;
+use super::response::GraphqlResponse;
 use super::selection::{Candidate, First};
 use super::wire::{Text, WireAccount, WireDeleted};
 use super::{NewServiceAccount, Place, ServiceAccount, ServiceAccountId};
@@ -96,7 +96,7 @@ pub async fn first_service_accounts<R: Ord>(
 async fn listing<'a, R: Ord>(
     api: &Api<'_>,
     place: &Place,
-    answer: &'a Answer,
+    answer: &'a GraphqlResponse,
     most: usize,
     rank: &mut impl FnMut(Candidate<'_>) -> Option<R>,
 ) -> Result<Listing, ApiError> {
@@ -144,7 +144,7 @@ async fn listing<'a, R: Ord>(
         return Err(first.map_or(ApiError::MissingData, |error| error.classify(200, true)));
     }
     let scrubber = api.remember_keys(keys);
-    let read = |row: WireAccount<'_>| row.read(&scrubber, place);
+    let read = |row: WireAccount<'_>| row.into_account(&scrubber, place);
     let accounts = selected.into_items().filter_map(read);
     let masked = accounts.map(ServiceAccount::with_masked_key_if_undated);
     listing.accounts = masked.collect();
@@ -155,10 +155,10 @@ async fn listing<'a, R: Ord>(
 fn account_of(
     api: &Api<'_>,
     new: &NewServiceAccount,
-    answer: &Answer,
+    answer: &GraphqlResponse,
 ) -> Result<Option<ServiceAccount>, ApiError> {
     let account: Option<WireAccount<'_>> = answer.of_change()?;
-    let account = account.and_then(|account| account.read_created(api, new));
+    let account = account.and_then(|account| account.into_created(api, new));
     match (account, answer.errors.first()) {
         (Some(account), Some(error)) if !account.has_whole_key() => Err(error.classify(200, true)),
         (account, _) => Ok(account),

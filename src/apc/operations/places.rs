@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{explained_read, of_expired_token};
-use crate::apc::answer::Answer;
 use crate::apc::document::Document;
 use crate::apc::documents::{
     APP_CONFIG, SYS_WORKSPACES, WORKSPACE, WORKSPACE_DEPLOYMENTS, WORKSPACE_SERVICE_ACCOUNTS,
@@ -12,6 +11,7 @@ use crate::apc::documents::{
 };
 use crate::apc::error::{ApiError, Rejection};
 use crate::apc::exchange::Api;
+use crate::apc::response::GraphqlResponse;
 use crate::apc::wire::{WireAccount, WireDeployment, WireWorkspace};
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
 
@@ -79,7 +79,10 @@ pub async fn sys_workspaces(api: &Api<'_>) -> Result<Workspaces, ApiError> {
 
 async fn list_workspaces(api: &Api<'_>, document: &Document) -> Result<Workspaces, ApiError> {
     let answer = api.query(document, &NoVariables {}).await?;
-    entries(&answer, |workspace: WireWorkspace| workspace.read(api)).await
+    entries(&answer, |workspace: WireWorkspace| {
+        workspace.into_workspace(api)
+    })
+    .await
 }
 
 /// Lists the deployments of a workspace. A deployment-level token is refused the list of its own workspace.
@@ -87,14 +90,17 @@ pub async fn deployments(api: &Api<'_>, workspace: &WorkspaceId) -> Result<Deplo
     let listed = async {
         let variables = Place::from(workspace.clone());
         let answer = api.query(&WORKSPACE_DEPLOYMENTS, &variables).await?;
-        entries(&answer, |deployment: WireDeployment| deployment.read(api)).await
+        entries(&answer, |deployment: WireDeployment| {
+            deployment.into_deployment(api)
+        })
+        .await
     };
     explained_read(api, listed.await).await
 }
 
 /// Reads the entries of a list. An entry without an id is counted and left out.
 async fn entries<'a, R, T>(
-    answer: &'a Answer,
+    answer: &'a GraphqlResponse,
     mut read: impl FnMut(R) -> Option<T>,
 ) -> Result<Entries<T>, ApiError>
 where
@@ -121,7 +127,7 @@ pub async fn workspace(api: &Api<'_>, id: &WorkspaceId) -> Result<Option<Workspa
     let found = api.query(&WORKSPACE, &variables).await;
     let found = found.and_then(|answer| answer.read::<WireWorkspace>());
     let found = explained_read(api, found).await?;
-    Ok(found.and_then(|workspace| workspace.read(api)))
+    Ok(found.and_then(|workspace| workspace.into_workspace(api)))
 }
 
 /// Tells whether the token is a system-level one, on releases without a list of all workspaces.

@@ -19,7 +19,7 @@ const SHOWN_MAX: usize = 60;
 
 /// The arguments as they were typed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Typed {
+pub enum TypedArguments {
     /// A JSON object.
     Object(Map<String, Value>),
     /// Words, the value of each a text.
@@ -32,25 +32,25 @@ pub fn are_on_standard_input(words: &[String]) -> bool {
 }
 
 /// Reads the words after the name of the tool. A usage error says what is wrong and how to write it.
-pub fn read(tool: &str, words: &[String]) -> Result<Typed, clap::Error> {
+pub fn parse(tool: &str, words: &[String]) -> Result<TypedArguments, clap::Error> {
     match words {
-        [] => Ok(Typed::Object(Map::new())),
+        [] => Ok(TypedArguments::Object(Map::new())),
         [only] if only == STDIN => object(tool, standard_input()?.as_slice(), "standard input"),
         // Windows splits what PowerShell has taken the quotes of.
         [first, ..] if !is_pair(first) && first.starts_with(['{', '[']) => {
             object(tool, words.join(" ").as_bytes(), "the argument")
         }
         [only] if is_json(only) => object(tool, only.as_bytes(), "the argument"),
-        pairs => self::pairs(tool, pairs).map(Typed::Words),
+        pairs => self::pairs(tool, pairs).map(TypedArguments::Words),
     }
 }
 
 /// The arguments with each word in the type that the tool's schema has for it. A word that does not fit stays a text: the
 /// tool says what it accepts.
-pub fn fitted(typed: Typed, schema: &Value) -> Map<String, Value> {
+pub fn fitted(typed: TypedArguments, schema: &Value) -> Map<String, Value> {
     let words = match typed {
-        Typed::Object(object) => return object,
-        Typed::Words(words) => words,
+        TypedArguments::Object(object) => return object,
+        TypedArguments::Words(words) => words,
     };
     let fit = |(key, word): (String, String)| {
         let kind = schema.pointer(&format!("/properties/{key}/type"));
@@ -91,9 +91,9 @@ fn pairs(tool: &str, words: &[String]) -> Result<BTreeMap<String, String>, clap:
     Ok(pairs)
 }
 
-fn object(tool: &str, text: &[u8], source: &str) -> Result<Typed, clap::Error> {
+fn object(tool: &str, text: &[u8], source: &str) -> Result<TypedArguments, clap::Error> {
     let problem = match serde_json::from_slice(text) {
-        Ok(Value::Object(object)) => return Ok(Typed::Object(object)),
+        Ok(Value::Object(object)) => return Ok(TypedArguments::Object(object)),
         Ok(_) => "it is JSON, and no object".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -148,7 +148,7 @@ mod tests {
         }});
         let words = ["label=7", "limit=7", "deep=true", "other=7", "label_of=a=b"];
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let typed = read("t", &words).unwrap();
+        let typed = parse("t", &words).unwrap();
         let expected = json!({
             "label": "7", "limit": 7, "deep": true, "other": "7", "label_of": "a=b",
         });
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_word_that_does_not_fit_stays_a_text() {
         let schema = json!({"properties": {"limit": {"type": "integer"}}});
-        let typed = read("t", &["limit=many".to_owned()]).unwrap();
+        let typed = parse("t", &["limit=many".to_owned()]).unwrap();
         assert_eq!(
             Value::Object(fitted(typed, &schema)),
             json!({"limit": "many"})

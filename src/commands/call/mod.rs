@@ -9,7 +9,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use arguments::Typed;
+use arguments::TypedArguments;
 use serde_json::{Value, json};
 
 use crate::commands::Failed;
@@ -33,7 +33,7 @@ pub async fn run(
     secrets: Secrets,
 ) -> Result<ExitCode, Failed> {
     let asking = !arguments::are_on_standard_input(words) && can_ask();
-    let typed = arguments::read(tool, words)?;
+    let typed = arguments::parse(tool, words)?;
     let _sandbox = EmbeddedSandbox::if_wanted(&mut config).await?;
     let shutdown = Shutdown::default();
     shutdown::cancel_on_signal(shutdown.signal.clone());
@@ -44,8 +44,8 @@ pub async fn run(
     };
     client.open("apc-mcp call", capabilities).await?;
     let schema = match &typed {
-        Typed::Words(_) => schema(&mut client, tool).await?,
-        Typed::Object(_) => Value::Null,
+        TypedArguments::Words(_) => schema(&mut client, tool).await?,
+        TypedArguments::Object(_) => Value::Null,
     };
     let parameters = json!({"name": tool, "arguments": arguments::fitted(typed, &schema)});
     let is_asking = Cell::new(false);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::table::Form;
+use super::table::ConfigFormat;
 
 /// The server's name in every configuration.
 pub const NAME: &str = "apc-mcp";
@@ -22,23 +22,23 @@ pub struct Entry {
 
 impl Entry {
     /// The whole content of a configuration that has this entry and no other.
-    pub fn snippet(&self, form: Form) -> String {
+    pub fn snippet(&self, form: ConfigFormat) -> String {
         match form {
-            Form::Toml => self.toml(),
+            ConfigFormat::Toml => self.toml(),
             form => format!("{:#}", json!({form.root(): {NAME: self.json(form)}})),
         }
     }
 
     /// The entry as a value.
-    pub fn json(&self, form: Form) -> Value {
+    pub fn json(&self, form: ConfigFormat) -> Value {
         let (command, arguments) = (&self.command, &self.arguments);
         let mut entry = match form {
-            Form::Opencode => {
+            ConfigFormat::Opencode => {
                 let command = [std::slice::from_ref(command), arguments].concat();
                 json!({"type": "local", "command": command, "enabled": true})
             }
-            Form::Vscode => json!({"command": command, "args": arguments, "type": "stdio"}),
-            Form::Copilot => {
+            ConfigFormat::Vscode => json!({"command": command, "args": arguments, "type": "stdio"}),
+            ConfigFormat::Copilot => {
                 json!({"command": command, "args": arguments, "type": "local", "tools": ["*"]})
             }
             _ => json!({"command": command, "args": arguments}),
@@ -50,7 +50,7 @@ impl Entry {
     }
 
     /// The entry in place of an old one. Of one that starts a program, the members stay that are not written here.
-    pub fn over(&self, old: &Value, form: Form) -> Value {
+    pub fn over(&self, old: &Value, form: ConfigFormat) -> Value {
         let new = self.json(form);
         let mut merged = match old.as_object() {
             Some(members) if members.contains_key("command") => members.clone(),
@@ -67,7 +67,7 @@ impl Entry {
     }
 
     /// The names of the members of an old entry that the new one does not have.
-    pub fn kept<'a>(&self, old: &'a Value, form: Form) -> Vec<&'a str> {
+    pub fn kept<'a>(&self, old: &'a Value, form: ConfigFormat) -> Vec<&'a str> {
         let (new, over) = (self.json(form), self.over(old, form));
         let written = ["command", "args", "type", form.variables()];
         let is_kept = |(name, value): &(&'a str, &Value)| {
@@ -79,7 +79,7 @@ impl Entry {
     }
 
     /// Reads an entry that somebody else has written. One that starts no program has an empty command.
-    pub fn read(value: &Value, form: Form) -> Self {
+    pub fn read(value: &Value, form: ConfigFormat) -> Self {
         let mut words = match value.get("command") {
             Some(Value::String(command)) => vec![command.clone()],
             several => several.map(texts).unwrap_or_default(),
@@ -98,7 +98,7 @@ impl Entry {
 
     /// A TOML table. TOML reads the escapes of JSON strings.
     fn toml(&self) -> String {
-        let root = Form::Toml.root();
+        let root = ConfigFormat::Toml.root();
         let mut table = format!(
             "[{root}.{NAME}]\ncommand = {}\nargs = {}",
             json!(self.command),

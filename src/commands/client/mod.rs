@@ -16,9 +16,9 @@ use crate::commands::Failed;
 use crate::commands::shell;
 use crate::commands::terminal::{note, note_wrapped, print};
 use crate::config::setting::{API_TOKEN_FILE, DOMAIN, SANDBOX};
-use crate::config::{Carried, Config, Environment, Flags};
+use crate::config::{CarriedSettings, Config, Environment, Flags};
 use entry::{Entry, NAME};
-use write::Change;
+use write::EntryChange;
 
 /// Prints or writes the entry. Everything else goes to standard error: the place, the way to sign in, and each setting that
 /// is not in the entry.
@@ -28,7 +28,7 @@ pub fn run(
     flags: &Flags,
     environment: &Environment,
 ) -> Result<(), Failed> {
-    let carried = Carried::of(config, flags, environment)?;
+    let carried = CarriedSettings::of(config, flags, environment)?;
     let entry = Entry {
         command: command(environment)?,
         arguments: carried.arguments.clone(),
@@ -40,7 +40,7 @@ pub fn run(
         return left_out(&carried);
     }
     left_out(&carried)?;
-    let change = Change {
+    let change = EntryChange {
         client: options.name,
         is_agreed: options.yes,
         entry: &entry,
@@ -77,14 +77,14 @@ fn show(client: ClientName, entry: &Entry) -> Result<(), Failed> {
 }
 
 /// Names the settings that the entry does not hold.
-fn left_out(carried: &Carried) -> Result<(), Failed> {
+fn left_out(carried: &CarriedSettings) -> Result<(), Failed> {
     for (name, reason) in &carried.left_out {
         note_wrapped(&format!("Not carried over: {name} {reason}."))?;
     }
     Ok(())
 }
 
-fn credentials(carried: &Carried) -> String {
+fn credentials(carried: &CarriedSettings) -> String {
     let (domain, token_file) = (DOMAIN.name(), API_TOKEN_FILE.name());
     let has = |flag: &str| {
         let mut arguments = carried.arguments.iter();

@@ -10,7 +10,7 @@ use crate::config::Environment;
 
 /// The form of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ConfigFormat {
     /// Entries of a command and arguments under `mcpServers`.
     Common,
     /// VS Code's.
@@ -25,7 +25,7 @@ pub enum Form {
     Copilot,
 }
 
-impl Form {
+impl ConfigFormat {
     /// The member that holds all entries.
     pub fn root(self) -> &'static str {
         match self {
@@ -47,23 +47,23 @@ impl Form {
 }
 
 /// A command of the client itself: the program and its arguments.
-pub type Words = Vec<String>;
+pub type CommandLine = Vec<String>;
 
 impl ClientName {
     /// The form of its configuration.
-    pub fn form(self) -> Form {
+    pub fn form(self) -> ConfigFormat {
         match self {
-            Self::Vscode => Form::Vscode,
-            Self::Zed => Form::Zed,
-            Self::Codex => Form::Toml,
-            Self::Opencode => Form::Opencode,
-            Self::Copilot => Form::Copilot,
-            _ => Form::Common,
+            Self::Vscode => ConfigFormat::Vscode,
+            Self::Zed => ConfigFormat::Zed,
+            Self::Codex => ConfigFormat::Toml,
+            Self::Opencode => ConfigFormat::Opencode,
+            Self::Copilot => ConfigFormat::Copilot,
+            _ => ConfigFormat::Common,
         }
     }
 
     /// The client's own command that adds the entry for all projects of the user.
-    pub fn adding(self, entry: &Entry) -> Option<Words> {
+    pub fn adding(self, entry: &Entry) -> Option<CommandLine> {
         let start: &[&str] = match self {
             Self::ClaudeCode => &["claude", "mcp", "add", "--scope", "user", NAME],
             Self::Codex => &["codex", "mcp", "add", NAME],
@@ -89,7 +89,7 @@ impl ClientName {
     }
 
     /// The client's own command that removes the entry. Its command to add would refuse, or keep variables of the old one.
-    pub fn removing(self) -> Option<Words> {
+    pub fn removing(self) -> Option<CommandLine> {
         let words: &[&str] = match self {
             Self::ClaudeCode => &["claude", "mcp", "remove", "--scope", "user", NAME],
             Self::Copilot => &["copilot", "mcp", "remove", NAME],
@@ -181,15 +181,15 @@ impl ClientName {
     }
 }
 
-fn to_vscode(entry: &Entry) -> Words {
-    let mut server = entry.json(Form::Common);
+fn to_vscode(entry: &Entry) -> CommandLine {
+    let mut server = entry.json(ConfigFormat::Common);
     if let Some(members) = server.as_object_mut() {
         members.insert("name".to_owned(), NAME.into());
     }
     words(&["code", "--add-mcp", &server.to_string()])
 }
 
-fn words(words: &[&str]) -> Words {
+fn words(words: &[&str]) -> CommandLine {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 

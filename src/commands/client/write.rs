@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::entry::Entry;
 use super::file::{Configuration, NotEdited};
-use super::table::{Form, Words};
+use super::table::{CommandLine, ConfigFormat};
 use super::{difference, own_program};
 use crate::cli::ClientName;
 use crate::commands::shell;
@@ -43,7 +43,7 @@ pub enum NotWritten {
     Client {
         command: String,
         outcome: String,
-        after: After,
+        after: ConfigurationAfter,
     },
     #[error(
         "{}: '{command}' ended without an error, and the entry does not show. Look at the client's own list of servers",
@@ -57,7 +57,7 @@ pub enum NotWritten {
 
 /// The state of a configuration after the client's own command failed. Its text is advice.
 #[derive(Debug, thiserror::Error)]
-pub enum After {
+pub enum ConfigurationAfter {
     /// It was put back, or there is none, as before.
     #[error("The configuration is as it was before")]
     AsBefore,
@@ -70,7 +70,7 @@ pub enum After {
 }
 
 /// The change to be made.
-pub struct Change<'a> {
+pub struct EntryChange<'a> {
     /// The client.
     pub client: ClientName,
     /// True if nobody has to be asked.
@@ -84,10 +84,10 @@ pub struct Change<'a> {
 /// The client's own program, and its command that adds the entry.
 struct OwnCommand {
     program: PathBuf,
-    adding: Words,
+    adding: CommandLine,
 }
 
-impl Change<'_> {
+impl EntryChange<'_> {
     /// Shows the change, asks, and makes it. Fails if nothing was written, or not as it was meant.
     pub fn make(&self) -> Result<(), NotWritten> {
         let path = self.path()?;
@@ -109,7 +109,7 @@ impl Change<'_> {
         }
         say(&path, "this is the change of the entry.")?;
         let kept = match &old {
-            Some(old) if form != Form::Toml => self.entry.kept(old, form),
+            Some(old) if form != ConfigFormat::Toml => self.entry.kept(old, form),
             _ => Vec::new(),
         };
         about_kept(old.as_ref(), &kept)?;
@@ -131,7 +131,7 @@ impl Change<'_> {
     /// Tells if an entry that is there needs no change.
     fn is_in(&self, old: &Value) -> bool {
         match self.client.form() {
-            Form::Toml => Entry::read(old, Form::Toml) == *self.entry,
+            ConfigFormat::Toml => Entry::read(old, ConfigFormat::Toml) == *self.entry,
             form => self.entry.over(old, form) == *old,
         }
     }
@@ -150,7 +150,7 @@ impl Change<'_> {
 
     /// The client's own command, unless the file is a link: some clients put a new file in its place.
     fn own_command(&self, path: &Path) -> Result<Option<OwnCommand>, NotWritten> {
-        let is_edited = self.client.form() != Form::Toml && path.is_symlink();
+        let is_edited = self.client.form() != ConfigFormat::Toml && path.is_symlink();
         let Some(adding) = self.client.adding(self.entry).filter(|_| !is_edited) else {
             return Ok(None);
         };
@@ -169,8 +169,10 @@ impl Change<'_> {
         own: Option<&OwnCommand>,
     ) -> Result<Option<Value>, NotEdited> {
         match self.client.form() {
-            Form::Toml => match own.and_then(|own| own_program::told(&own.program)) {
-                None if file.seems_to_have_entry(Form::Toml.root()) => Err(NotEdited::NotTold),
+            ConfigFormat::Toml => match own.and_then(|own| own_program::told(&own.program)) {
+                None if file.seems_to_have_entry(ConfigFormat::Toml.root()) => {
+                    Err(NotEdited::NotTold)
+                }
                 told => Ok(told),
             },
             form => file.entry(form.root()),
@@ -190,9 +192,11 @@ impl Change<'_> {
         for words in removing.iter().chain([&own.adding]) {
             if let Err(outcome) = own_program::run(&own.program, words) {
                 let after = match file.restore() {
-                    Err(_) => After::NotRestored,
-                    Ok(()) if !file.exists() && path.exists() => After::Made(path.to_owned()),
-                    Ok(()) => After::AsBefore,
+                    Err(_) => ConfigurationAfter::NotRestored,
+                    Ok(()) if !file.exists() && path.exists() => {
+                        ConfigurationAfter::Made(path.to_owned())
+                    }
+                    Ok(()) => ConfigurationAfter::AsBefore,
                 };
                 let command = shell::line(words);
                 return Err(NotWritten::Client {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use std::time::Duration;
 
 use super::rights::Lists;
-use super::{Doctor, Words};
+use super::{Doctor, Finding};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::Api;
 use crate::apc::installation::Installation;
@@ -84,12 +84,12 @@ impl Doctor<'_> {
     }
 
     /// The API has answered without the token by now, so silence is the token's doing.
-    fn not_accepted(&self, error: &ApiError, found: &Installation) -> Words {
+    fn not_accepted(&self, error: &ApiError, found: &Installation) -> Finding {
         let source = &found.token_source;
         match error {
             ApiError::TimedOut
             | ApiError::ConnectionLost
-            | ApiError::Status { status: 502..=504 } => Words::from((
+            | ApiError::Status { status: 502..=504 } => Finding::from((
                 format!("the API answers without the token from {source}, and not with it"),
                 "The key of an account whose workspace was deleted does that. Set another token",
             )),
@@ -124,20 +124,20 @@ impl Doctor<'_> {
                 return self.ok("workspaces", text);
             }
             Caller::System(Some(_)) => {
-                Words::from("a system-level token; the platform has no workspace yet")
+                Finding::from("a system-level token; the platform has no workspace yet")
             }
-            Caller::System(None) => Words::from((
+            Caller::System(None) => Finding::from((
                 "a system-level token, and this release does not list all workspaces",
                 "Name a workspace_id in each call",
             )),
             Caller::Unclear(error) => self.explained(error, found).after(
                 "the token is bound to none by itself, and it is not known whether it is a system-level one: ",
             ),
-            Caller::Neither if self.config.policy.has_deployments() => Words::from((
+            Caller::Neither if self.config.policy.has_deployments() => Finding::from((
                 "none: the token has no role in any workspace, or only roles on deployments",
                 "If it is for a deployment, name its deployment_id in each call; else ask an admin of a workspace for a role there",
             )),
-            Caller::Neither => Words::from((
+            Caller::Neither => Finding::from((
                 "none: the token has no role in any workspace",
                 "Ask an admin of a workspace for a role there",
             )),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Doctor;
 use crate::config::setting::{API_TOKEN, API_TOKEN_FILE};
-use crate::config::{Carried, Environment, Flags};
+use crate::config::{CarriedSettings, Environment, Flags};
 
 impl Doctor<'_> {
     /// Names the variables that count here. A client starts its server with few of them, or with none.
@@ -20,7 +20,7 @@ impl Doctor<'_> {
              pass none of them on",
             counting.join(", ")
         );
-        let carried = Carried::of(self.config, &Flags::default(), environment);
+        let carried = CarriedSettings::of(self.config, &Flags::default(), environment);
         let advice = match carried {
             Ok(carried) => advice(&counting, &carried),
             Err(_) => {
@@ -33,7 +33,7 @@ impl Doctor<'_> {
 }
 
 /// The use of an entry: it holds the variables, but for those that are left out.
-fn advice(counting: &[&str], carried: &Carried) -> String {
+fn advice(counting: &[&str], carried: &CarriedSettings) -> String {
     let left_out: Vec<_> = carried.left_out.iter().map(|(name, _)| *name).collect();
     let entry = "Run 'apc-mcp client NAME' in this shell: its entry holds";
     let mut advice = match left_out.len() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Doctor, Words};
+use super::{Doctor, Finding};
 use crate::apc::error::ApiError;
 use crate::apc::exchange::{Api, GraphqlClient};
 use crate::apc::installation::{ApiUrl, Installation, TokenSource};
@@ -160,7 +160,7 @@ impl Doctor<'_> {
     }
 
     /// The words of an error of the API: the fact, and the advice after it.
-    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> Words {
+    pub(super) fn explained(&self, error: &ApiError, found: &Installation) -> Finding {
         let text = tools::explained(error, found, self.secrets);
         // The doctor changes nothing, so it need not say so.
         let parts = NOTHING_DONE.iter().find_map(|said| text.split_once(said));

@@ -17,7 +17,7 @@ use crate::commands::Failed;
 use crate::commands::sandbox::EmbeddedSandbox;
 use crate::config::{Config, Environment};
 use crate::guards::secret::Secrets;
-use report::{Report, Verdict, Words};
+use report::{Finding, Report, Status};
 
 /// Checks everything that a call needs and prints what it finds.
 ///
@@ -62,15 +62,15 @@ struct Doctor<'a> {
 }
 
 impl Doctor<'_> {
-    fn ok(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
-        self.report.add(Verdict::Ok, name, words)
+    fn ok(&mut self, name: &str, words: impl Into<Finding>) -> io::Result<()> {
+        self.report.add(Status::Ok, name, words)
     }
 
-    fn warn(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
-        self.report.add(Verdict::Warn, name, words)
+    fn warn(&mut self, name: &str, words: impl Into<Finding>) -> io::Result<()> {
+        self.report.add(Status::Warn, name, words)
     }
 
-    fn fail(&mut self, name: &str, words: impl Into<Words>) -> io::Result<()> {
-        self.report.add(Verdict::Fail, name, words)
+    fn fail(&mut self, name: &str, words: impl Into<Finding>) -> io::Result<()> {
+        self.report.add(Status::Fail, name, words)
     }
 }

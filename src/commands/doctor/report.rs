@@ -20,15 +20,16 @@ const FAIL: Style = AnsiColor::Red.on_default().bold();
 /// The columns of the verdict and the blanks after it.
 const VERDICT: usize = 6;
 
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(super) enum Status {
     Ok,
     Warn,
     Fail,
 }
 
-impl Verdict {
+impl Status {
     fn shown(self) -> (Style, &'static str) {
         match self {
             Self::Ok => (OK, "ok"),
@@ -39,12 +40,12 @@ impl Verdict {
 }
 
 /// The words of a check: a fact, and the advice that follows from it.
-pub(super) struct Words {
+pub(super) struct Finding {
     text: String,
     advice: Option<String>,
 }
 
-impl Words {
+impl Finding {
     /// The same after a beginning.
     pub(super) fn after(self, beginning: &str) -> Self {
         Self {
@@ -54,19 +55,19 @@ impl Words {
     }
 }
 
-impl From<&str> for Words {
+impl From<&str> for Finding {
     fn from(text: &str) -> Self {
         Self::from(text.to_owned())
     }
 }
 
-impl From<String> for Words {
+impl From<String> for Finding {
     fn from(text: String) -> Self {
         Self { text, advice: None }
     }
 }
 
-impl<T: Into<String>, A: Into<String>> From<(T, A)> for Words {
+impl<T: Into<String>, A: Into<String>> From<(T, A)> for Finding {
     fn from((text, advice): (T, A)) -> Self {
         Self {
             text: text.into(),
@@ -75,11 +76,12 @@ impl<T: Into<String>, A: Into<String>> From<(T, A)> for Words {
     }
 }
 
+/// One check.
 #[derive(Debug, Serialize)]
 struct Check {
     section: &'static str,
     name: String,
-    verdict: Verdict,
+    verdict: Status,
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -97,6 +99,7 @@ impl Check {
     }
 }
 
+/// The checks that were made.
 pub(super) struct Report<'a> {
     is_json: bool,
     secrets: &'a Secrets,
@@ -129,11 +132,11 @@ impl<'a> Report<'a> {
     /// Adds a check, without any secret in it.
     pub(super) fn add(
         &mut self,
-        verdict: Verdict,
+        verdict: Status,
         name: &str,
-        words: impl Into<Words>,
+        words: impl Into<Finding>,
     ) -> io::Result<()> {
-        let Words { text, advice } = words.into();
+        let Finding { text, advice } = words.into();
         let clean = |text: String| on_one_line(&self.secrets.scrub_foreign(&text));
         let check = Check {
             section: self.section,
@@ -151,7 +154,7 @@ impl<'a> Report<'a> {
 
     /// Ends the report with what matters, by name, and gives the exit code.
     pub(super) fn end(&self) -> io::Result<ExitCode> {
-        let is_ok = self.named(Verdict::Fail).is_empty();
+        let is_ok = self.named(Status::Fail).is_empty();
         match self.is_json {
             true => print(format!("{:#}", json!({"ok": is_ok, "checks": self.checks})))?,
             false => print_wrapped(&format!("\n{}", self.summary()))?,
@@ -160,7 +163,7 @@ impl<'a> Report<'a> {
     }
 
     fn summary(&self) -> String {
-        let (failed, warned) = (self.named(Verdict::Fail), self.named(Verdict::Warn));
+        let (failed, warned) = (self.named(Status::Fail), self.named(Status::Warn));
         let names = failed.join(", ");
         let failed = match failed.len() {
             0 if warned.is_empty() => "All checks passed.".to_owned(),
@@ -176,7 +179,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn named(&self, verdict: Verdict) -> Vec<&str> {
+    fn named(&self, verdict: Status) -> Vec<&str> {
         let checks = self.checks.iter().filter(|check| check.verdict == verdict);
         checks.map(|check| check.name.as_str()).collect()
     }

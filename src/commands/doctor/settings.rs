@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Doctor, Words};
+use super::{Doctor, Finding};
 use crate::apc::installation::Installation;
 use crate::cli::DoctorOptions;
 use crate::config::setting::{
@@ -66,7 +66,7 @@ impl Doctor<'_> {
     }
 
     /// A warning about a value that can be used.
-    fn warning(&self, setting: &Setting, value: &str) -> Option<Words> {
+    fn warning(&self, setting: &Setting, value: &str) -> Option<Finding> {
         let config = self.config;
         let text = if *setting == INSECURE && config.connecting.insecure {
             let text = format!("{value}; anybody on the way can read the token");

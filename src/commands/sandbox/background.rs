@@ -98,31 +98,31 @@ pub(super) async fn until_the_session_ends(interrupted: &CancellationToken) {
 }
 
 #[cfg(unix)]
-type Leader = nix::unistd::Pid;
+type SessionLeader = nix::unistd::Pid;
 
 /// The process that leads the session, such as the shell of a terminal, if it lives.
 #[cfg(unix)]
-fn leader() -> Option<Leader> {
+fn leader() -> Option<SessionLeader> {
     let leader = nix::unistd::getsid(None).ok();
     leader.filter(|leader| is_alive(*leader))
 }
 
 /// Tells if there is such a process. A leader outside this container has the id 0, under which nothing can be asked of it.
 #[cfg(unix)]
-fn is_alive(leader: Leader) -> bool {
+fn is_alive(leader: SessionLeader) -> bool {
     leader.as_raw() != 0 && nix::sys::signal::kill(leader, None) != Err(nix::errno::Errno::ESRCH)
 }
 
 #[cfg(not(unix))]
-type Leader = std::convert::Infallible;
+type SessionLeader = std::convert::Infallible;
 
 #[cfg(not(unix))]
-fn leader() -> Option<Leader> {
+fn leader() -> Option<SessionLeader> {
     None
 }
 
 #[cfg(not(unix))]
-fn is_alive(leader: Leader) -> bool {
+fn is_alive(leader: SessionLeader) -> bool {
     match leader {}
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_leader_outside_this_container_is_no_process_to_wait_for() {
-        assert!(!is_alive(Leader::from_raw(0)));
-        assert!(is_alive(Leader::this()));
+        assert!(!is_alive(SessionLeader::from_raw(0)));
+        assert!(is_alive(SessionLeader::this()));
     }
 }

@@ -59,7 +59,7 @@ pub struct Sending {
 
 /// The account that came of a creation whose process died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct RecoveredAccount {
     /// Its id.
     pub service_account_id: String,
     /// Its key file; none where the key is lost.
@@ -70,15 +70,16 @@ pub struct Found {
     pub is_doubtful: bool,
 }
 
+/// One line of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
-pub(super) enum Line {
+pub(super) enum PhaseLine {
     /// Nothing was sent so far.
     Prepared(Plan),
     /// The creation is sent right after this line is written.
     Sent(Sending),
     /// The outcome is known, and nobody was told so far.
-    Found(Found),
+    Found(RecoveredAccount),
 }
 
 /// The phase of an intent.
@@ -89,7 +90,7 @@ pub enum Phase {
     /// The creation was sent, and its outcome is not known.
     Sent(Sending),
     /// The outcome is known, and nobody was told.
-    Found(Found),
+    Found(RecoveredAccount),
 }
 
 /// An intent as it was read.
@@ -191,21 +192,21 @@ pub fn name_of(url: &str, place: &Place, label: &str) -> String {
 }
 
 /// Reads the whole lines of an intent.
-pub(super) fn read(text: &str) -> Content {
+pub(super) fn parse(text: &str) -> Content {
     let Some((whole, _torn)) = text.rsplit_once('\n') else {
         return Content::Nothing;
     };
-    let lines: Result<Vec<Line>, _> = whole.lines().map(serde_json::from_str).collect();
+    let lines: Result<Vec<PhaseLine>, _> = whole.lines().map(serde_json::from_str).collect();
     let mut lines = lines.unwrap_or_default().into_iter();
-    let Some(Line::Prepared(plan)) = lines.next() else {
+    let Some(PhaseLine::Prepared(plan)) = lines.next() else {
         return Content::Unreadable;
     };
     let mut phase = Phase::Prepared;
     for line in lines {
         phase = match line {
-            Line::Prepared(_) => return Content::Unreadable,
-            Line::Sent(sending) => Phase::Sent(sending),
-            Line::Found(found) => Phase::Found(found),
+            PhaseLine::Prepared(_) => return Content::Unreadable,
+            PhaseLine::Sent(sending) => Phase::Sent(sending),
+            PhaseLine::Found(found) => Phase::Found(found),
         };
     }
     Content::Intent(Box::new(Intent { plan, phase }))
@@ -226,7 +227,7 @@ mod tests {
         Plan::new(&new, ".pending-1", Duration::from_secs(20))
     }
 
-    fn line(line: &Line) -> String {
+    fn line(line: &PhaseLine) -> String {
         format!("{}\n", serde_json::to_string(line).unwrap())
     }
 
@@ -235,7 +236,7 @@ mod tests {
     }
 
     fn phase(text: &str) -> Phase {
-        match read(text) {
+        match parse(text) {
             Content::Intent(intent) => intent.phase,
             other => panic!("{other:?}"),
         }
@@ -243,7 +244,10 @@ mod tests {
 
     #[test]
     fn an_intent_is_in_the_phase_of_its_last_whole_line() {
-        let (prepared, sent) = (line(&Line::Prepared(plan())), line(&Line::Sent(sending())));
+        let (prepared, sent) = (
+            line(&PhaseLine::Prepared(plan())),
+            line(&PhaseLine::Sent(sending())),
+        );
         assert_eq!(phase(&prepared), Phase::Prepared);
         let whole = phase(&format!("{prepared}{sent}"));
         assert!(matches!(whole, Phase::Sent(_)), "{whole:?}");
@@ -252,14 +256,14 @@ mod tests {
             assert_eq!(phase(&torn), Phase::Prepared, "{torn}");
         }
         for end in 0..prepared.len() {
-            assert_eq!(read(&prepared[..end]), Content::Nothing);
+            assert_eq!(parse(&prepared[..end]), Content::Nothing);
         }
     }
 
     #[test]
     fn lines_of_another_version_or_hand_are_unreadable() {
-        let prepared = line(&Line::Prepared(plan()));
-        let sent = line(&Line::Sent(sending()));
+        let prepared = line(&PhaseLine::Prepared(plan()));
+        let sent = line(&PhaseLine::Sent(sending()));
         for text in [
             "\n".to_owned(),
             "{}\n".to_owned(),
@@ -267,7 +271,7 @@ mod tests {
             format!("{prepared}{prepared}"),
             format!("{prepared}{{\"phase\":\"new\"}}\n"),
         ] {
-            assert_eq!(read(&text), Content::Unreadable, "{text}");
+            assert_eq!(parse(&text), Content::Unreadable, "{text}");
         }
     }
 

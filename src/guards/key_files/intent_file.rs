@@ -5,7 +5,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::intent::{self, Content, Found, INTENT, Intent, Line, Phase, Plan, Sending};
+use super::intent::{
+    self, Content, INTENT, Intent, Phase, PhaseLine, Plan, RecoveredAccount, Sending,
+};
 use super::{KeyDirProblem, KeyDirectory, key_file, publication};
 use crate::guards::secret::Secret;
 
@@ -64,10 +66,10 @@ impl LockedFile {
         file.rewind()?;
         file.take(SIZE_MAX).read_to_end(&mut text)?;
         let text = String::from_utf8(text);
-        Ok(text.map_or(Content::Unreadable, |text| intent::read(&text)))
+        Ok(text.map_or(Content::Unreadable, |text| intent::parse(&text)))
     }
 
-    fn append(&self, line: &Line) -> io::Result<()> {
+    fn append(&self, line: &PhaseLine) -> io::Result<()> {
         let json = serde_json::to_string(line).map_err(io::Error::other)?;
         let mut file = &self.file;
         file.seek(io::SeekFrom::End(0))?;
@@ -175,7 +177,7 @@ fn aside(path: &Path) -> PathBuf {
 impl OwnIntent {
     /// Writes down the planned creation. If that fails, nothing may be sent.
     pub fn prepare(&self, plan: Plan, directory: &KeyDirectory) -> Result<(), KeyDirProblem> {
-        let written = self.locked.append(&Line::Prepared(plan));
+        let written = self.locked.append(&PhaseLine::Prepared(plan));
         written.map_err(|error| directory.has_no_room(error))?;
         // A name that a power failure could lose is no reason to refuse.
         let _ = directory.sync();
@@ -188,7 +190,7 @@ impl OwnIntent {
         sending: Sending,
         directory: &KeyDirectory,
     ) -> Result<(), KeyDirProblem> {
-        let written = self.locked.append(&Line::Sent(sending));
+        let written = self.locked.append(&PhaseLine::Sent(sending));
         written.map_err(|error| directory.has_no_room(error))?;
         self.is_sent = true;
         Ok(())
@@ -242,8 +244,8 @@ impl LeftIntent {
     ///
     /// # Errors
     /// It cannot be written: it will be found again.
-    pub fn found(&mut self, found: Found) -> io::Result<()> {
-        self.locked.append(&Line::Found(found.clone()))?;
+    pub fn found(&mut self, found: RecoveredAccount) -> io::Result<()> {
+        self.locked.append(&PhaseLine::Found(found.clone()))?;
         if let Content::Intent(intent) = &mut self.content {
             intent.phase = Phase::Found(found);
         }

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use directory::KeyDirectory;
-pub use intent::{Content, Found, Intent, Phase, Plan, Sending, name_of};
+pub use intent::{Content, Intent, Phase, Plan, RecoveredAccount, Sending, name_of};
 pub use intent_file::{LeftIntent, OwnIntent};
 pub use key_file::{KeyFile, NotPublished, Published, file_name};
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use super::key_file::private;
 
 /// A way to give a file another name.
-type Way = fn(&Path, &Path) -> io::Result<()>;
+type RenameFunction = fn(&Path, &Path) -> io::Result<()>;
 
 /// The best way first. exFAT, SMB, FUSE and some container mounts lack one or both of the first two.
-const WAYS: [Way; 3] = [rename_without_replacing, link, copy];
+const WAYS: [RenameFunction; 3] = [rename_without_replacing, link, copy];
 
 /// Gives the file the name. Fails with `AlreadyExists` where there is such a file, else with the reason of the last way; the
 /// file is where it was then.
@@ -19,7 +19,7 @@ pub(super) fn publish(from: &Path, to: &Path) -> io::Result<()> {
     by(&WAYS, from, to)
 }
 
-fn by(ways: &[Way], from: &Path, to: &Path) -> io::Result<()> {
+fn by(ways: &[RenameFunction], from: &Path, to: &Path) -> io::Result<()> {
     let mut last = io::Error::from(ErrorKind::Unsupported);
     for way in ways {
         match way(from, to) {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_file_gets_its_name_where_one_way_or_two_are_refused() {
-        let ways: [&[Way]; 4] = [
+        let ways: [&[RenameFunction]; 4] = [
             &WAYS,
             &[refuse, link],
             &[lack, refuse, copy],

@@ -4,7 +4,7 @@
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema};
 use serde_json::{Value, json};
 
-use crate::tools::user::{Answer, Form, Question, Refusal};
+use crate::tools::user::{Answer, Form, Question, Unanswered};
 
 /// The one field of a question's form.
 const FIELD: &str = "answer";
@@ -53,18 +53,18 @@ fn field(form: &Form, titles: Titles) -> Value {
 pub(super) fn verdict(form: &Form, result: &ElicitResult) -> Answer {
     match result.action {
         ElicitationAction::Accept => {}
-        ElicitationAction::Decline => return Answer::No(Refusal::Declined),
-        _ => return Answer::No(Refusal::Cancelled),
+        ElicitationAction::Decline => return Answer::No(Unanswered::Declined),
+        _ => return Answer::No(Unanswered::Cancelled),
     }
     let content = result.content.as_ref();
     match (form, content.and_then(|content| content.get(FIELD))) {
         (Form::Confirm { .. }, Some(Value::Bool(true))) => Answer::Yes(String::new()),
-        (Form::Confirm { .. }, _) => Answer::No(Refusal::NotTicked),
+        (Form::Confirm { .. }, _) => Answer::No(Unanswered::NotTicked),
         (Form::Select { choices, .. }, Some(Value::String(chosen)))
             if choices.iter().any(|(value, _)| value == chosen) =>
         {
             Answer::Yes(chosen.clone())
         }
-        (Form::Select { .. }, _) => Answer::No(Refusal::NotOffered),
+        (Form::Select { .. }, _) => Answer::No(Unanswered::NotOffered),
     }
 }

@@ -22,11 +22,11 @@ use rmcp::service::RequestContext;
 use serde_json::json;
 
 use crate::session::shutdown::Shutdown;
-use crate::tools::user::{Answer, Machine, Question, Refusal, User};
+use crate::tools::user::{Answer, MachineSign, Question, Unanswered, User};
 use form::{Titles, verdict};
 use open_question::put;
-use progress::Progress;
-use sealed_state::Opened;
+use progress::CallProgress;
+use sealed_state::OpenedState;
 
 pub use sealed_state::Seal;
 
@@ -41,7 +41,7 @@ pub struct RemoteUser {
     /// True if the call has a member that only an answer has.
     brings_answer: bool,
     /// Taken by the first question: an answer answers one.
-    round: Mutex<Option<Round>>,
+    round: Mutex<Option<BroughtAnswers>>,
     seal: Arc<Seal>,
     shutdown: Shutdown,
     /// The progress that the client has heard of. It only grows.
@@ -49,10 +49,10 @@ pub struct RemoteUser {
 }
 
 /// The answers that a call brings in the stateless era.
-struct Round {
+struct BroughtAnswers {
     answers: InputResponses,
     /// The state, if this process sealed it for this call.
-    state: Option<Opened>,
+    state: Option<OpenedState>,
 }
 
 /// A call as bytes. The same arguments in another order are the same call.
@@ -81,7 +81,7 @@ impl RemoteUser {
         };
         // An older client means nothing by these members: its answers come as responses.
         if user.speaks(&ProtocolVersion::V_2026_07_28) {
-            *user.lock_round() = Round::brought(request, &user.seal, &user.call);
+            *user.lock_round() = BroughtAnswers::brought(request, &user.seal, &user.call);
         }
         user
     }
@@ -91,7 +91,7 @@ impl RemoteUser {
         spoken.is_some_and(|spoken| spoken >= *version)
     }
 
-    fn lock_round(&self) -> MutexGuard<'_, Option<Round>> {
+    fn lock_round(&self) -> MutexGuard<'_, Option<BroughtAnswers>> {
         self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,7 +114,7 @@ impl RemoteUser {
         if self.speaks(&ProtocolVersion::V_2026_07_28) {
             return self.suspend(question, parameters);
         }
-        let progress = Progress::of(&self.context, &self.reported).onwards();
+        let progress = CallProgress::of(&self.context, &self.reported).onwards();
         match put(&self.context, parameters, &self.shutdown, progress).await {
             Ok((result, after)) => answered(question, &result, after),
             Err(answer) => answer,
@@ -133,7 +133,7 @@ impl RemoteUser {
     }
 }
 
-impl Round {
+impl BroughtAnswers {
     /// Answers without a state are none: the client has not been asked. Nor are those whose state has served already.
     fn brought(request: &CallToolRequestParams, seal: &Seal, call: &[u8]) -> Option<Self> {
         let answers = request.input_responses.clone()?;
@@ -149,20 +149,22 @@ impl Round {
     }
 
     fn answer(self, question: &Question) -> Answer {
-        let Some(Opened { asked, age, .. }) = self.state else {
-            return Answer::NoPerson(Machine::ForeignState);
+        let Some(OpenedState { asked, age, .. }) = self.state else {
+            return Answer::NoPerson(MachineSign::ForeignState);
         };
         if asked.key != question.key {
-            return Answer::No(Refusal::Changed);
+            return Answer::No(Unanswered::Changed);
         }
         let Some(answer) = self.answers.get(&question.key) else {
-            return Answer::No(Refusal::OtherQuestion);
+            return Answer::No(Unanswered::OtherQuestion);
         };
         let Ok(result) = serde_json::from_value::<ElicitResult>(answer.clone()) else {
-            return Answer::NoPerson(Machine::Unreadable);
+            return Answer::NoPerson(MachineSign::Unreadable);
         };
         match answered(question, &result, age) {
-            Answer::Yes(value) if !asked.showed(question, &value) => Answer::No(Refusal::Changed),
+            Answer::Yes(value) if !asked.showed(question, &value) => {
+                Answer::No(Unanswered::Changed)
+            }
             answer => answer,
         }
     }
@@ -171,8 +173,8 @@ impl Round {
 /// The answer that came after this time. A yes counts however fast it is: whoever runs the client had it say so.
 fn answered(question: &Question, result: &ElicitResult, after: Duration) -> Answer {
     match verdict(&question.form, result) {
-        Answer::No(Refusal::Declined | Refusal::Cancelled) if after < REACTION_MIN => {
-            Answer::NoPerson(Machine::AtOnce)
+        Answer::No(Unanswered::Declined | Unanswered::Cancelled) if after < REACTION_MIN => {
+            Answer::NoPerson(MachineSign::AtOnce)
         }
         answer => answer,
     }
@@ -205,7 +207,7 @@ impl User for RemoteUser {
     }
 
     fn report(&self, done: u64, total: u64, message: String) -> BoxFuture<'_, ()> {
-        let progress = Progress::of(&self.context, &self.reported);
+        let progress = CallProgress::of(&self.context, &self.reported);
         async move { progress.tell(done, total, &message).await }.boxed()
     }
 
@@ -239,7 +241,7 @@ mod tests {
         let state = seal.seal(b"call", &question("delete:a")).unwrap();
         let yes = json!({"action": "accept", "content": {"answer": true}});
         for (key, counts) in [("delete:a", true), ("delete_own_key:a", false)] {
-            let round = Round {
+            let round = BroughtAnswers {
                 answers: [(key.to_owned(), yes.clone())].into(),
                 state: seal.open(b"call", &state),
             };

@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::progress::Progress;
+use super::progress::CallProgress;
 use crate::session::shutdown::Shutdown;
-use crate::tools::user::{Answer, Machine, Refusal};
+use crate::tools::user::{Answer, MachineSign, Unanswered};
 
 /// The time that a user may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -25,7 +25,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// The call was taken back, or the session ended.
-const CALL_ENDED: Answer = Answer::No(Refusal::CallEnded);
+const CALL_ENDED: Answer = Answer::No(Unanswered::CallEnded);
 
 /// Puts the question to the client and waits for its reply: a filled-in form and the time that it took, or the answer that
 /// stands for any other end.
@@ -33,7 +33,7 @@ pub(super) async fn put(
     context: &RequestContext<RoleServer>,
     parameters: ElicitRequestParams,
     shutdown: &Shutdown,
-    progress: Progress<'_>,
+    progress: CallProgress<'_>,
 ) -> Result<(ElicitResult, Duration), Answer> {
     if shutdown.has_begun() {
         return Err(CALL_ENDED);
@@ -56,12 +56,12 @@ pub(super) async fn put(
             question.id = None;
             return match reply {
                 Ok(Ok(ClientResult::ElicitResult(result))) => Ok((result, asked.elapsed())),
-                Ok(Ok(_)) => Err(Answer::NoPerson(Machine::Unreadable)),
-                Ok(Err(ServiceError::McpError(_))) => Err(Answer::NoPerson(Machine::Error)),
+                Ok(Ok(_)) => Err(Answer::NoPerson(MachineSign::Unreadable)),
+                Ok(Err(ServiceError::McpError(_))) => Err(Answer::NoPerson(MachineSign::Error)),
                 Ok(Err(_)) | Err(_) => Err(CALL_ENDED),
             };
         }
-        () = tokio::time::sleep(PATIENCE) => Answer::No(Refusal::TimedOut),
+        () = tokio::time::sleep(PATIENCE) => Answer::No(Unanswered::TimedOut),
         never = report_progress(progress) => match never {},
     };
     question.take_back().await;
@@ -69,7 +69,7 @@ pub(super) async fn put(
 }
 
 /// Tells a client that wants to know that the call goes on. Clients end calls that are silent for a minute.
-async fn report_progress(progress: Progress<'_>) -> Infallible {
+async fn report_progress(progress: CallProgress<'_>) -> Infallible {
     let began = Instant::now();
     loop {
         tokio::time::sleep(PROGRESS_EVERY).await;

@@ -8,14 +8,14 @@ use rmcp::model::ProgressNotificationParam;
 use rmcp::service::RequestContext;
 
 /// The progress of one call, on from what its client has heard of by now.
-pub(super) struct Progress<'a> {
+pub(super) struct CallProgress<'a> {
     context: &'a RequestContext<RoleServer>,
     reported: &'a AtomicU64,
     /// The progress before this part of the call.
     before: u64,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> CallProgress<'a> {
     /// The progress of a call from its start.
     pub(super) fn of(context: &'a RequestContext<RoleServer>, reported: &'a AtomicU64) -> Self {
         Self {

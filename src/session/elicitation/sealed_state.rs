@@ -21,7 +21,7 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 const USED_MAX: usize = 10_000;
 
 /// The number that makes each state another one.
-type Number = [u8; NONCE_LEN];
+type NonceBytes = [u8; NONCE_LEN];
 
 /// The key that seals the states of one process.
 pub struct Seal {
@@ -30,19 +30,19 @@ pub struct Seal {
     random: SystemRandom,
     began: Instant,
     /// The states that have served, with the times of their questions.
-    used: Mutex<HashMap<Number, u64>>,
+    used: Mutex<HashMap<NonceBytes, u64>>,
 }
 
 /// A state that this process sealed for the call that brings it.
-pub(super) struct Opened {
-    pub(super) asked: Asked,
+pub(super) struct OpenedState {
+    pub(super) asked: SealedQuestion,
     pub(super) age: Duration,
-    number: Number,
+    number: NonceBytes,
 }
 
 /// The question that a user saw, as far as the answer depends on it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct SealedQuestion {
     pub(super) key: String,
     facts: String,
     choices: Vec<(String, String)>,
@@ -51,7 +51,7 @@ pub(super) struct Asked {
     at: u64,
 }
 
-impl Asked {
+impl SealedQuestion {
     /// Tells whether the user saw the same facts, and the same text for this value.
     pub(super) fn showed(&self, question: &Question, value: &str) -> bool {
         let now = choices(&question.form).iter();
@@ -85,7 +85,7 @@ impl Default for Seal {
 impl Seal {
     /// Seals a question that is put now, for this call.
     pub(super) fn seal(&self, call: &[u8], question: &Question) -> Option<String> {
-        let asked = Asked {
+        let asked = SealedQuestion {
             key: question.key.clone(),
             facts: question.facts.clone(),
             choices: choices(&question.form).to_vec(),
@@ -103,21 +103,21 @@ impl Seal {
     }
 
     /// The question in a state that this process sealed for this call.
-    pub(super) fn open(&self, call: &[u8], state: &str) -> Option<Opened> {
+    pub(super) fn open(&self, call: &[u8], state: &str) -> Option<OpenedState> {
         let state = URL_SAFE_NO_PAD.decode(state).ok()?;
         let (number, sealed) = state.split_first_chunk()?;
         let nonce = Nonce::assume_unique_for_key(*number);
         let mut sealed = sealed.to_vec();
         let key = self.key.as_ref()?;
         let opened = key.open_in_place(nonce, Aad::from(call), &mut sealed);
-        let asked: Asked = serde_json::from_slice(opened.ok()?).ok()?;
+        let asked: SealedQuestion = serde_json::from_slice(opened.ok()?).ok()?;
         let age = Duration::from_millis(self.now().checked_sub(asked.at)?);
         let number = *number;
-        (age < LIFETIME).then_some(Opened { asked, age, number })
+        (age < LIFETIME).then_some(OpenedState { asked, age, number })
     }
 
     /// Uses a state for an answer, and tells whether it is the first one.
-    pub(super) fn spend(&self, state: &Opened) -> bool {
+    pub(super) fn spend(&self, state: &OpenedState) -> bool {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= USED_MAX {
             let now = Duration::from_millis(self.now());
@@ -127,7 +127,7 @@ impl Seal {
     }
 
     /// Tells whether a state has served already.
-    pub(super) fn is_spent(&self, state: &Opened) -> bool {
+    pub(super) fn is_spent(&self, state: &OpenedState) -> bool {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.contains_key(&state.number)
     }

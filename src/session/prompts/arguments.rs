@@ -48,13 +48,13 @@ fn definition(name: &str, field: &Value) -> PromptArgument {
 }
 
 /// The arguments that came with a request, as text. Clients send empty text for a field that was left empty.
-pub struct Given<'a> {
+pub struct GivenArguments<'a> {
     prompt: &'a str,
     texts: BTreeMap<String, String>,
     secrets: &'a Secrets,
 }
 
-impl<'a> Given<'a> {
+impl<'a> GivenArguments<'a> {
     /// The arguments for this prompt.
     pub fn new(prompt: &'a str, arguments: Option<JsonObject>, secrets: &'a Secrets) -> Self {
         let arguments = arguments.into_iter().flatten();

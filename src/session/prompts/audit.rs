@@ -5,12 +5,12 @@ use rmcp::model::ErrorData;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Listed;
-use super::arguments::{Days, Given, definitions, workspace};
+use super::PromptEntry;
+use super::arguments::{Days, GivenArguments, definitions, workspace};
 use crate::apc::WorkspaceId;
 use crate::guards::policy::Policy;
 
-pub const PROMPT: Listed = Listed {
+pub const PROMPT: PromptEntry = PromptEntry {
     name: "audit_service_accounts",
     title: "Audit service accounts",
     description: DESCRIPTION,
@@ -52,7 +52,7 @@ fn older_than_days() -> Days {
     Days(365)
 }
 
-fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
+fn text(given: &GivenArguments<'_>, policy: &Policy) -> Result<String, ErrorData> {
     let Arguments {
         workspace_id,
         unused_days,

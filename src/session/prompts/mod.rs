@@ -12,25 +12,26 @@ use rmcp::model::{
 use super::refusals;
 use crate::guards::policy::Policy;
 use crate::guards::secret::Secrets;
-use arguments::Given;
+use arguments::GivenArguments;
 
-struct Listed {
+/// A row of the table of prompts.
+struct PromptEntry {
     name: &'static str,
     title: &'static str,
     description: &'static str,
     only_reads: bool,
     arguments: fn() -> Vec<PromptArgument>,
-    text: fn(&Given<'_>, &Policy) -> Result<String, ErrorData>,
+    text: fn(&GivenArguments<'_>, &Policy) -> Result<String, ErrorData>,
 }
 
 /// All prompts, sorted by name.
-const PROMPTS: [Listed; 2] = [audit::PROMPT, rotate::PROMPT];
+const PROMPTS: [PromptEntry; 2] = [audit::PROMPT, rotate::PROMPT];
 
 /// The argument that a server does not have which works on workspaces alone.
 const DEPLOYMENT_ID: &str = "deployment_id";
 
 /// The prompts that the policy leaves.
-fn offered(policy: &Policy) -> impl Iterator<Item = &'static Listed> {
+fn offered(policy: &Policy) -> impl Iterator<Item = &'static PromptEntry> {
     let read_only = policy.read_only;
     let all = PROMPTS.iter();
     all.filter(move |prompt| prompt.only_reads || !read_only)
@@ -62,7 +63,7 @@ pub fn get(
         let name = &request.name;
         return Err(refusals::unknown("prompt", name, &known, policy, secrets));
     };
-    let given = Given::new(prompt.name, request.arguments, secrets);
+    let given = GivenArguments::new(prompt.name, request.arguments, secrets);
     if given.has(DEPLOYMENT_ID) && !policy.has_deployments() {
         let text = format!(
             "{DEPLOYMENT_ID} is switched off: this server works on workspaces alone, as --levels (APC_LEVELS) is 'workspace'."

@@ -5,12 +5,12 @@ use rmcp::model::ErrorData;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Listed;
-use super::arguments::{Given, definitions, deployment, service_account, workspace};
+use super::PromptEntry;
+use super::arguments::{GivenArguments, definitions, deployment, service_account, workspace};
 use crate::apc::{DeploymentId, ServiceAccountId, WorkspaceId};
 use crate::guards::policy::{KeyOutput, Policy};
 
-pub const PROMPT: Listed = Listed {
+pub const PROMPT: PromptEntry = PromptEntry {
     name: "rotate_service_account",
     title: "Rotate a service account's key",
     description: DESCRIPTION,
@@ -40,7 +40,7 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
-fn text(given: &Given<'_>, policy: &Policy) -> Result<String, ErrorData> {
+fn text(given: &GivenArguments<'_>, policy: &Policy) -> Result<String, ErrorData> {
     let Arguments {
         service_account_id: account,
         workspace_id,

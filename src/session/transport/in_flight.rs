@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const REQUESTS_MAX: usize = 1024;
 
 /// The room that one request takes until its answer is written.
-pub type Room = OwnedSemaphorePermit;
+pub type RequestPermit = OwnedSemaphorePermit;
 
 /// The requests that have no answer yet.
 pub struct InFlight {
@@ -26,7 +26,7 @@ pub struct InFlight {
 struct Requests {
     last: i64,
     numbers: HashMap<RequestId, i64>,
-    waiting: BTreeMap<i64, (RequestId, Room)>,
+    waiting: BTreeMap<i64, (RequestId, RequestPermit)>,
 }
 
 impl Default for InFlight {
@@ -40,7 +40,7 @@ impl Default for InFlight {
 
 impl InFlight {
     /// Waits until there is room for another request.
-    pub async fn room(&self) -> Room {
+    pub async fn room(&self) -> RequestPermit {
         match Arc::clone(&self.room).acquire_owned().await {
             Ok(room) => room,
             // The semaphore is never closed.
@@ -54,7 +54,7 @@ impl InFlight {
     }
 
     /// Numbers a new request. Its id must not be in flight.
-    pub fn begin(&self, id: &RequestId, room: Room) -> RequestId {
+    pub fn begin(&self, id: &RequestId, room: RequestPermit) -> RequestId {
         let mut requests = self.lock();
         requests.last += 1;
         let number = requests.last;
@@ -74,7 +74,7 @@ impl InFlight {
 
     /// Replaces the number in an answer by the client's id, and returns the room to keep until the answer
     /// is written. Returns nothing if the request was taken back.
-    pub fn end(&self, number: &mut RequestId) -> Option<Room> {
+    pub fn end(&self, number: &mut RequestId) -> Option<RequestPermit> {
         let RequestId::Number(known) = number else {
             return None;
         };

@@ -12,25 +12,25 @@ pub const LINE_MAX: usize = 4 * 1024 * 1024;
 const KEPT: usize = 4096;
 
 /// A line.
-pub enum Line {
+pub enum InputLine {
     /// A whole line, with its line feed. The last line may have none.
     Whole(Vec<u8>),
     /// A line that is longer than [`LINE_MAX`].
-    Oversized(Oversized),
+    OversizedLine(OversizedLine),
     /// The input has ended.
     End,
 }
 
 /// The parts of an oversized line that are kept.
 #[derive(Default)]
-pub struct Oversized {
+pub struct OversizedLine {
     /// The first bytes.
     pub beginning: Vec<u8>,
     /// The last bytes, with the line feed if there is one.
     pub end: Vec<u8>,
 }
 
-impl Oversized {
+impl OversizedLine {
     /// Takes note of further bytes of the line.
     fn extend(&mut self, bytes: &[u8]) {
         let missing = KEPT - self.beginning.len();
@@ -49,7 +49,7 @@ pub struct Lines<R> {
     input: BufReader<R>,
     line: Vec<u8>,
     /// The kept parts of an oversized line, while the rest of it is skipped.
-    oversized: Option<Oversized>,
+    oversized: Option<OversizedLine>,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
@@ -66,7 +66,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// The stream cannot be read.
-    pub async fn next(&mut self) -> io::Result<Line> {
+    pub async fn next(&mut self) -> io::Result<InputLine> {
         loop {
             let room = LINE_MAX + 1 - self.line.len();
             let mut input = (&mut self.input).take(room as u64);
@@ -79,9 +79,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Returns the line if the bytes so far complete one.
-    fn accept(&mut self, is_complete: bool) -> Option<Line> {
+    fn accept(&mut self, is_complete: bool) -> Option<InputLine> {
         if self.oversized.is_none() && self.line.len() > LINE_MAX && !is_complete {
-            self.oversized = Some(Oversized::default());
+            self.oversized = Some(OversizedLine::default());
         }
         if let Some(oversized) = &mut self.oversized {
             oversized.extend(&self.line);
@@ -92,9 +92,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
         let line = std::mem::take(&mut self.line);
         Some(match self.oversized.take() {
-            Some(oversized) => Line::Oversized(oversized),
-            None if line.is_empty() => Line::End,
-            None => Line::Whole(line),
+            Some(oversized) => InputLine::OversizedLine(oversized),
+            None if line.is_empty() => InputLine::End,
+            None => InputLine::Whole(line),
         })
     }
 }
@@ -108,11 +108,11 @@ mod tests {
         let mut found = Vec::new();
         loop {
             found.push(match lines.next().await.unwrap() {
-                Line::Whole(line) => format!("whole {}", line.len()),
-                Line::Oversized(parts) => {
+                InputLine::Whole(line) => format!("whole {}", line.len()),
+                InputLine::OversizedLine(parts) => {
                     format!("oversized {} {}", parts.beginning.len(), parts.end.len())
                 }
-                Line::End => return found,
+                InputLine::End => return found,
             });
         }
     }
@@ -143,7 +143,7 @@ mod tests {
         ] {
             let line = [b"first", &vec![b'x'; length - 10][..], b"last\n", b"next\n"].concat();
             let mut lines = Lines::of(&line[..]);
-            let Line::Oversized(parts) = lines.next().await.unwrap() else {
+            let InputLine::OversizedLine(parts) = lines.next().await.unwrap() else {
                 panic!("{length} bytes are not too long")
             };
             assert!(parts.beginning.starts_with(b"firstx"), "{length}");

@@ -58,8 +58,8 @@ use crate::guards::encoding::{self, BYTE_ORDER_MARK};
 use crate::guards::text::harmless;
 use crate::tools::SharedState;
 use handshake::Opening;
-use in_flight::{InFlight, Room};
-use lines::{Line, Lines, Oversized};
+use in_flight::{InFlight, RequestPermit};
+use lines::{InputLine, Lines, OversizedLine};
 use outline::Outline;
 use output::Output;
 
@@ -102,13 +102,13 @@ where
     }
 
     /// Reads a line, and returns its message if rmcp is to get it.
-    fn read(&mut self, line: &[u8], room: Room) -> Option<Incoming> {
+    fn read(&mut self, line: &[u8], room: RequestPermit) -> Option<Incoming> {
         let text = line.strip_prefix(BYTE_ORDER_MARK.as_bytes());
         let line = text.unwrap_or(line).trim_ascii();
         if line.is_empty() {
             return None;
         }
-        match relaxed::read(line) {
+        match relaxed::parse(line) {
             Some(message) => self.admit(message, room),
             None => self.admit_unreadable(line, room),
         }
@@ -116,7 +116,7 @@ where
 
     /// Refuses a line that is no message, if it is a request. An answer to anything else could start an
     /// endless exchange of errors. Returns a message if the line belongs to a question.
-    fn admit_unreadable(&self, line: &[u8], room: Room) -> Option<Incoming> {
+    fn admit_unreadable(&self, line: &[u8], room: RequestPermit) -> Option<Incoming> {
         let outline = Outline::of(line).unwrap_or_default();
         let answer = self.unreadable_answer(&outline);
         match outline.is_request() {
@@ -131,7 +131,7 @@ where
     }
 
     /// Refuses a line that is too long. Returns a message if the line belongs to a question.
-    fn admit_oversized(&self, line: &Oversized, room: Room) -> Option<Incoming> {
+    fn admit_oversized(&self, line: &OversizedLine, room: RequestPermit) -> Option<Incoming> {
         let outline = Outline::of_ends(&line.beginning, &line.end);
         self.refuse_line(&outline, &refusals::oversized(), room);
         self.unreadable_answer(&outline)
@@ -145,7 +145,7 @@ where
     }
 
     /// Returns the message if rmcp is to get it.
-    fn admit(&mut self, mut message: Incoming, room: Room) -> Option<Incoming> {
+    fn admit(&mut self, mut message: Incoming, room: RequestPermit) -> Option<Incoming> {
         match &mut message {
             JsonRpcMessage::Request(request) => {
                 request.id = self.admit_request(&request.id, &mut request.request, room)?;
@@ -172,7 +172,7 @@ where
         &mut self,
         id: &RequestId,
         request: &mut ClientRequest,
-        room: Room,
+        room: RequestPermit,
     ) -> Option<RequestId> {
         if self.in_flight.contains(id) {
             drop_as_duplicate(id);
@@ -189,13 +189,13 @@ where
     }
 
     /// Refuses a line, under its id if it has one.
-    fn refuse_line(&self, outline: &Outline, error: &ErrorData, room: Room) {
+    fn refuse_line(&self, outline: &Outline, error: &ErrorData, room: RequestPermit) {
         let id = outline.request_id();
         if let Some(id) = id.filter(|id| self.in_flight.contains(id)) {
             return drop_as_duplicate(&id);
         }
         tracing::warn!(reason = %error.message, "refused a line");
-        let refusal = Refusal {
+        let refusal = ErrorAnswer {
             jsonrpc: JsonRpcVersion2_0,
             id: outline.id(),
             error,
@@ -219,7 +219,7 @@ where
     }
 
     /// Writes a refusal by a task of its own, since a future that receives may be dropped half-way.
-    fn refuse<T: Serialize>(&self, refusal: &T, room: Room) {
+    fn refuse<T: Serialize>(&self, refusal: &T, room: RequestPermit) {
         let written = self.output.write(refusal);
         self.refusals.spawn(async move {
             // The output remembers that it is broken.
@@ -231,7 +231,7 @@ where
 
 /// An error. rmcp may not be able to represent its id.
 #[derive(Serialize)]
-struct Refusal<'a> {
+struct ErrorAnswer<'a> {
     jsonrpc: JsonRpcVersion2_0,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a RawValue>,
@@ -296,9 +296,9 @@ where
                 next = next => next,
             };
             let message = match line {
-                Ok(Line::Whole(line)) => self.read(&line, room),
-                Ok(Line::Oversized(line)) => self.admit_oversized(&line, room),
-                Ok(Line::End) => break,
+                Ok(InputLine::Whole(line)) => self.read(&line, room),
+                Ok(InputLine::OversizedLine(line)) => self.admit_oversized(&line, room),
+                Ok(InputLine::End) => break,
                 Err(error) => {
                     tracing::warn!(%error, "the input cannot be read any more");
                     break;

@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default)]
 pub struct Outline {
     id: Option<Box<RawValue>>,
-    kind: Kind,
+    kind: MessageKind,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MessageKind {
     #[default]
     Other,
     Request,
@@ -31,8 +31,8 @@ impl Outline {
         json.deserialize_any(&mut outline).ok()?;
         json.end().ok()?;
         // An object with an id and no method can only be meant as a response.
-        if outline.kind == Kind::Other && outline.id.is_some() {
-            outline.kind = Kind::Response;
+        if outline.kind == MessageKind::Other && outline.id.is_some() {
+            outline.kind = MessageKind::Response;
         }
         Some(outline)
     }
@@ -50,12 +50,15 @@ impl Outline {
     /// took for a batch. A response must not be answered: its sender would take that for the answer to a
     /// request of its own.
     pub fn is_request(&self) -> bool {
-        self.kind == Kind::Request
+        self.kind == MessageKind::Request
     }
 
     /// The id of the request that a response belongs to.
     pub fn answers(&self) -> Option<RequestId> {
-        let id = self.id.as_deref().filter(|_| self.kind == Kind::Response)?;
+        let id = self
+            .id
+            .as_deref()
+            .filter(|_| self.kind == MessageKind::Response)?;
         serde_json::from_str(id.get()).ok()
     }
 
@@ -102,7 +105,7 @@ impl<'de> Visitor<'de> for &mut Outline {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut batch: A) -> Result<(), A::Error> {
-        self.kind = Kind::Request;
+        self.kind = MessageKind::Request;
         while batch.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
@@ -114,8 +117,8 @@ impl<'de> Visitor<'de> for &mut Outline {
                     self.id = Some(members.next_value()?);
                     continue;
                 }
-                Name::Method => self.kind = Kind::Request,
-                Name::Reply if self.kind == Kind::Other => self.kind = Kind::Response,
+                Name::Method => self.kind = MessageKind::Request,
+                Name::Reply if self.kind == MessageKind::Other => self.kind = MessageKind::Response,
                 Name::Reply | Name::Other => {}
             }
             members.next_value::<IgnoredAny>()?;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 const WITH_ARGUMENTS: [&str; 2] = [CallToolRequestMethod::VALUE, GetPromptRequestMethod::VALUE];
 
 /// Reads a line. Returns nothing if it is no message.
-pub fn read(line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
+pub fn parse(line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
     match serde_json::from_slice(line) {
         Ok(message) if !is_malformed(&message) => Some(message),
         _ => reread(line),

@@ -55,6 +55,7 @@ fn description(options: &ToolOptions) -> String {
     )
 }
 
+/// The result.
 #[derive(Serialize, JsonSchema)]
 struct CreateResult {
     service_account: AccountView,
@@ -93,14 +94,15 @@ async fn run(
     Ok(success(&shown(created, call)))
 }
 
-struct Before {
+/// The place as it was before the creation.
+struct PlaceBefore {
     /// The ids of all its accounts, which tell a new account from an older one afterwards.
     seen: SeenBefore,
     clock_ahead: TimeDelta,
 }
 
 /// Looks before creating: the place is known, all of its accounts can be read, and none has the label.
-async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
+async fn look(call: &Call, new: &NewServiceAccount) -> Result<PlaceBefore, Failure> {
     let mut seen = SeenBefore::new();
     let has_label = |account: Candidate<'_>| {
         seen.insert(account.id.to_owned());
@@ -113,7 +115,7 @@ async fn look(call: &Call, new: &NewServiceAccount) -> Result<Before, Failure> {
     }
     seen.extend(listing.foreign);
     match listing.is_complete && listing.labels_are_known {
-        true => Ok(Before {
+        true => Ok(PlaceBefore {
             seen,
             clock_ahead: listing.clock_ahead.unwrap_or_default(),
         }),

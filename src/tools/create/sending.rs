@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::Before;
+use super::PlaceBefore;
 use super::failures::{already_exists, outcome_unknown, refused_creation, taken_unseen, unclear};
 use super::storage::Storage;
 use crate::apc::error::{ApiError, Effect};
@@ -13,14 +13,14 @@ use crate::apc::{NewServiceAccount, ServiceAccount, ServiceAccountId};
 use crate::guards::key_files;
 use crate::guards::policy::KeyOutput;
 use crate::tools::change::{Change, look_again, look_once};
-use crate::tools::recovery::{SeenBefore, Trace, new_ones, trace};
+use crate::tools::recovery::{CreationTrace, SeenBefore, new_ones, trace};
 use crate::tools::{Call, Failure};
 
 /// Sends the creation, and finds out what came of it.
 pub(super) async fn create(
     call: &Call,
     new: &NewServiceAccount,
-    before: &Before,
+    before: &PlaceBefore,
     mut storage: Storage,
 ) -> Result<Change, Failure> {
     storage.mark_sent(before.clock_ahead)?;
@@ -130,14 +130,16 @@ async fn find_lost(
     };
     let seen = look_again(call, &new.place, |listing| {
         match trace(listing, new, before, has_key_file) {
-            Trace::New(account) => ControlFlow::Break(Trace::New(account)),
+            CreationTrace::New(account) => ControlFlow::Break(CreationTrace::New(account)),
             trace => ControlFlow::Continue(trace),
         }
     });
     let so_far = match seen.await {
-        Some(Trace::New(account)) => return Ok(*account),
-        Some(Trace::Unclear { ids, why }) => return Err(unclear(call, new, &what, &ids, &why)),
-        Some(Trace::Nothing) => "does not show it so far",
+        Some(CreationTrace::New(account)) => return Ok(*account),
+        Some(CreationTrace::Unclear { ids, why }) => {
+            return Err(unclear(call, new, &what, &ids, &why));
+        }
+        Some(CreationTrace::Nothing) => "does not show it so far",
         None => "could not be read afterwards",
     };
     let what = format!("{what} The {} {so_far}.", new.place.kind());

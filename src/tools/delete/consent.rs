@@ -11,7 +11,7 @@ use crate::apc::{Binding, Bindings, Entity, Place, ServiceAccount};
 use crate::guards::policy::Confirm;
 use crate::guards::text::quoted;
 use crate::tools::account_view::to_the_second;
-use crate::tools::user::{Answer, Form, Question, Refusal, Selection};
+use crate::tools::user::{Answer, Form, Question, Selection, Unanswered};
 use crate::tools::{Call, Code, Failure, NoResult};
 
 /// The text beside the box. Some clients show it over a choice of yes and no.
@@ -35,13 +35,13 @@ pub(super) enum Cause {
 
 impl Cause {
     /// Nothing where the account may be deleted unasked. The first four hold whatever the policy says.
-    fn of(call: &Call, doomed: &Doomed, selection: Option<&Selection>) -> Option<Self> {
-        let (account, token) = (&doomed.account, &call.installation.token);
+    fn of(call: &Call, deletion: &Deletion, selection: Option<&Selection>) -> Option<Self> {
+        let (account, token) = (&deletion.account, &call.installation.token);
         let is_a_key = TokenKind::of(token) == TokenKind::ServiceAccountKey;
         match call.policy().confirm {
             _ if is_a_key && account.has_key(token) => Some(Self::OwnKey),
             _ if is_a_key && account.may_have_key(token) => Some(Self::MayBeOwnKey),
-            _ if doomed.reaches_beyond() => Some(Self::OtherBindings),
+            _ if deletion.reaches_beyond() => Some(Self::OtherBindings),
             _ if selection.is_some() => Some(Self::Selection),
             Confirm::Always => Some(Self::Policy),
             Confirm::Auto if call.user.can_be_asked() => Some(Self::Policy),
@@ -50,13 +50,14 @@ impl Cause {
     }
 }
 
-pub(super) struct Doomed {
+/// An account to be deleted, as it was found.
+pub(super) struct Deletion {
     pub(super) account: ServiceAccount,
     /// The other places in whose lists it stands, where its bindings do not name them.
     pub(super) also_in: Vec<Place>,
 }
 
-impl Doomed {
+impl Deletion {
     /// The account that stands in the lists of all these places. It is deleted from the first one.
     pub(super) fn of(found: Vec<ServiceAccount>) -> Option<Self> {
         let mut found = found.into_iter();
@@ -76,7 +77,7 @@ impl Doomed {
     }
 }
 
-impl From<ServiceAccount> for Doomed {
+impl From<ServiceAccount> for Deletion {
     fn from(account: ServiceAccount) -> Self {
         let also_in = Vec::new();
         Self { account, also_in }
@@ -86,17 +87,17 @@ impl From<ServiceAccount> for Doomed {
 /// Asks the user whether this account shall be deleted, or takes the answer that the call brings, where there is a cause.
 pub(super) async fn confirm(
     call: &mut Call,
-    doomed: &Doomed,
+    deletion: &Deletion,
     selection: Option<Selection>,
 ) -> Result<(), NoResult> {
-    let account = &doomed.account;
-    let Some(cause) = Cause::of(call, doomed, selection.as_ref()) else {
+    let account = &deletion.account;
+    let Some(cause) = Cause::of(call, deletion, selection.as_ref()) else {
         return Ok(());
     };
     if !call.user.can_be_asked() && !call.user.brings_answer() {
-        return Err(confirmation_required(doomed, cause).into());
+        return Err(confirmation_required(deletion, cause).into());
     }
-    let question = question(call, doomed, cause, selection).await;
+    let question = question(call, deletion, cause, selection).await;
     match call.ask(&question).await {
         Answer::Yes(_) => Ok(still_the_same(call, account).await?),
         Answer::InputRequired(question) => Err(NoResult::InputRequired(question)),
@@ -106,17 +107,17 @@ pub(super) async fn confirm(
             let failure = nobody_answered(machine, &what, cause, call.policy());
             Err(failure.about(account).into())
         }
-        Answer::CannotAsk => Err(confirmation_required(doomed, cause).into()),
+        Answer::CannotAsk => Err(confirmation_required(deletion, cause).into()),
     }
 }
 
 async fn question(
     call: &Call,
-    doomed: &Doomed,
+    deletion: &Deletion,
     cause: Cause,
     selection: Option<Selection>,
 ) -> Question {
-    let account = &doomed.account;
+    let account = &deletion.account;
     // A yes to an ordinary question is none to one about these accounts.
     let (subject, own_key) = match cause {
         Cause::OwnKey => (
@@ -134,13 +135,13 @@ async fn question(
         "Delete the service account {} of {}? Whatever uses its key stops working at once.{}{}",
         described(account),
         known_place(call, &account.place).await,
-        other_rights(doomed),
+        other_rights(deletion),
         own_key,
     );
     Question {
         key: format!("{subject}:{}", account.id),
         message: call.secrets().scrubbed(message),
-        facts: facts(doomed),
+        facts: facts(deletion),
         form: Form::Confirm {
             title: BOX.to_owned(),
         },
@@ -149,8 +150,8 @@ async fn question(
 }
 
 /// The facts about an account that a yes depends on. Its last use may move on while the user reads.
-fn facts(doomed: &Doomed) -> String {
-    let Doomed { account, also_in } = doomed;
+fn facts(deletion: &Deletion) -> String {
+    let Deletion { account, also_in } = deletion;
     let others: Vec<_> = account.other_bindings().map(ToString::to_string).collect();
     let is_readable = account.bindings != Bindings::Unreadable;
     let place = account.place.to_string();
@@ -160,8 +161,8 @@ fn facts(doomed: &Doomed) -> String {
 }
 
 /// The other bindings and places of an account as sentences, since one deletion ends them all.
-pub(super) fn other_rights(doomed: &Doomed) -> String {
-    let Doomed { account, also_in } = doomed;
+pub(super) fn other_rights(deletion: &Deletion) -> String {
+    let Deletion { account, also_in } = deletion;
     let all = account.other_bindings();
     let all: Vec<_> = all.map(|binding| quoted(&binding.to_string())).collect();
     let is_unknown =
@@ -198,7 +199,7 @@ pub(super) async fn still_the_same(call: &Call, account: &ServiceAccount) -> Res
     let now = find(call, &account.id, &account.place).await;
     let refusal = match now {
         Ok(now) if now.label == account.label && now.bindings == account.bindings => return Ok(()),
-        Ok(_) => refused(Refusal::Changed),
+        Ok(_) => refused(Unanswered::Changed),
         Err(failure) if failure.code() == Code::NotFound => declined(DISAPPEARED),
         Err(failure) => return Err(failure),
     };
@@ -222,7 +223,7 @@ pub(super) async fn known_place(call: &Call, place: &Place) -> String {
             let known = operations::workspace(&call.api(), id).await.ok().flatten();
             known.and_then(|workspace| workspace.label)
         }
-        Place::Deployment(id) => call.homes.label_of(id),
+        Place::Deployment(id) => call.known_deployments.label_of(id),
     };
     match label {
         Some(label) => {

@@ -1,11 +1,11 @@
 //! The words of a deletion that failed.
 //! Each says whether the account was deleted, and what to do next.
 
-use super::consent::{BOX, Cause, Doomed, described, other_rights};
+use super::consent::{BOX, Cause, Deletion, described, other_rights};
 use crate::apc::{Place, ServiceAccount};
 use crate::guards::policy::{Confirm, Policy};
 use crate::guards::text::quoted;
-use crate::tools::user::{Machine, Refusal};
+use crate::tools::user::{MachineSign, Unanswered};
 use crate::tools::{Call, Code, Failure};
 
 /// The number of accounts that are listed where none was named and nobody can be asked.
@@ -27,25 +27,25 @@ pub(super) fn declined(why: &str) -> Failure {
     Failure::new(Code::Declined, text)
 }
 
-pub(super) fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Unanswered) -> Failure {
     declined(match refusal {
-        Refusal::Declined => "the user declined",
-        Refusal::Cancelled => "the user closed the question without an answer",
-        Refusal::NotTicked => {
+        Unanswered::Declined => "the user declined",
+        Unanswered::Cancelled => "the user closed the question without an answer",
+        Unanswered::NotTicked => {
             return declined(&format!(
                 "the question was accepted, but its box '{BOX}' was not ticked, so the answer is not a yes. Some clients show the box as a choice of True and False, or as a field named 'answer': True means yes there. A client that shows no box cannot confirm a deletion"
             ));
         }
-        Refusal::NotOffered => "the answer is not one of the choices that were offered",
-        Refusal::OtherQuestion => "the answer belongs to another question",
-        Refusal::Changed => "the account has changed since the question was asked",
-        Refusal::TimedOut => "the user did not answer within 5 minutes",
-        Refusal::CallEnded => "the call or the session ended before the user answered",
+        Unanswered::NotOffered => "the answer is not one of the choices that were offered",
+        Unanswered::OtherQuestion => "the answer belongs to another question",
+        Unanswered::Changed => "the account has changed since the question was asked",
+        Unanswered::TimedOut => "the user did not answer within 5 minutes",
+        Unanswered::CallEnded => "the call or the session ended before the user answered",
     })
 }
 
 pub(super) fn nobody_answered(
-    machine: Machine,
+    machine: MachineSign,
     what: &str,
     cause: Cause,
     policy: &Policy,
@@ -58,23 +58,23 @@ pub(super) fn nobody_answered(
     Failure::new(Code::ConfirmationRequired, text)
 }
 
-fn sign(machine: Machine) -> &'static str {
+fn sign(machine: MachineSign) -> &'static str {
     match machine {
-        Machine::AtOnce => {
+        MachineSign::AtOnce => {
             "this client said no within 100 ms of the question, and no person reads it so fast."
         }
-        Machine::Error => "this client sent an error in place of an answer.",
-        Machine::Unreadable => "this client sent an answer that cannot be read.",
-        Machine::ForeignState => {
+        MachineSign::Error => "this client sent an error in place of an answer.",
+        MachineSign::Unreadable => "this client sent an answer that cannot be read.",
+        MachineSign::ForeignState => {
             "the answer came with a requestState that this server process did not issue for this call, or issued more than 10 minutes ago. The likely reason is a client that starts the server anew for each call."
         }
     }
 }
 
 /// The way to a person's answer, and the way round it where there is one.
-fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
+fn way_out(machine: MachineSign, cause: Cause, policy: &Policy) -> String {
     let asked = match machine {
-        Machine::ForeignState => {
+        MachineSign::ForeignState => {
             "Call again without an answer to be asked anew, with a client that keeps the server running"
         }
         _ => "Use a client that shows questions to its user",
@@ -97,9 +97,12 @@ fn way_out(machine: Machine, cause: Cause, policy: &Policy) -> String {
     format!("{asked}{unasked}")
 }
 
-pub(super) fn confirmation_required(doomed: &Doomed, cause: Cause) -> Failure {
-    let account = &doomed.account;
-    let rights = format!("deleting it ends rights elsewhere.{}", other_rights(doomed));
+pub(super) fn confirmation_required(deletion: &Deletion, cause: Cause) -> Failure {
+    let account = &deletion.account;
+    let rights = format!(
+        "deleting it ends rights elsewhere.{}",
+        other_rights(deletion)
+    );
     let why = match cause {
         Cause::OwnKey => {
             "it is the account whose key this server itself uses, and without it the server can do nothing"

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use consent::{Doomed, confirm};
+use consent::{Deletion, confirm};
 use failures::{gone_before, listed_and_unknown, neither, outcome_unknown, still_there};
 use selection::select;
 
@@ -25,7 +25,7 @@ use crate::guards::policy::Confirm;
 use crate::tools::account_view::AccountView;
 use crate::tools::by_levels::{self, ByLevels};
 use crate::tools::change::{AuditRecord, Change, look_again, look_once, run_to_completion};
-use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible};
+use crate::tools::places::{self, Gaps, NamedPlace, ReadWorkspace, VisibleWorkspaces};
 use crate::tools::{
     Call, Failure, NoResult, Run, ToolEntry, ToolOptions, arguments, schema, success,
 };
@@ -77,6 +77,7 @@ fn input(options: &ToolOptions) -> JsonObject {
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
+/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Its id; default: the user selects one of the place.
@@ -87,6 +88,7 @@ struct Arguments {
     deployment_id: Option<DeploymentId>,
 }
 
+/// The result.
 #[derive(Serialize, JsonSchema)]
 struct DeleteResult {
     service_account: AccountView,
@@ -118,7 +120,7 @@ async fn run(
     };
     record.named_place(&named);
     let place = named.resolve(call).await?;
-    let (doomed, selection) = match (id, place) {
+    let (deletion, selection) = match (id, place) {
         (Some(id), Some(place)) => (find(call, &id, &place).await?.into(), None),
         (Some(id), None) => (search(call, &id).await?, None),
         (None, Some(place)) => {
@@ -127,12 +129,12 @@ async fn run(
         }
         (None, None) => return Err(neither(call.policy()).into()),
     };
-    let account = &doomed.account;
+    let account = &deletion.account;
     record.account(&account.id);
     record.found_place(call, &account.place);
     record.label_and_role(account.label.as_deref(), account.role());
-    confirm(call, &doomed, selection).await?;
-    Ok(delete(call, doomed.account, record).await?)
+    confirm(call, &deletion, selection).await?;
+    Ok(delete(call, deletion.account, record).await?)
 }
 
 async fn find(
@@ -150,8 +152,8 @@ async fn find(
 
 /// Looks through the visible workspaces, and through their deployments unless its bindings already tell every place of
 /// the account. An account is missing only if all of them could be read.
-async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
-    let Visible {
+async fn search(call: &Call, id: &ServiceAccountId) -> Result<Deletion, Failure> {
+    let VisibleWorkspaces {
         workspaces,
         unproven,
         mut gaps,
@@ -178,7 +180,7 @@ async fn search(call: &Call, id: &ServiceAccountId) -> Result<Doomed, Failure> {
         gaps.add_unreadable_accounts(&place, &listing);
         found.extend(listing.accounts.into_iter().next());
     }
-    Doomed::of(found).ok_or_else(|| gaps.missing_account(id, None, call.policy()))
+    Deletion::of(found).ok_or_else(|| gaps.missing_account(id, None, call.policy()))
 }
 
 async fn delete(
@@ -186,9 +188,9 @@ async fn delete(
     account: ServiceAccount,
     record: &mut AuditRecord,
 ) -> Result<CallToolResult, Failure> {
-    let (worker, doomed) = (call.clone(), account.clone());
+    let (worker, deletion) = (call.clone(), account.clone());
     let undecided = |what: &str| outcome_unknown(call, &account, what);
-    let work = async move { send(&worker, doomed).await };
+    let work = async move { send(&worker, deletion).await };
     let deleted = run_to_completion(call, record, undecided, work).await?;
     let view = AccountView::new(deleted.account, call.policy().key_output, call.secrets());
     let notes = call.unfinished.notes();
@@ -216,23 +218,23 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Change, Failure> {
 /// Makes sure that a deletion was done that ended in an error.
 async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> Result<(), Failure> {
     let (place, what) = (&account.place, call.happened(error));
-    let sight = |listing| Sight::of(&listing, account);
+    let sight = |listing| Lookup::of(&listing, account);
     let seen = match error.effect() {
         Effect::None => {
             let failure = call.failure_of_change("delete", error, place);
             return Err(failure.about_account(&account.id));
         }
         Effect::AnsweredWithError => match look_once(call, place).await.map(sight) {
-            Some(Sight::StillThere) if is_not_found(error) => {
+            Some(Lookup::StillThere) if is_not_found(error) => {
                 return Err(listed_and_unknown(account));
             }
-            Some(Sight::StillThere) => return Err(still_there(account, &what)),
-            Some(Sight::Gone) if is_not_found(error) => return Err(gone_before(account)),
+            Some(Lookup::StillThere) => return Err(still_there(account, &what)),
+            Some(Lookup::Gone) if is_not_found(error) => return Err(gone_before(account)),
             seen => seen,
         },
         Effect::AnswerLost => {
             let seen = look_again(call, place, |listing| match sight(listing) {
-                Sight::Gone => ControlFlow::Break(Sight::Gone),
+                Lookup::Gone => ControlFlow::Break(Lookup::Gone),
                 seen => ControlFlow::Continue(seen),
             });
             seen.await
@@ -240,9 +242,9 @@ async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> R
     };
     let so_far = match seen {
         // Nothing else can be mistaken for a deletion.
-        Some(Sight::Gone) => return Ok(()),
-        Some(Sight::StillThere) => "It is still listed so far.".to_owned(),
-        Some(Sight::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
+        Some(Lookup::Gone) => return Ok(()),
+        Some(Lookup::StillThere) => "It is still listed so far.".to_owned(),
+        Some(Lookup::NotEverythingRead) => "Not every account could be read afterwards.".to_owned(),
         None => format!("Its {} could not be read afterwards.", place.kind()),
     };
     Err(outcome_unknown(call, account, &format!("{what} {so_far}")))
@@ -252,13 +254,14 @@ fn is_not_found(error: &ApiError) -> bool {
     matches!(error, ApiError::Rejected(rejection) if rejection.is_not_found())
 }
 
-enum Sight {
+/// The account to be deleted, in a list that was read after the deletion.
+enum Lookup {
     Gone,
     StillThere,
     NotEverythingRead,
 }
 
-impl Sight {
+impl Lookup {
     fn of(listing: &Listing, account: &ServiceAccount) -> Self {
         let mut listed = listing.accounts.iter();
         match listed.any(|listed| listed.id == account.id) {

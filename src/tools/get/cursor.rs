@@ -43,11 +43,11 @@ pub(super) struct Position {
     /// The creation, in microseconds.
     created: Option<i64>,
     id: String,
-    place: Spot,
+    place: PlaceKey,
 }
 
 /// A place in the order: deployments after workspaces, then by id.
-type Spot = (bool, String);
+type PlaceKey = (bool, String);
 
 impl Position {
     /// The position of an account of a list.
@@ -71,7 +71,7 @@ impl Position {
         }
     }
 
-    fn key(&self) -> (Option<i64>, &str, &Spot) {
+    fn key(&self) -> (Option<i64>, &str, &PlaceKey) {
         (self.created, &self.id, &self.place)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::super::arguments::{Search, text_argument};
+use super::super::arguments::{SearchText, text_argument};
 use super::super::schema::{inlined_schema, text};
 use super::super::words::accounts;
 use crate::apc::selection::{Candidate, Shown};
@@ -22,8 +22,8 @@ const ON_DEPLOYMENTS: &str = "DEPLOYMENT_";
 pub(super) struct Filter {
     pub(super) service_account_id: Option<ServiceAccountId>,
     pub(super) label: Option<LabelPattern>,
-    pub(super) role: Option<Search>,
-    pub(super) category: Option<Search>,
+    pub(super) role: Option<SearchText>,
+    pub(super) category: Option<SearchText>,
     pub(super) key_prefix: Option<KeyPrefix>,
     pub(super) unused_since: Option<Moment>,
 }
@@ -37,6 +37,7 @@ pub(super) enum Fact {
     LastUse,
 }
 
+/// The verdict on an account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It fits every filter.
@@ -112,7 +113,7 @@ pub(super) struct LabelPattern {
 }
 
 impl LabelPattern {
-    pub(super) fn new(text: &Search) -> Self {
+    pub(super) fn new(text: &SearchText) -> Self {
         let text = text.0.to_lowercase();
         let parts = match text.contains('*') {
             true => text.split('*').map(str::to_owned).collect(),
@@ -315,7 +316,7 @@ mod tests {
     };
 
     fn fits(pattern: &str, label: &str) -> bool {
-        LabelPattern::new(&Search(pattern.to_owned())).fits(Some(label))
+        LabelPattern::new(&SearchText(pattern.to_owned())).fits(Some(label))
     }
 
     #[test]
@@ -407,8 +408,8 @@ mod tests {
     #[test]
     fn what_is_another_one_for_certain_is_not_counted_as_unknown() {
         let filter = Filter {
-            label: Some(LabelPattern::new(&Search("etl".to_owned()))),
-            role: Some(Search("WORKSPACE_ADMIN".to_owned())),
+            label: Some(LabelPattern::new(&SearchText("etl".to_owned()))),
+            role: Some(SearchText("WORKSPACE_ADMIN".to_owned())),
             ..Filter::default()
         };
         let named = |label| Candidate {

@@ -18,9 +18,9 @@ use cursor::{Cursor, Order, Position};
 use filter::{Filter, KeyPrefix, LabelPattern, Moment, Tally};
 use page::{GetResult, Matches};
 
-use super::arguments::{Search, Switch, Whole, invalid};
+use super::arguments::{SearchText, Switch, Whole, invalid};
 use super::by_levels::{self, ByLevels};
-use super::places::{self, Gaps, NamedPlace, ReadWorkspace, Visible, WorkspaceView};
+use super::places::{self, Gaps, NamedPlace, ReadWorkspace, VisibleWorkspaces, WorkspaceView};
 use super::{Call, Failure, NoResult, Run, ToolEntry, locked, schema, success};
 use crate::apc::operations::{self, Listing};
 use crate::apc::selection::{Candidate, First};
@@ -61,6 +61,7 @@ const LIMIT_DEFAULT: u32 = 50;
 static INPUT: LazyLock<ByLevels> =
     LazyLock::new(|| ByLevels::new(schema::input::<Arguments>(), |_| {}));
 
+/// The arguments.
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
     /// Id of one workspace; default all.
@@ -70,13 +71,13 @@ struct Arguments {
     /// true: also the deployments, with names and counts; default false.
     include_deployments: Option<Switch>,
     /// Part of the label in any case, up to 255 characters; * is anything, so etl-* is a prefix.
-    label: Option<Search>,
+    label: Option<SearchText>,
     /// Id of one account.
     service_account_id: Option<ServiceAccountId>,
     /// Exact role such as WORKSPACE_ADMIN, up to 255 characters.
-    role: Option<Search>,
+    role: Option<SearchText>,
     /// Exact category, up to 255 characters.
-    category: Option<Search>,
+    category: Option<SearchText>,
     /// First 6 to 255 characters of a key.
     key_prefix: Option<KeyPrefix>,
     /// Date such as 2026-08-01: last used before it, or never.
@@ -113,7 +114,7 @@ async fn run(call: &Call, given: JsonObject) -> Result<CallToolResult, NoResult>
     let place = named.resolve(call).await?;
     let found = match &place {
         Some(Place::Workspace(id)) if query.include_deployments => {
-            several(call, &query, Visible::named(id.clone())).await?
+            several(call, &query, VisibleWorkspaces::named(id.clone())).await?
         }
         Some(place) => in_one(call, &query, place).await?,
         None => several(call, &query, places::visible(call).await?).await?,
@@ -203,7 +204,8 @@ fn other_cursor() -> Failure {
     invalid(&[fault])
 }
 
-struct Found {
+/// The matches of all places that were read, and what could not be read.
+struct SearchResult {
     first: Vec<ServiceAccount>,
     tally: Tally,
     workspaces: Option<Vec<WorkspaceView>>,
@@ -211,7 +213,7 @@ struct Found {
     gaps: Gaps,
 }
 
-impl Found {
+impl SearchResult {
     fn into_matches(self, query: &Query, call: &Call) -> Matches {
         let shows_roles = operations::role_field(&call.api()).is_some();
         let mut notes = call.unfinished.notes();
@@ -230,13 +232,13 @@ impl Found {
     }
 }
 
-async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<Found, Failure> {
+async fn in_one(call: &Call, query: &Query, place: &Place) -> Result<SearchResult, Failure> {
     let mut tally = Tally::default();
     let rank = query.rank(place, &mut tally);
     let listing = call.list_first(place, query.most(), rank).await?;
     let mut gaps = Gaps::default();
     gaps.add_unreadable_accounts(place, &listing);
-    Ok(Found {
+    Ok(SearchResult {
         first: listing.accounts,
         tally,
         workspaces: None,
@@ -250,14 +252,18 @@ type Shared = Mutex<First<Position, ServiceAccount>>;
 
 /// Reads several workspaces, and their deployments where those are wanted, or one account is looked for: it may stand in
 /// several places. A place that could not be read is listed without a count.
-async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, Failure> {
+async fn several(
+    call: &Call,
+    query: &Query,
+    visible: VisibleWorkspaces,
+) -> Result<SearchResult, Failure> {
     let (unproven, mut gaps) = (visible.unproven, visible.gaps);
     let shared = Shared::new(First::new(query.most()));
     let read = |place: Place| {
         let is_known = !unproven.contains(&place);
         read_one(call, query, &shared, place, is_known)
     };
-    let wants_deployments = |_: &[ReadWorkspace<Read>]| {
+    let wants_deployments = |_: &[ReadWorkspace<PlaceResult>]| {
         let has_id = query.filter.service_account_id.is_some();
         query.include_deployments || (has_id && call.policy().has_deployments())
     };
@@ -276,7 +282,7 @@ async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, 
         clock_ahead = clock_ahead.or(listing.clock_ahead);
         sum.add(&tally);
     }
-    Ok(Found {
+    Ok(SearchResult {
         first: first.into_items().collect(),
         tally: sum,
         workspaces: Some(views),
@@ -285,7 +291,8 @@ async fn several(call: &Call, query: &Query, visible: Visible) -> Result<Found, 
     })
 }
 
-type Read = (Listing, Tally);
+/// The list of one place, and the matches in it.
+type PlaceResult = (Listing, Tally);
 
 /// Reads the list of one place of several. Its accounts join those of the other places. A place that the API has not named
 /// itself may not exist.
@@ -295,7 +302,7 @@ async fn read_one(
     shared: &Shared,
     place: Place,
     is_known: bool,
-) -> Result<Read, Failure> {
+) -> Result<PlaceResult, Failure> {
     let mut tally = Tally::default();
     let rank = query.rank(&place, &mut tally);
     let mut listing = match is_known {

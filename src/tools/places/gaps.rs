@@ -2,7 +2,7 @@
 //! Drops nothing silently: a gap becomes a note, or the error of the call.
 
 use super::reading::Reading;
-use super::visible::Level;
+use super::visible::TokenLevel;
 use crate::apc::operations::Listing;
 use crate::apc::{Place, ServiceAccountId, Workspace, WorkspaceId};
 use crate::guards::policy::Policy;
@@ -84,9 +84,9 @@ impl Gaps {
     }
 
     /// Adds the workspaces that are not known because the list of all could not be had.
-    pub(super) fn add_missing_list(&mut self, level: &Result<Level, Failure>) {
+    pub(super) fn add_missing_list(&mut self, level: &Result<TokenLevel, Failure>) {
         let (why, code) = match level {
-            Ok(Level::SystemWithoutList) => (
+            Ok(TokenLevel::SystemWithoutList) => (
                 "this release of the platform does not list all workspaces",
                 Code::ApiError,
             ),

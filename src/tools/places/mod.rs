@@ -1,8 +1,8 @@
 //! The places that a call is about: the one that it names, or all that the token can see.
 //! Asks nothing of a place that the policy leaves out.
 
+mod deployments;
 mod gaps;
-mod homes;
 mod progress;
 mod reading;
 mod views;
@@ -15,14 +15,14 @@ use crate::tools::place_words::{
 };
 use crate::tools::{Call, Code, Failure};
 
+pub use deployments::{DeploymentWorkspaces, check_deployment};
 pub use gaps::Gaps;
-pub use homes::{Homes, check_deployment};
-pub use progress::Progress;
+pub use progress::ReadProgress;
 pub use reading::{ReadWorkspace, read_all};
 pub use views::{Unshown, WorkspaceView, shortened};
-pub use visible::{Visible, visible};
+pub use visible::{VisibleWorkspaces, visible};
 
-use homes::{deployments_of, find};
+use deployments::{deployments_of, find};
 
 /// The number of lists that one call reads at once.
 const AT_ONCE: usize = 16;
@@ -78,7 +78,7 @@ async fn check_inside(
     match listed.map_err(|failure| not_listed(failure, deployment, workspace))? {
         listed if has(&listed, deployment) => Ok(()),
         Deployments { unreadable: 0, .. } => Err(not_in_workspace(deployment, workspace)),
-        Deployments { unreadable, .. } => Err(homes::not_all_listed(unreadable, workspace)),
+        Deployments { unreadable, .. } => Err(deployments::not_all_listed(unreadable, workspace)),
     }
 }
 
@@ -106,7 +106,7 @@ async fn check_allowed(
     let some_refused = !failures.is_empty();
     Err(match failures.iter().find(|failure| !failure.is_denial()) {
         Some(failure) if failure.code() == Code::Unauthenticated => failure.clone(),
-        Some(failure) => homes::not_searched(failure, deployment),
+        Some(failure) => deployments::not_searched(failure, deployment),
         None => deployment_not_allowed(deployment, call.policy(), some_refused),
     })
 }
@@ -122,7 +122,7 @@ pub fn check(call: &Call, place: &Place) -> Result<(), Failure> {
         Place::Workspace(id) => policy.allows(id),
         Place::Deployment(_) if policy.allowed_workspaces.is_none() => policy.has_deployments(),
         Place::Deployment(id) => {
-            let home = call.homes.workspace_of(id);
+            let home = call.known_deployments.workspace_of(id);
             policy.has_deployments() && home.is_some_and(|home| policy.allows(&home))
         }
     };

@@ -9,12 +9,12 @@ const REPORTS: u64 = 20;
 
 /// The places that a call has read, and those that it knows of.
 #[derive(Default)]
-pub struct Progress {
+pub struct ReadProgress {
     read: AtomicU64,
     total: AtomicU64,
 }
 
-impl Progress {
+impl ReadProgress {
     pub(super) fn expect(&self, places: usize) {
         let places = u64::try_from(places).unwrap_or(u64::MAX);
         self.total.fetch_add(places, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::homes::deployments_of;
+use super::deployments::deployments_of;
 use super::{AT_ONCE, Gaps};
 use crate::apc::operations::Deployments;
 use crate::apc::{Deployment, Place, Workspace, WorkspaceId};
@@ -15,6 +15,7 @@ pub struct ReadPlace<P, T> {
     pub outcome: Result<T, Failure>,
 }
 
+/// A workspace, and its list as far as it could be read.
 pub type ReadWorkspace<T> = ReadPlace<Workspace, T>;
 
 /// A deployment whose list was asked for, after the workspace that it is in.

@@ -13,7 +13,7 @@ use crate::tools::{Call, Code, Failure};
 
 /// The workspaces that calls without a place are about.
 #[derive(Default)]
-pub struct Visible {
+pub struct VisibleWorkspaces {
     /// The workspaces, within the allow-list.
     pub workspaces: Vec<Workspace>,
     /// The workspaces among them that the API has told nothing about: they may not exist, and the token may be bad.
@@ -23,7 +23,7 @@ pub struct Visible {
 }
 
 /// The level of a token, as its lists of workspaces tell it.
-pub(super) enum Level {
+pub(super) enum TokenLevel {
     /// Bound to workspaces.
     Workspaces,
     /// Bound to the whole installation, whose workspaces the release lists.
@@ -40,8 +40,8 @@ pub(super) enum Level {
 /// # Errors
 /// The token is not accepted, or sees no workspace: a system-level one on a release that does not list them all, or one
 /// without a role in any workspace.
-pub async fn visible(call: &Call) -> Result<Visible, Failure> {
-    let mut visible = Visible::default();
+pub async fn visible(call: &Call) -> Result<VisibleWorkspaces, Failure> {
+    let mut visible = VisibleWorkspaces::default();
     let level = match listed_workspaces(call).await {
         Ok((level, listed)) => {
             let gaps = &mut visible.gaps;
@@ -58,7 +58,7 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
     match (visible.workspaces.is_empty(), level) {
         (true, Err(failure)) => Err(failure),
         (true, Ok(_)) if !visible.gaps.is_empty() => Err(visible.gaps.nothing_read()),
-        (true, Ok(Level::System)) => Ok(visible),
+        (true, Ok(TokenLevel::System)) => Ok(visible),
         (true, Ok(level)) => Err(no_workspace(call, &level)),
         (false, level) => {
             visible.gaps.add_missing_list(&level);
@@ -67,7 +67,7 @@ pub async fn visible(call: &Call) -> Result<Visible, Failure> {
     }
 }
 
-impl Visible {
+impl VisibleWorkspaces {
     /// The one workspace that a call names.
     pub fn named(id: WorkspaceId) -> Self {
         Self {
@@ -86,25 +86,27 @@ impl Visible {
     }
 }
 
-async fn listed_workspaces(call: &Call) -> Result<(Level, Workspaces), Failure> {
+async fn listed_workspaces(call: &Call) -> Result<(TokenLevel, Workspaces), Failure> {
     let api = call.api();
     let failed = |error: ApiError| call.failure(&error);
     let bound = operations::workspaces(&api).await.map_err(failed)?;
     if !bound.listed.is_empty() || bound.unreadable > 0 {
-        return Ok((Level::Workspaces, bound));
+        return Ok((TokenLevel::Workspaces, bound));
     }
     let all = match operations::sys_workspaces(&api).await {
-        Ok(all) if !all.listed.is_empty() || all.unreadable > 0 => return Ok((Level::System, all)),
-        Err(ApiError::PermissionDenied) => return Ok((Level::Neither, bound)),
+        Ok(all) if !all.listed.is_empty() || all.unreadable > 0 => {
+            return Ok((TokenLevel::System, all));
+        }
+        Err(ApiError::PermissionDenied) => return Ok((TokenLevel::Neither, bound)),
         Ok(all) => Some(all),
         Err(error) if error.is_an_answer() => None,
         Err(error) => return Err(failed(error)),
     };
     let is_system_level = operations::is_system_level(&api).await.map_err(failed)?;
     Ok(match (is_system_level, all) {
-        (false, _) => (Level::Neither, bound),
-        (true, Some(all)) => (Level::System, all),
-        (true, None) => (Level::SystemWithoutList, bound),
+        (false, _) => (TokenLevel::Neither, bound),
+        (true, Some(all)) => (TokenLevel::System, all),
+        (true, None) => (TokenLevel::SystemWithoutList, bound),
     })
 }
 
@@ -112,7 +114,7 @@ async fn listed_workspaces(call: &Call) -> Result<(Level, Workspaces), Failure> 
 ///
 /// # Errors
 /// The token is not accepted.
-async fn add_named(call: &Call, visible: &mut Visible) -> Result<(), Failure> {
+async fn add_named(call: &Call, visible: &mut VisibleWorkspaces) -> Result<(), Failure> {
     let default = call.default_workspace();
     let allowed = call.policy().allowed_workspaces.iter().flatten();
     let named: BTreeSet<WorkspaceId> = default.iter().chain(allowed).cloned().collect();
@@ -145,9 +147,9 @@ async fn add_named(call: &Call, visible: &mut Visible) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_workspace(call: &Call, level: &Level) -> Failure {
+fn no_workspace(call: &Call, level: &TokenLevel) -> Failure {
     let source = &call.installation.token_source;
-    if matches!(level, Level::SystemWithoutList) {
+    if matches!(level, TokenLevel::SystemWithoutList) {
         let text = format!(
             "workspace_id is missing: the token from {source} is a system-level one, and this release of the platform does not list all workspaces. Nothing was changed. Call again with a workspace_id; a platform administrator can tell the ids."
         );

@@ -13,7 +13,7 @@ pub type SeenBefore = HashSet<String>;
 
 /// The state of a place after a creation whose answer was lost.
 #[derive(Debug)]
-pub enum Trace {
+pub enum CreationTrace {
     /// An account that can only be the new one.
     New(Box<ServiceAccount>),
     /// No account of that label that was not there before.
@@ -45,12 +45,12 @@ pub fn trace(
     new: &NewServiceAccount,
     before: &SeenBefore,
     has_key_file: impl Fn(&ServiceAccountId) -> bool,
-) -> Trace {
+) -> CreationTrace {
     let is_complete = listing.is_complete && listing.labels_are_known;
     let mut accounts = new_ones(listing, new, before);
     accounts.retain(|account| !has_key_file(&account.id));
     if accounts.is_empty() {
-        return Trace::Nothing;
+        return CreationTrace::Nothing;
     }
     let ids = accounts.iter().map(|account| account.id.clone()).collect();
     let (role, category) = (new.role.name(), new.category.as_ref().map(Label::as_str));
@@ -67,12 +67,12 @@ pub fn trace(
             "could be the one, but its role or category is not shown"
         }
         (Some(account), 0) => match &account.api_key {
-            Some(key) if !key.is_masked() => return Trace::New(Box::new(account)),
+            Some(key) if !key.is_masked() => return CreationTrace::New(Box::new(account)),
             _ => "could be the one, but its key is not shown in full any more",
         },
     };
     let why = why.to_owned();
-    Trace::Unclear { ids, why }
+    CreationTrace::Unclear { ids, why }
 }
 
 /// Tells whether nothing that is known of the account speaks against it.
@@ -158,23 +158,23 @@ mod tests {
     }
 
     /// The trace in a place with these accounts, of which `before` was there and `theirs` has a key file.
-    fn seen(accounts: Vec<ServiceAccount>) -> Trace {
+    fn seen(accounts: Vec<ServiceAccount>) -> CreationTrace {
         let before = SeenBefore::from(["before".to_owned()]);
         trace(listing(accounts), &new(), &before, |id| {
             id.as_str() == "theirs"
         })
     }
 
-    fn found(trace: Trace) -> Option<String> {
+    fn found(trace: CreationTrace) -> Option<String> {
         match trace {
-            Trace::New(account) => Some(account.id.into_string()),
+            CreationTrace::New(account) => Some(account.id.into_string()),
             _ => None,
         }
     }
 
-    fn unclear(trace: Trace) -> Option<(Vec<String>, String)> {
+    fn unclear(trace: CreationTrace) -> Option<(Vec<String>, String)> {
         match trace {
-            Trace::Unclear { ids, why } => Some((
+            CreationTrace::Unclear { ids, why } => Some((
                 ids.into_iter().map(ServiceAccountId::into_string).collect(),
                 why,
             )),
@@ -191,7 +191,10 @@ mod tests {
     #[test]
     fn an_account_that_was_seen_before_or_has_a_key_file_is_not_the_new_one() {
         for id in ["before", "theirs"] {
-            assert!(matches!(seen(vec![account(id)]), Trace::Nothing), "{id}");
+            assert!(
+                matches!(seen(vec![account(id)]), CreationTrace::Nothing),
+                "{id}"
+            );
         }
     }
 
@@ -299,6 +302,6 @@ mod tests {
             label: Some("CI".to_owned()),
             ..account("a")
         };
-        assert!(matches!(seen(vec![other]), Trace::Nothing));
+        assert!(matches!(seen(vec![other]), CreationTrace::Nothing));
     }
 }

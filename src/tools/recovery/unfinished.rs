@@ -15,7 +15,7 @@ use crate::apc::operations::{self, Listing};
 use crate::apc::{Place, ServiceAccount, ServiceAccountId};
 use crate::guards::audit::Attempt;
 use crate::guards::key_files::{
-    self, Content, Found, Intent, KeyDirectory, LeftIntent, Phase, Sending,
+    self, Content, Intent, KeyDirectory, LeftIntent, Phase, RecoveredAccount, Sending,
 };
 use crate::guards::policy::KeyOutput;
 use crate::guards::secret::Secret;
@@ -31,10 +31,11 @@ pub struct Unfinished {
     places: Mutex<HashSet<Place>>,
     /// True once the directory was seen without an intent: a call may read thousands of places.
     nothing_left: AtomicBool,
-    untold: Mutex<Vec<Untold>>,
+    untold: Mutex<Vec<UntoldRecovery>>,
 }
 
-struct Untold {
+/// An outcome that no result has told of yet.
+struct UntoldRecovery {
     /// The intent, which goes once it is told; none if it stays.
     intent: Option<LeftIntent>,
     sentence: String,
@@ -55,7 +56,7 @@ impl Unfinished {
     }
 
     fn add(&self, intent: Option<LeftIntent>, sentence: String) {
-        locked(&self.untold).push(Untold { intent, sentence });
+        locked(&self.untold).push(UntoldRecovery { intent, sentence });
     }
 }
 
@@ -146,15 +147,15 @@ fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, li
         return;
     };
     let key_file = |id: &ServiceAccountId| key_files::key_of(directory, id.as_str());
-    let found = match verdict(&intent, sending, listing, key_file) {
-        Verdict::Undecided => return,
-        Verdict::Nothing | Verdict::Doubtful(_) if intent.may_still_show(Utc::now()) => return,
-        Verdict::Nothing => return left.forget(),
-        Verdict::Doubtful(account) => found(account, None, true),
-        Verdict::Published(account, file) => {
+    let found = match outcome(&intent, sending, listing, key_file) {
+        Outcome::Undecided => return,
+        Outcome::Nothing | Outcome::Doubtful(_) if intent.may_still_show(Utc::now()) => return,
+        Outcome::Nothing => return left.forget(),
+        Outcome::Doubtful(account) => found(account, None, true),
+        Outcome::Published(account, file) => {
             found(account, Some(file.display().to_string()), false)
         }
-        Verdict::One(account) => match keep_key(call, directory, &left, account) {
+        Outcome::One(account) => match keep_key(call, directory, &left, account) {
             Ok(file) => found(account, file, false),
             Err(reason) => {
                 let sentence = not_kept(&intent, account, directory, &reason);
@@ -170,8 +171,12 @@ fn settle(call: &Call, directory: &Path, place: &Place, mut left: LeftIntent, li
     call.unfinished.add(Some(left), sentence);
 }
 
-fn found(account: &ServiceAccount, api_key_file: Option<String>, is_doubtful: bool) -> Found {
-    Found {
+fn found(
+    account: &ServiceAccount,
+    api_key_file: Option<String>,
+    is_doubtful: bool,
+) -> RecoveredAccount {
+    RecoveredAccount {
         service_account_id: account.id.as_str().to_owned(),
         api_key_file,
         is_doubtful,
@@ -180,7 +185,7 @@ fn found(account: &ServiceAccount, api_key_file: Option<String>, is_doubtful: bo
 
 /// The account of an unfinished creation, as a list shows it.
 #[derive(Debug)]
-enum Verdict<'a> {
+enum Outcome<'a> {
     /// The one account that can have come of it.
     One(&'a ServiceAccount),
     /// The same, whose key has its file already.
@@ -193,14 +198,14 @@ enum Verdict<'a> {
     Undecided,
 }
 
-fn verdict<'a>(
+fn outcome<'a>(
     intent: &Intent,
     sending: &Sending,
     listing: &'a Listing,
     key_file: impl Fn(&ServiceAccountId) -> Option<PathBuf>,
-) -> Verdict<'a> {
+) -> Outcome<'a> {
     if !listing.is_complete || !listing.labels_are_known {
-        return Verdict::Undecided;
+        return Outcome::Undecided;
     }
     let plan = &intent.plan;
     let fits = |account: &&ServiceAccount| {
@@ -216,11 +221,11 @@ fn verdict<'a>(
             made_at.is_none_or(|made_at| intent.covers(sending, made_at))
         });
     match (&*without_key(&in_time), &*in_time, &*without_key(&others)) {
-        ([one], _, _) if is_as_asked(one, &plan.role) => Verdict::One(one),
-        ([], [(one, Some(file))], _) => Verdict::Published(one, file.clone()),
-        ([], _, [one]) => Verdict::Doubtful(one),
-        ([], _, []) => Verdict::Nothing,
-        _ => Verdict::Undecided,
+        ([one], _, _) if is_as_asked(one, &plan.role) => Outcome::One(one),
+        ([], [(one, Some(file))], _) => Outcome::Published(one, file.clone()),
+        ([], _, [one]) => Outcome::Doubtful(one),
+        ([], _, []) => Outcome::Nothing,
+        _ => Outcome::Undecided,
     }
 }
 
@@ -270,7 +275,7 @@ fn unfinished(intent: &Intent) -> String {
     )
 }
 
-fn sentence(intent: &Intent, found: &Found) -> String {
+fn sentence(intent: &Intent, found: &RecoveredAccount) -> String {
     let id = quoted(&found.service_account_id);
     let unfinished = unfinished(intent);
     match &found.api_key_file {
@@ -296,7 +301,7 @@ fn not_kept(intent: &Intent, account: &ServiceAccount, directory: &Path, reason:
 }
 
 /// Writes the line of the audit log. A log that cannot be opened loses no key: it is only warned about.
-fn audit(call: &Call, place: &Place, intent: &Intent, found: &Found) {
+fn audit(call: &Call, place: &Place, intent: &Intent, found: &RecoveredAccount) {
     let mut attempt = Attempt::of_recovery(create::TOOL.name);
     note_place(&mut attempt, call, place);
     attempt.service_account_id = Some(found.service_account_id.clone());

@@ -58,7 +58,7 @@ pub fn new(label: &str) -> Value {
 }
 
 /// Arguments of a deletion from Analytics.
-pub fn doomed(id: &str) -> Value {
+pub fn deletion_of(id: &str) -> Value {
     json!({"service_account_id": id, "workspace_id": ANALYTICS})
 }
 

@@ -243,16 +243,16 @@ impl Program {
     }
 
     /// Runs to its end with nothing on its input.
-    pub async fn run(&self) -> Ended {
+    pub async fn run(&self) -> ProgramOutput {
         self.run_with(&[]).await
     }
 
     /// The same with further arguments.
-    pub async fn run_with(&self, arguments: &[&str]) -> Ended {
+    pub async fn run_with(&self, arguments: &[&str]) -> ProgramOutput {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null());
         let output = patient("the program ends", command.output()).await.unwrap();
-        Ended {
+        ProgramOutput {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -276,7 +276,7 @@ impl Program {
 }
 
 /// A program that has ended.
-pub struct Ended {
+pub struct ProgramOutput {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,

@@ -16,9 +16,9 @@ use crate::tools::{Call, Code, Failure, locked};
 
 /// The deployments that a call has seen listed, and the workspace of each.
 #[derive(Default)]
-pub struct Homes(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
+pub struct DeploymentWorkspaces(Mutex<HashMap<DeploymentId, (WorkspaceId, Option<String>)>>);
 
-impl Homes {
+impl DeploymentWorkspaces {
     /// The workspace of a deployment.
     pub fn workspace_of(&self, id: &DeploymentId) -> Option<WorkspaceId> {
         Some(locked(&self.0).get(id)?.0.clone())
@@ -50,7 +50,7 @@ pub(super) async fn deployments_of(
     let mut known = HashSet::new();
     let is_new = |deployment: &Deployment| known.insert(deployment.id.clone());
     listed.listed.retain(is_new);
-    call.homes.add(workspace, &listed.listed);
+    call.known_deployments.add(workspace, &listed.listed);
     Ok(listed)
 }
 
@@ -94,7 +94,7 @@ pub async fn check_deployment(
     id: &DeploymentId,
 ) -> Result<(), Failure> {
     let place = Place::Deployment(id.clone());
-    let workspaces = match call.homes.workspace_of(id) {
+    let workspaces = match call.known_deployments.workspace_of(id) {
         Some(home) => vec![home],
         None => match operations::sys_workspaces(api).await {
             Ok(all) if all.unreadable == 0 && !all.listed.is_empty() => {

@@ -12,7 +12,7 @@ use tokio::task::{spawn_blocking, yield_now};
 
 use super::bounded::Bounded;
 use super::error::{ApiError, GraphqlError};
-use super::http::Reply;
+use super::http::HttpResponse;
 
 /// The size from which an answer is looked through on another thread, in bytes: it takes so long that others would wait.
 const LARGE: usize = 4 * 1024 * 1024;
@@ -24,7 +24,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 const ERRORS_MAX: usize = 1_000;
 
 /// The reason why an answer holds no data.
-pub enum Refusal {
+pub enum NoData {
     /// The document was refused, with these words, before anything was done.
     Document(Vec<String>),
     /// Anything else.
@@ -32,7 +32,7 @@ pub enum Refusal {
 }
 
 /// An answer with data, and the errors that came beside it.
-pub struct Answer {
+pub struct GraphqlResponse {
     text: String,
     /// The place of the one top-level field's value; none where it is null and no error says why.
     value: Option<Range<usize>>,
@@ -42,14 +42,14 @@ pub struct Answer {
     pub date: Option<DateTime<Utc>>,
 }
 
-impl Answer {
+impl GraphqlResponse {
     /// Finds the value of a field. The error tells why there is no data.
-    pub async fn of(reply: Reply, field: &'static str) -> Result<Self, Refusal> {
+    pub async fn of(reply: HttpResponse, field: &'static str) -> Result<Self, NoData> {
         if reply.body.len() < LARGE {
             return found(reply, field);
         }
         let found = spawn_blocking(move || found(reply, field)).await;
-        found.unwrap_or(Err(Refusal::Other(ApiError::MissingData)))
+        found.unwrap_or(Err(NoData::Other(ApiError::MissingData)))
     }
 
     /// Reads the value; none where it is null. A value of another form fails with the first error beside it, if any.
@@ -109,7 +109,7 @@ impl Answer {
     }
 }
 
-fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
+fn found(reply: HttpResponse, field: &str) -> Result<GraphqlResponse, NoData> {
     let (status, date) = (reply.status, reply.date);
     let text = String::from_utf8(reply.body);
     let text = text.map_err(|error| unreadable(status, error.as_bytes()))?;
@@ -118,16 +118,16 @@ fn found(reply: Reply, field: &str) -> Result<Answer, Refusal> {
     };
     let has_data = data.is_some();
     if is_page(status, &errors, has_data) {
-        return Err(Refusal::Other(ApiError::Status { status }));
+        return Err(NoData::Other(ApiError::Status { status }));
     }
     // What is no page has status 200 or errors.
     let value = match data.flatten() {
         Some(value) if status == 200 && (value.is_some() || errors.is_empty()) => value,
         _ if !errors.is_empty() => return Err(refused(&errors, status, has_data)),
-        _ if has_data => return Err(Refusal::Other(ApiError::MissingData)),
-        _ => return Err(Refusal::Other(ApiError::NotGraphql)),
+        _ if has_data => return Err(NoData::Other(ApiError::MissingData)),
+        _ => return Err(NoData::Other(ApiError::NotGraphql)),
     };
-    Ok(Answer {
+    Ok(GraphqlResponse {
         value: value.map(|value| range_within(&text, value.get())),
         text,
         errors,
@@ -243,13 +243,13 @@ fn is_page(status: u16, errors: &[GraphqlError], has_data: bool) -> bool {
     }
 }
 
-fn refused(errors: &[GraphqlError], status: u16, has_data: bool) -> Refusal {
+fn refused(errors: &[GraphqlError], status: u16, has_data: bool) -> NoData {
     if !has_data && errors.iter().any(GraphqlError::is_validation) {
         let messages = errors.iter().map(|error| error.message().to_owned());
-        return Refusal::Document(messages.collect());
+        return NoData::Document(messages.collect());
     }
     let classified = first_that_counts(errors).map(|error| error.classify(status, has_data));
-    Refusal::Other(classified.unwrap_or(ApiError::MissingData))
+    NoData::Other(classified.unwrap_or(ApiError::MissingData))
 }
 
 /// The first error about the whole, or else the first one.
@@ -259,7 +259,7 @@ fn first_that_counts(errors: &[GraphqlError]) -> Option<&GraphqlError> {
 }
 
 /// Tells why an answer cannot be read, as far as its form tells.
-fn unreadable(status: u16, body: &[u8]) -> Refusal {
+fn unreadable(status: u16, body: &[u8]) -> NoData {
     #[derive(Deserialize)]
     struct Members {
         #[serde(default)]
@@ -275,11 +275,11 @@ fn unreadable(status: u16, body: &[u8]) -> Refusal {
         Err(_) => (Vec::new(), has_data_member(body)),
     };
     match status {
-        _ if is_page(status, &errors, has_data) => Refusal::Other(ApiError::Status { status }),
+        _ if is_page(status, &errors, has_data) => NoData::Other(ApiError::Status { status }),
         _ if !errors.is_empty() => refused(&errors, status, has_data),
-        200 if has_data => Refusal::Other(ApiError::MissingData),
-        200 => Refusal::Other(ApiError::NotGraphql),
-        status => Refusal::Other(ApiError::Status { status }),
+        200 if has_data => NoData::Other(ApiError::MissingData),
+        200 => NoData::Other(ApiError::NotGraphql),
+        status => NoData::Other(ApiError::Status { status }),
     }
 }
 
@@ -304,8 +304,8 @@ pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 mod tests {
     use super::*;
 
-    fn found_in(status: u16, body: &str) -> Result<Answer, Refusal> {
-        let reply = Reply {
+    fn found_in(status: u16, body: &str) -> Result<GraphqlResponse, NoData> {
+        let reply = HttpResponse {
             status,
             retry_after: None,
             date: None,
@@ -316,8 +316,8 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> ApiError {
         match found_in(status, body) {
-            Err(Refusal::Other(error)) => error,
-            Err(Refusal::Document(messages)) => ApiError::Incompatible {
+            Err(NoData::Other(error)) => error,
+            Err(NoData::Document(messages)) => ApiError::Incompatible {
                 message: messages.join("\n"),
             },
             Ok(answer) => answer.read::<String>().unwrap_err(),
