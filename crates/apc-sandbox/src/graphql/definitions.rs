@@ -31,13 +31,12 @@ pub(crate) fn text(line: Line) -> &'static str {
 impl Definitions {
     pub(crate) fn of(line: Line) -> Result<Definitions, async_graphql::parser::Error> {
         let definitions = parse_schema(text(line))?.definitions.into_iter();
-        let types = definitions.filter_map(|definition| match definition {
+        let type_of = |definition| match definition {
             TypeSystemDefinition::Type(definition) => Some(definition.node),
             _ => None,
-        });
-        Ok(Definitions {
-            types: types.collect(),
-        })
+        };
+        let types = definitions.filter_map(type_of).collect();
+        Ok(Definitions { types })
     }
 
     fn find(&self, name: &str) -> Option<&TypeDefinition> {

@@ -84,7 +84,9 @@ impl Document {
     pub(crate) fn failed(&self, engine: &Engine, code: &str, message: &str) -> Reply {
         let path: Vec<_> = self.top_fields().map(key).take(1).collect();
         let mut failure = error(message, &[], code);
-        failure["path"] = json!(path);
+        if let Some(failure) = failure.as_object_mut() {
+            failure.insert("path".into(), json!(path));
+        }
         answer(self.nothing(engine), vec![failure])
     }
 

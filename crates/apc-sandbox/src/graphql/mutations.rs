@@ -58,10 +58,9 @@ fn update(call: &Call<'_>, entity: &Entity) -> Answer {
 fn changes(payload: &Value) -> Changes {
     let given = |name: &str| payload.get(name);
     let text = |value: &Value| value.as_str().map(String::from);
-    let role = given("role").and_then(Value::as_str);
     Changes {
         label: given("label").map(text),
         category: given("category").map(text),
-        role: role.and_then(Role::parse),
+        role: given("role").and_then(Value::as_str).and_then(Role::parse),
     }
 }

@@ -13,8 +13,7 @@ impl<'a> TypedDocument<'a> {
         let mut places: Vec<_> = failed.iter().map(|path| self.nearest(path)).collect();
         places.sort_by_key(|place| Reverse(place.len()));
         for place in places {
-            let mut way = place.iter();
-            if let Some(failed) = way.try_fold(&mut *data, |value, segment| step(value, segment)) {
+            if let Some(failed) = place.iter().try_fold(&mut *data, step) {
                 *failed = Value::Null;
             }
         }

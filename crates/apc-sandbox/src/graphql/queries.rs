@@ -89,7 +89,7 @@ fn service_accounts(call: &Call<'_>) -> Answer {
             && (sees_all || bindings.any(|binding| !foreign(&binding.grant.entity)))
     };
     let accounts = call.store(|store| store.accounts_where(fits));
-    let level = entity.map_or(Entity::System.level(), |entity| entity.level());
+    let level = entity.unwrap_or(Entity::System).level();
     node::accounts(call, accounts, level)
 }
 

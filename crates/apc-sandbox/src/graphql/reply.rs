@@ -29,10 +29,8 @@ fn locations(positions: &[Pos]) -> Vec<Value> {
 
 /// The answer to a request that was not executed.
 pub(crate) fn refused(errors: Vec<Value>) -> Reply {
-    Reply {
-        status: 400,
-        body: json!({ "errors": errors }),
-    }
+    let body = json!({ "errors": errors });
+    Reply { status: 400, body }
 }
 
 /// The answer that the engine's response stands for.

@@ -70,11 +70,8 @@ pub(crate) fn words(refusal: Refusal, dialect: Dialect) -> Error {
         }
         (Refusal::NotFound, _) => {
             let error = worded("RESOURCE_NOT_FOUND", "The requested resource was not found");
-            with(
-                error,
-                EXCEPTION,
-                value!({ "name": "ResourceNotFoundError" }),
-            )
+            let exception = value!({ "name": "ResourceNotFoundError" });
+            with(error, EXCEPTION, exception)
         }
         (Refusal::NoRow { change, model, id }, Dialect::Of2020) => no_node(change, model, &id),
         (Refusal::NoRow { change, model, .. }, _) => worded(INTERNAL, no_record(change, model)),

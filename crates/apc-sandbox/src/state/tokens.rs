@@ -65,8 +65,7 @@ impl Tokens {
         let expires = now + lifetime;
         let issued = now.min(expires) - TimeDelta::minutes(1);
         let token = ids::jwt(user, issued, expires);
-        let session = (user.into(), expires);
-        self.sessions.insert(token.clone(), session);
+        self.sessions.insert(token.clone(), (user.into(), expires));
         token
     }
 

@@ -11,8 +11,6 @@ const ORDER: [&str; 8] = [
 ];
 const LONGEST: usize = 350;
 
-type Imports = BTreeMap<String, BTreeSet<String>>;
-
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -38,7 +36,7 @@ fn modules() -> BTreeMap<String, String> {
 }
 
 /// The modules that each module names, such as `a::b` in `crate::a::b::C`.
-fn imports(modules: &BTreeMap<String, String>) -> Imports {
+fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
     let imported = |(name, text): (&String, &String)| {
         let heads = text.split("crate::").skip(1);
         let found = heads.filter_map(|head| longest(head, modules)).collect();
@@ -59,7 +57,7 @@ fn longest(head: &str, modules: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// Modules that can be reached from themselves.
-fn circles(imports: &Imports) -> Vec<&String> {
+fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> Vec<&String> {
     let reaches_itself = |start: &&String| {
         let mut seen = BTreeSet::new();
         let mut open: Vec<_> = imports[*start].iter().collect();
