@@ -442,6 +442,29 @@ async fn nothing_is_taken_that_is_not_clearly_of_the_dead_process() {
 }
 
 #[tokio::test]
+async fn an_intent_of_another_installation_is_left_alone() {
+    let shared = Shared::new().await;
+    let lost = shared.killed("lost").await;
+    // The same place, and an account that would fit.
+    let elsewhere = Shared {
+        sandbox: Sandbox::start(0).await.unwrap(),
+        home: shared.home,
+    };
+    let handle = elsewhere.sandbox.handle();
+    handle.add_account(colleague("lost", Role::WorkspaceViewer));
+    let mut session = elsewhere.serve().await;
+    let found = session.call(GET_TOOL, in_analytics()).await;
+    assert_eq!(notes(&found), Vec::<&str>::new());
+    assert_eq!(intents_in(&elsewhere.keys()).len(), 1);
+    let shared = Shared {
+        sandbox: shared.sandbox,
+        home: elsewhere.home,
+    };
+    let found = shared.serve().await.call(GET_TOOL, in_analytics()).await;
+    assert_says(&notes(&found).concat(), &["recovered", &lost.id]);
+}
+
+#[tokio::test]
 async fn a_colleagues_account_of_another_role_does_not_stand_in_the_way() {
     let shared = Shared::new().await;
     let lost = shared.killed("lost").await;

@@ -249,6 +249,22 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_read_only_where_the_whole_of_it_was_written() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("pending");
+        let half = [&key().expose()[..16], &PLACEHOLDER[16..]].concat();
+        for (content, is_whole) in [
+            (key().expose(), true),
+            (&half, false),
+            (PLACEHOLDER, false),
+            ("", false),
+        ] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(read_key(&path).is_some(), is_whole, "{content}");
+        }
+    }
+
+    #[test]
     fn nothing_is_overwritten() {
         let home = tempfile::tempdir().unwrap();
         let directory = directory(&home);
