@@ -1070,6 +1070,7 @@ async fn a_choice_that_was_not_offered_is_a_no() {
             let outcome = session.answer(question, answer).await;
             assert_eq!(outcome.code(), "declined", "{era:?} {chosen}");
             assert_declined(&sandbox, &outcome);
+            assert_says(outcome.text(), &["not one of the choices"]);
         }
         for answer in [
             json!({"action": "decline"}),

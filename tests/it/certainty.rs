@@ -378,6 +378,22 @@ async fn roles_that_are_not_known_are_asked_about() {
 }
 
 #[tokio::test]
+async fn a_role_that_one_account_does_not_show_is_no_fault_of_the_release() {
+    let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;
+    let mut account = row("a", "etl");
+    account["roleBindings"] = json!([null]);
+    let body = list(json!([account, row("b", "etl")]), json!(null));
+    sandbox
+        .handle()
+        .inject(json_answer(200, &body, false), On::Field(LIST), 5);
+    let viewers = json!({"workspace_id": ANALYTICS, "role": "WORKSPACE_VIEWER"});
+    let found = session.call(GET_TOOL, viewers).await;
+    assert_eq!(found.structured()["total"], 1);
+    let notes = found.structured()["notes"].to_string();
+    assert_says(&notes, &["1 account", "the API did not show the role"]);
+}
+
+#[tokio::test]
 async fn where_no_roles_are_shown_an_account_is_deleted_from_the_place_that_is_named() {
     for has_the_field in [false, true] {
         let (sandbox, mut session) = start(Persona::WorkspaceAdmin).await;

@@ -375,6 +375,20 @@ async fn a_look_that_fails_is_made_up_for_by_the_second() {
 }
 
 #[tokio::test]
+async fn a_first_look_that_hangs_leaves_its_time_to_the_second() {
+    let sandbox = Sandbox::start(0).await.unwrap();
+    // With the time of a request that is usual, one look could take up all of it.
+    let program = guarded(&sandbox, Persona::WorkspaceAdmin);
+    let mut session = program.serve(Era::USUAL).await;
+    let handle = sandbox.handle();
+    handle.inject(Fault::DropAfter, On::Field(CREATE), 1);
+    handle.inject(Fault::Delay(Duration::ZERO), On::Field(LIST), 1);
+    handle.inject(Fault::Hang, On::Field(LIST), 1);
+    let created = session.call(CREATE_TOOL, new("etl")).await;
+    assert_recovered(&handle, &created);
+}
+
+#[tokio::test]
 async fn on_a_release_that_shows_no_roles_a_lost_creation_is_told_and_not_taken() {
     let (sandbox, mut session) = start(Era::USUAL).await;
     let handle = sandbox.handle();

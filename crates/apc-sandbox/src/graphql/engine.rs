@@ -60,7 +60,7 @@ fn register(builder: SchemaBuilder, definition: &TypeDefinition) -> SchemaBuilde
 
 fn field(owner: &str, definition: &FieldDefinition) -> Field {
     let ty = &definition.ty.node;
-    let place = Place {
+    let place = FieldPosition {
         owner: owner.into(),
         required: !ty.nullable,
     };
@@ -93,14 +93,14 @@ fn reference(ty: &Type) -> TypeRef {
     }
 }
 
-/// The place of a field in the schema.
+/// The position of a field in the schema.
 #[derive(Clone)]
-struct Place {
+struct FieldPosition {
     owner: String,
     required: bool,
 }
 
-impl Place {
+impl FieldPosition {
     async fn answer(&self, call: &Call<'_>) -> Answer {
         let is_root = matches!(self.owner.as_str(), "Query" | "Mutation");
         let crashes = is_root && call.line() == Line::Of2020;
