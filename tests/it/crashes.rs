@@ -537,6 +537,31 @@ async fn an_intent_of_which_nothing_came_is_kept_until_its_time_has_passed() {
 }
 
 #[tokio::test]
+async fn a_list_with_a_gap_forgets_no_intent_however_old_it_is() {
+    let here = json!({"id": "a", "label": null, "roleBindings": []});
+    let unlabelled = json!([{"message": "broken", "path": [LIST, 0, "label"]}]);
+    for (rows, errors) in [
+        (json!([here]), unlabelled),
+        (json!([{"label": "other"}]), json!(null)),
+    ] {
+        let shared = Shared::new().await;
+        shared.killed("lost").await;
+        let earlier = chrono::Utc::now() - chrono::TimeDelta::seconds(41);
+        shared.rewrite_intent(|line| {
+            if line["phase"] == "sent" {
+                line["at"] = earlier.to_rfc3339().into();
+            }
+        });
+        let body = json!({"data": {LIST: rows}, "errors": errors}).to_string();
+        let gap = answer(200, "application/json", body, false);
+        shared.sandbox.handle().inject(gap, On::Field(LIST), 1);
+        let mut session = shared.serve().await;
+        session.call(GET_TOOL, in_analytics()).await.structured();
+        assert_eq!(intents_in(&shared.keys()).len(), 1, "{rows}");
+    }
+}
+
+#[tokio::test]
 async fn an_intent_of_which_nothing_was_sent_is_removed_with_its_file() {
     let shared = Shared::new().await;
     let handle = shared.sandbox.handle();
