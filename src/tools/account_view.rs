@@ -41,8 +41,9 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account in the words of the API, without what is usual: active, or never changed. The key shows only under `--key-output show`. A secret in another text may have
-    /// become known after the account was read, by the list of another place.
+    /// The account in the words of the API, without what is usual: active, or never changed. The key shows only under
+    /// `--key-output show`. A secret in another text may have become known after the account was read, by the list of
+    /// another place.
     pub fn new(account: ServiceAccount, keys: KeyOutput, secrets: &Secrets) -> Self {
         let clean = |text: Option<String>| text.map(|text| secrets.scrubbed(text));
         let others: Vec<_> = account
