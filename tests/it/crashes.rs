@@ -423,14 +423,15 @@ async fn servers_that_may_not_create_there_leave_an_intent_alone() {
 
 #[tokio::test]
 async fn nothing_is_taken_that_is_not_clearly_of_the_dead_process() {
-    // A colleague's account beside it; two that could each be it; a list that cannot be read.
-    for case in ["two", "unreadable", "long before"] {
+    // Two that could each be it; a list that cannot be read, or shows no roles; an account of another time.
+    for case in ["two", "unreadable", "no roles", "long before"] {
         let shared = Shared::new().await;
         let lost = shared.killed("lost").await;
         let handle = shared.sandbox.handle();
         match case {
             "two" => drop(handle.add_account(colleague("lost", Role::WorkspaceViewer))),
             "unreadable" => handle.inject(Fault::DropBefore, On::Field(LIST), 1),
+            "no roles" => handle.lack_field("ServiceAccount.roleBindings"),
             _ => assert!(handle.age(&lost.id, Duration::from_secs(300))),
         }
         let mut session = shared.serve().await;
