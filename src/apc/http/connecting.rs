@@ -93,8 +93,8 @@ impl Connecting {
         }
     }
 
-    /// The kind of way to a URL.
-    pub(super) fn reach(&self, url: &ApiUrl) -> HostKind {
+    /// The kind of the host of a URL.
+    pub(super) fn host_kind(&self, url: &ApiUrl) -> HostKind {
         match self.proxies.route(url) {
             _ if url.is_loopback() && url.is_plain() => HostKind::PlainLoopback,
             Route::Direct => HostKind::Direct,
@@ -121,7 +121,7 @@ impl Connecting {
             builder = builder.pool_max_idle_per_host(0);
         }
         let builder = routed(builder, self.proxies.route(url))?;
-        self.trusting(builder, self.reach(url))?
+        self.trusting(builder, self.host_kind(url))?
             .build()
             .map_err(|error| self.build_failure(&error))
     }
@@ -129,9 +129,9 @@ impl Connecting {
     fn trusting(
         &self,
         builder: ClientBuilder,
-        reach: HostKind,
+        host_kind: HostKind,
     ) -> Result<ClientBuilder, Unreachable> {
-        if reach == HostKind::PlainLoopback {
+        if host_kind == HostKind::PlainLoopback {
             // Reading the system's store takes longer than everything else at start, and fails where
             // it is empty, even for plain http. Without any authority TLS could only fail closed.
             return Ok(builder.tls_certs_only([]));

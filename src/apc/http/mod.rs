@@ -116,7 +116,7 @@ impl HttpClient {
     }
 
     fn connected(&self, url: &ApiUrl, purpose: Purpose) -> Result<reqwest::Client, ApiError> {
-        let key = (self.connecting.reach(url), purpose);
+        let key = (self.connecting.host_kind(url), purpose);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());

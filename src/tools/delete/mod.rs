@@ -218,13 +218,13 @@ async fn send(call: &Call, account: ServiceAccount) -> Result<Change, Failure> {
 /// Makes sure that a deletion was done that ended in an error.
 async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> Result<(), Failure> {
     let (place, what) = (&account.place, call.happened(error));
-    let sight = |listing| Lookup::of(&listing, account);
+    let lookup = |listing| Lookup::of(&listing, account);
     let seen = match error.effect() {
         Effect::None => {
             let failure = call.failure_of_change("delete", error, place);
             return Err(failure.about_account(&account.id));
         }
-        Effect::AnsweredWithError => match look_once(call, place).await.map(sight) {
+        Effect::AnsweredWithError => match look_once(call, place).await.map(lookup) {
             Some(Lookup::StillThere) if is_not_found(error) => {
                 return Err(listed_and_unknown(account));
             }
@@ -233,7 +233,7 @@ async fn make_sure(call: &Call, account: &ServiceAccount, error: &ApiError) -> R
             seen => seen,
         },
         Effect::AnswerLost => {
-            let seen = look_again(call, place, |listing| match sight(listing) {
+            let seen = look_again(call, place, |listing| match lookup(listing) {
                 Lookup::Gone => ControlFlow::Break(Lookup::Gone),
                 seen => ControlFlow::Continue(seen),
             });
