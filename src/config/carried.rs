@@ -76,7 +76,7 @@ pub enum NotCarried {
     #[error(
         "{0}. Nothing was printed or written, since a server with such a setting refuses every call. Correct or unset it"
     )]
-    BrokenSetting(AllBrokenSettings),
+    Broken(AllBrokenSettings),
     /// There is no current directory for a relative path.
     #[error("a relative path cannot be made absolute: {0}")]
     Path(#[from] io::Error),
@@ -94,7 +94,7 @@ impl CarriedSettings {
         let broken = broken.filter(|broken| broken.setting != API_TOKEN.name());
         let broken: Vec<_> = broken.cloned().collect();
         if !broken.is_empty() {
-            return Err(NotCarried::BrokenSetting(AllBrokenSettings(broken)));
+            return Err(NotCarried::Broken(AllBrokenSettings(broken)));
         }
         let mut carried = Self::default();
         for setting in ALL {

@@ -30,7 +30,7 @@ impl Config {
 
     async fn find_installation(&self) -> Result<Installation, InstallationProblem> {
         if !self.broken.is_empty() {
-            return Err(InstallationProblem::BrokenSetting(AllBrokenSettings(
+            return Err(InstallationProblem::Broken(AllBrokenSettings(
                 self.broken.clone(),
             )));
         }

@@ -74,7 +74,7 @@ impl NotConfigured {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstallationProblem {
     #[error(transparent)]
-    BrokenSetting(AllBrokenSettings),
+    Broken(AllBrokenSettings),
     #[error("No installation is set: there is no {}, and {}", DOMAIN.variable(), .0)]
     NoInstallation(LoginProblem),
     #[error("{token} is set, but no installation that it belongs to")]
@@ -123,7 +123,7 @@ impl InstallationProblem {
         let (domain_variable, url_variable) = (DOMAIN.variable(), API_URL.variable());
         let set_token = reader.set(token_settings());
         match self {
-            Self::BrokenSetting(AllBrokenSettings(broken)) => correct(broken, reader),
+            Self::Broken(AllBrokenSettings(broken)) => correct(broken, reader),
             Self::NoInstallation(login) => without_installation(login, reader),
             Self::NoUrl { .. } => reader.set(format!(
                 "{domain_variable} (such as acme.dev) or {url_variable} beside it"

@@ -16,7 +16,7 @@ pub enum InputLine {
     /// A whole line, with its line feed. The last line may have none.
     Whole(Vec<u8>),
     /// A line that is longer than [`LINE_MAX`].
-    OversizedLine(OversizedLine),
+    Oversized(OversizedLine),
     /// The input has ended.
     End,
 }
@@ -92,7 +92,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
         let line = std::mem::take(&mut self.line);
         Some(match self.oversized.take() {
-            Some(oversized) => InputLine::OversizedLine(oversized),
+            Some(oversized) => InputLine::Oversized(oversized),
             None if line.is_empty() => InputLine::End,
             None => InputLine::Whole(line),
         })
@@ -109,7 +109,7 @@ mod tests {
         loop {
             found.push(match lines.next().await.unwrap() {
                 InputLine::Whole(line) => format!("whole {}", line.len()),
-                InputLine::OversizedLine(parts) => {
+                InputLine::Oversized(parts) => {
                     format!("oversized {} {}", parts.beginning.len(), parts.end.len())
                 }
                 InputLine::End => return found,
@@ -143,7 +143,7 @@ mod tests {
         ] {
             let line = [b"first", &vec![b'x'; length - 10][..], b"last\n", b"next\n"].concat();
             let mut lines = Lines::of(&line[..]);
-            let InputLine::OversizedLine(parts) = lines.next().await.unwrap() else {
+            let InputLine::Oversized(parts) = lines.next().await.unwrap() else {
                 panic!("{length} bytes are not too long")
             };
             assert!(parts.beginning.starts_with(b"firstx"), "{length}");

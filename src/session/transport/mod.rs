@@ -297,7 +297,7 @@ where
             };
             let message = match line {
                 Ok(InputLine::Whole(line)) => self.read(&line, room),
-                Ok(InputLine::OversizedLine(line)) => self.admit_oversized(&line, room),
+                Ok(InputLine::Oversized(line)) => self.admit_oversized(&line, room),
                 Ok(InputLine::End) => break,
                 Err(error) => {
                     tracing::warn!(%error, "the input cannot be read any more");
